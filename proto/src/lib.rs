@@ -1,0 +1,40 @@
+//! The gRPC contract of Ward and its generated types; no logic.
+//!
+//! One file a service under `proto/`. Clients speak [`v1`], operators also [`admin::v1`], nodes
+//! among themselves [`peer::v1`]. No generated message has `Debug`: several carry secrets.
+
+/// Operator verbs.
+pub mod admin {
+    /// Version 1 of the operator verbs.
+    #[allow(
+        missing_docs,
+        clippy::all,
+        reason = "generated; the documentation stands in the .proto files"
+    )]
+    pub mod v1 {
+        tonic::include_proto!("ward.admin.v1");
+    }
+}
+
+/// What nodes say to each other.
+pub mod peer {
+    /// Version 1 of what nodes say to each other.
+    #[allow(
+        missing_docs,
+        clippy::all,
+        reason = "generated; the documentation stands in the .proto files"
+    )]
+    pub mod v1 {
+        tonic::include_proto!("ward.peer.v1");
+    }
+}
+
+/// Version 1 of what clients say to nodes.
+#[allow(
+    missing_docs,
+    clippy::all,
+    reason = "generated; the documentation stands in the .proto files"
+)]
+pub mod v1 {
+    tonic::include_proto!("ward.v1");
+}
