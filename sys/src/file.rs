@@ -1,0 +1,175 @@
+//! Files that survive a power cut, and the lock of a data directory.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Puts `bytes` at `path` so that, whenever the power goes, the file is the old one or the new
+/// one, whole; when this returns, it is the new one. `mode` is set exactly, whatever the umask.
+///
+/// # Errors
+///
+/// Whatever the file system answers, with the path; the old file then still stands.
+pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let temporary = temporary_beside(path)?;
+    let written = write_and_rename(&temporary, path, bytes, mode);
+    if written.is_err() {
+        // The error that is answered says what went wrong; a leftover temporary file is harmless.
+        drop(std::fs::remove_file(&temporary));
+    }
+    written.map_err(|error| with_path("cannot write", path, &error))?;
+    sync_dir(directory_of(path))
+}
+
+/// Makes the names in directory `path` durable: files created, renamed or removed in it.
+///
+/// # Errors
+///
+/// Whatever the file system answers, with the path.
+pub fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|error| with_path("cannot make durable", path, &error))
+}
+
+/// An exclusive lock on a file, held until it is dropped or the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+}
+
+impl Lock {
+    /// Takes the lock at `path` without waiting; the file is made when missing and stays there.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::WouldBlock`] when another holder has it, with its process id where known.
+    pub fn acquire(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600);
+        let mut file = options
+            .open(path)
+            .map_err(|e| with_path("cannot open", path, &e))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(held_by_another(path)),
+            Err(TryLockError::Error(error)) => return Err(with_path("cannot lock", path, &error)),
+        }
+        // Only for the message that the next one gets.
+        file.set_len(0)?;
+        writeln!(file, "{}", std::process::id())?;
+        Ok(Self { file })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing releases the lock anyway; the number of a process that is gone would mislead.
+        drop(self.file.set_len(0));
+    }
+}
+
+fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(temporary)?;
+    file.set_permissions(Permissions::from_mode(mode))?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(temporary, path)
+}
+
+fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let Some(name) = path.file_name() else {
+        let problem = format!("cannot write {}: not the name of a file", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    };
+    let mut temporary = OsString::from(".");
+    temporary.push(name);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    temporary.push(format!(".{}-{number}.tmp", std::process::id()));
+    Ok(path.with_file_name(temporary))
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        Some(_) | None => Path::new("."),
+    }
+}
+
+fn held_by_another(path: &Path) -> io::Error {
+    let holder = std::fs::read_to_string(path).unwrap_or_default();
+    let holder = match holder.trim() {
+        "" => String::new(),
+        pid => format!(" (process {pid})"),
+    };
+    let problem = format!("{} is held by another process{holder}", path.display());
+    io::Error::new(io::ErrorKind::WouldBlock, problem)
+}
+
+fn with_path(what: &str, path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{what} {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_written_with_its_mode_and_replaced_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key.pem");
+        write_atomic(&path, b"first", 0o600).unwrap();
+        write_atomic(&path, b"second", 0o644).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"second");
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644);
+        assert_eq!(
+            std::fs::read_dir(dir.path()).unwrap().count(),
+            1,
+            "no temporary file stays"
+        );
+    }
+
+    #[test]
+    fn a_failed_write_leaves_nothing_and_names_the_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let taken = dir.path().join("taken");
+        std::fs::create_dir(&taken).unwrap();
+        std::fs::write(taken.join("inside"), b"x").unwrap();
+        let error = write_atomic(&taken, b"bytes", 0o600).unwrap_err();
+        assert!(error.to_string().contains("taken"), "{error}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        let error = write_atomic(&dir.path().join("no/such/file"), b"", 0o600).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_lock_is_exclusive_and_ends_with_its_holder() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ward.lock");
+        let held = Lock::acquire(&path).unwrap();
+        let refused = Lock::acquire(&path).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
+        assert!(
+            refused
+                .to_string()
+                .contains(&std::process::id().to_string()),
+            "{refused}"
+        );
+        drop(held);
+        Lock::acquire(&path).unwrap();
+    }
+}
