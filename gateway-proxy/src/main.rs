@@ -1,1 +1,47 @@
-fn main() {}
+//! The stand-alone binary: `gateway-proxy --config FILE`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Every freed block is wiped, so that keys that are no longer in use are not found in memory.
+#[global_allocator]
+static ALLOCATOR: sys::alloc::WipingAllocator = sys::alloc::WipingAllocator;
+
+/// Ward's gateway: carries medical devices' plain TCP inside mutual TLS.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Runs under a supervisor: ignores SIGINT and SIGTERM, stops at the end of standard input.
+    #[arg(long)]
+    supervised: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match start(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            complain(&message);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(arguments: &Arguments) -> Result<(), String> {
+    let config = gateway_proxy::config::Config::load(&arguments.config)
+        .map_err(|error| format!("error[INVALID_ARGUMENT]: {error}"))?;
+    gateway_proxy::run(config, arguments.supervised).map_err(|error| error.to_string())
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the one line that says why the process ends"
+)]
+fn complain(message: &str) {
+    eprintln!("{message}");
+}

@@ -1,0 +1,113 @@
+//! The configuration as an operator writes it: `gateway.toml`, parsed and nothing more.
+//! [`super::Config`] is what it means.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
+    /// The gateway's own id, as in its SPIFFE id.
+    pub id: String,
+    /// Which half of a pair this gateway is.
+    pub role: Role,
+    /// Folder of the gateway's identity: key, certificate, CA, endpoints of the KMS.
+    pub identity_dir: PathBuf,
+    /// Folder for what the gateway keeps: its devices' certificates.
+    pub state_dir: PathBuf,
+    /// Metrics and health.
+    pub ops: Ops,
+    /// Edge: the device routes.
+    #[serde(default, rename = "route")]
+    pub routes: Vec<Route>,
+    /// Core: the tunnel listener.
+    pub tunnel: Option<Tunnel>,
+    /// Core: the services behind it.
+    #[serde(default, rename = "service")]
+    pub services: Vec<Service>,
+    /// Core: whether and where copies are kept.
+    pub archive: Option<Archive>,
+    /// Data threads; one per core when it is not given.
+    pub threads: Option<usize>,
+}
+
+/// Which half of a pair a gateway is.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Beside devices.
+    Edge,
+    /// Beside servers.
+    Core,
+}
+
+/// `[ops]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ops {
+    /// Address of metrics and health.
+    pub listen: SocketAddr,
+}
+
+/// `[[route]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// The device that connects here.
+    pub device: String,
+    /// What it speaks.
+    pub protocol: String,
+    /// Address the device connects to.
+    pub listen: SocketAddr,
+    /// Tunnel listener of the core gateway, `host:port`.
+    pub core: String,
+    /// The core gateway's id, verified against its certificate.
+    pub core_id: String,
+    /// What the core calls the service.
+    pub service: String,
+}
+
+/// `[tunnel]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tunnel {
+    /// Address edges connect to.
+    pub listen: SocketAddr,
+}
+
+/// `[[service]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// What edges call it.
+    pub name: String,
+    /// What it speaks.
+    pub protocol: String,
+    /// The server's address, `host:port`.
+    pub upstream: String,
+    /// Devices that may reach it.
+    pub devices: Vec<String>,
+}
+
+/// `[archive]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    /// Whether copies are kept.
+    pub mode: ArchiveMode,
+    /// Folder of the segments.
+    pub dir: PathBuf,
+}
+
+/// Whether copies are kept.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ArchiveMode {
+    /// Every payload is sealed and kept.
+    On,
+    /// Nothing is kept.
+    Off,
+}

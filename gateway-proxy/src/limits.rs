@@ -1,0 +1,91 @@
+//! Every limit of the gateway, in one place, with the relations between them checked when it is
+//! compiled.
+
+use std::time::Duration;
+
+/// Longest device, service or gateway name.
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// Largest configuration file that is read.
+pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+
+/// Most routes of an edge, and most services of a core.
+pub const ROUTES_MAX: usize = 10_000;
+
+/// Plaintext of one full TLS record (RFC 8446 §5.1).
+pub const RECORD_PLAINTEXT_BYTES: usize = 16_384;
+
+/// Header of every tunnel frame.
+pub const FRAME_HEADER_BYTES: usize = 8;
+
+/// Payload of one DATA frame: header and payload together fill one record.
+pub const DATA_BYTES_MAX: usize = RECORD_PLAINTEXT_BYTES - FRAME_HEADER_BYTES;
+
+/// Largest body of a frame other than DATA.
+pub const CONTROL_BODY_BYTES_MAX: usize = 1024;
+
+/// Ciphertext read from a tunnel at once: the buffer under rustls.
+pub const TUNNEL_READ_BYTES: usize = 64 * 1024;
+
+/// The sizes a pump's reads grow through while its peer keeps filling them.
+pub const QUANTUM_BYTES: [usize; 4] = [4 * 1024, 16 * 1024, 64 * 1024, 256 * 1024];
+
+/// Idle tunnels kept for one device.
+pub const IDLE_TUNNELS_PER_DEVICE_MAX: usize = 64;
+
+/// How long an idle tunnel is kept. Only the edge closes idle tunnels.
+pub const IDLE_TUNNEL_AGE_MAX: Duration = Duration::from_secs(60);
+
+/// A device that opened a flow within this time keeps one tunnel warm.
+pub const WARM_SPARE_AGE_MAX: Duration = Duration::from_secs(600);
+
+/// Flows of one process.
+pub const FLOWS_MAX: usize = 50_000;
+
+/// Flows of one device at a time.
+pub const FLOWS_PER_DEVICE_MAX: usize = 4_096;
+
+/// Tunnel connections a core accepts.
+pub const TUNNELS_MAX: usize = 100_000;
+
+/// Tunnel handshakes a core works on at a time, per data thread.
+pub const HANDSHAKES_MAX: usize = 512;
+
+/// Time a tunnel handshake may take, connecting included.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes a peer may send before its handshake is complete.
+pub const HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
+
+/// Time a core may take to connect to a service.
+pub const UPSTREAM_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time an edge waits for the answer to OPEN.
+pub const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// First keepalive probe after this much silence; below the 60 s of common firewalls.
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+
+/// Time between keepalive probes.
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Unanswered probes before a connection is dead.
+pub const KEEPALIVE_PROBES: u32 = 3;
+
+/// How long sent bytes may stay unacknowledged before a connection is dead.
+pub const USER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a gateway that shuts down waits for its flows to end by themselves.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections waiting to be accepted, per listener.
+pub const LISTEN_BACKLOG: i32 = 4_096;
+
+/// Connections of the metrics and health port.
+pub const OPS_CONNECTIONS_MAX: usize = 32;
+
+const _: () = assert!(FRAME_HEADER_BYTES + DATA_BYTES_MAX == RECORD_PLAINTEXT_BYTES);
+const _: () = assert!(CONTROL_BODY_BYTES_MAX <= DATA_BYTES_MAX);
+const _: () = assert!(TUNNEL_READ_BYTES > 2 * RECORD_PLAINTEXT_BYTES);
+const _: () = assert!(UPSTREAM_CONNECT_TIMEOUT.as_secs() < OPEN_TIMEOUT.as_secs());
+const _: () = assert!(IDLE_TUNNEL_AGE_MAX.as_secs() < WARM_SPARE_AGE_MAX.as_secs());
