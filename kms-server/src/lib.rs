@@ -1,1 +1,13 @@
-//! Placeholder.
+//! The cluster node of Ward: Raft, key ring, seal, identity, policy, audit and the API.
+//!
+//! [`init`] makes a new one-node cluster, [`join`] enters an existing one, [`run`] serves until it
+//! is told to stop. A request's way through this crate: `tls` (who connects) → `stack` (may it
+//! come in) → `api` (one file a verb) → `vault` or `replica` → `audit` → the answer.
+
+pub mod config;
+pub mod node;
+
+pub use config::{Config, ConfigError};
+pub use node::{
+    InitOptions, Initialized, JoinOptions, Joined, NodeError, Operator, init, join, run,
+};

@@ -1,0 +1,118 @@
+//! `node.toml` as it is written; unknown entries are refused, so that a misspelt one is noticed.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigFile {
+    /// Where everything the node keeps is.
+    pub data_dir: PathBuf,
+    /// What it binds, `host:port` each.
+    pub listen: ListenSection,
+    /// What it tells others; absent entries tell what is bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advertise: Option<AdvertiseSection>,
+    /// How it gets the root key.
+    pub seal: SealSection,
+    /// Hints for the first contact.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<PeerSection>,
+}
+
+/// What a node binds.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenSection {
+    /// Clients.
+    pub api: String,
+    /// Other nodes.
+    pub peer: String,
+    /// Joiners.
+    pub join: String,
+    /// Health and metrics.
+    pub ops: String,
+}
+
+/// What a node tells others.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdvertiseSection {
+    /// For clients.
+    pub api: Option<String>,
+    /// For other nodes.
+    pub peer: Option<String>,
+    /// For joiners.
+    pub join: Option<String>,
+}
+
+/// How a node gets the root key.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealSection {
+    /// From a file that only its owner reads.
+    pub file: FileSealSection,
+}
+
+/// A seal secret in a file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileSealSection {
+    /// 32 secret bytes, mode 0600.
+    pub path: PathBuf,
+}
+
+/// Where a member was last known to be.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerSection {
+    /// The N of `node-N`.
+    pub node_id: u64,
+    /// Its peer listener, `host:port`.
+    pub address: String,
+}
+
+impl ConfigFile {
+    /// The text of the file.
+    ///
+    /// # Errors
+    /// When a path is not UTF-8, which TOML cannot hold.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+data_dir = "/var/lib/ward/node-1"
+[listen]
+api = "127.0.0.1:7101"
+peer = "127.0.0.1:7201"
+join = "127.0.0.1:7301"
+ops = "127.0.0.1:7401"
+[seal.file]
+path = "/var/lib/ward/seal/root"
+[[peers]]
+node_id = 2
+address = "127.0.0.1:7202"
+"#;
+
+    #[test]
+    fn reads_what_it_wrote() {
+        let file: ConfigFile = toml::from_str(TEXT).unwrap();
+        let again: ConfigFile = toml::from_str(&file.to_toml().unwrap()).unwrap();
+        assert_eq!(again.listen.ops, "127.0.0.1:7401");
+        assert_eq!(again.peers[0].node_id, 2);
+    }
+
+    #[test]
+    fn refuses_a_misspelt_entry() {
+        let misspelt = TEXT.replace("ops =", "opps =");
+        assert!(toml::from_str::<ConfigFile>(&misspelt).is_err());
+    }
+}

@@ -1,0 +1,156 @@
+//! What a node is told at its start: as written in `node.toml`, and as meant.
+//!
+//! [`ConfigFile`] is the text, [`Config`] the checked values; no port is bound before the whole
+//! of it is checked. `ward up` writes the file with [`ConfigFile::to_toml`].
+
+mod address;
+mod file;
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+pub use address::{AddressError, HostPort};
+pub use file::{
+    AdvertiseSection, ConfigFile, FileSealSection, ListenSection, PeerSection, SealSection,
+};
+
+/// A node's settings, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where everything the node keeps is.
+    pub data_dir: PathBuf,
+    /// What it binds.
+    pub listen: Listen,
+    /// What it tells others, where that differs from what it binds.
+    pub advertise: Advertise,
+    /// The file seal's secret; a node whose file is missing is sealed.
+    pub seal_file: PathBuf,
+    /// Where to look for other members first; membership in Raft rules once known.
+    pub peers: Vec<PeerHint>,
+}
+
+/// The four listeners of a node. Port 0 lets the system choose.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// Clients, mutual TLS.
+    pub api: HostPort,
+    /// Other nodes, mutual TLS by public key.
+    pub peer: HostPort,
+    /// Joiners, who have no certificate yet.
+    pub join: HostPort,
+    /// Health and metrics, plain HTTP: keep it on an address only operators reach.
+    pub ops: HostPort,
+}
+
+/// What is told to others instead of the bound address.
+#[derive(Clone, Debug, Default)]
+pub struct Advertise {
+    /// For clients.
+    pub api: Option<HostPort>,
+    /// For other nodes.
+    pub peer: Option<HostPort>,
+    /// For joiners.
+    pub join: Option<HostPort>,
+}
+
+/// Where a member was last known to be.
+#[derive(Clone, Debug)]
+pub struct PeerHint {
+    /// The N of `node-N`.
+    pub node_id: u64,
+    /// Its peer listener.
+    pub address: HostPort,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration {path} cannot be read: check that it exists and its owner")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The text is not what a node understands.
+    #[error("the configuration {path} is not understood: {detail}")]
+    Syntax {
+        /// Which file.
+        path: PathBuf,
+        /// Line, column and what was expected.
+        detail: String,
+    },
+    /// An address is malformed.
+    #[error("the configuration's {field} is not usable")]
+    Address {
+        /// Which entry.
+        field: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: AddressError,
+    },
+}
+
+impl Config {
+    /// Reads and checks the file at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not understood, or holds an unusable value.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let file: ConfigFile = toml::from_str(&text).map_err(|error| ConfigError::Syntax {
+            path: path.to_owned(),
+            detail: error.to_string(),
+        })?;
+        Self::from_file(file)
+    }
+
+    /// Checks what was written.
+    ///
+    /// # Errors
+    /// When it holds an unusable value.
+    pub fn from_file(file: ConfigFile) -> Result<Self, ConfigError> {
+        let advertise = file.advertise.unwrap_or_default();
+        Ok(Self {
+            data_dir: file.data_dir,
+            listen: Listen {
+                api: address("listen.api", &file.listen.api)?,
+                peer: address("listen.peer", &file.listen.peer)?,
+                join: address("listen.join", &file.listen.join)?,
+                ops: address("listen.ops", &file.listen.ops)?,
+            },
+            advertise: Advertise {
+                api: optional("advertise.api", advertise.api.as_deref())?,
+                peer: optional("advertise.peer", advertise.peer.as_deref())?,
+                join: optional("advertise.join", advertise.join.as_deref())?,
+            },
+            seal_file: file.seal.file.path,
+            peers: file
+                .peers
+                .iter()
+                .map(|peer| {
+                    let address = address("peers.address", &peer.address)?;
+                    Ok(PeerHint {
+                        node_id: peer.node_id,
+                        address,
+                    })
+                })
+                .collect::<Result<_, ConfigError>>()?,
+        })
+    }
+}
+
+fn address(field: &'static str, text: &str) -> Result<HostPort, ConfigError> {
+    text.parse()
+        .map_err(|source| ConfigError::Address { field, source })
+}
+
+fn optional(field: &'static str, text: Option<&str>) -> Result<Option<HostPort>, ConfigError> {
+    text.map(|text| address(field, text)).transpose()
+}

@@ -1,0 +1,11 @@
+//! A node's life: [`init`] or [`join`] once, then [`run`] at every start.
+
+mod error;
+mod init;
+mod join;
+mod run;
+
+pub use error::NodeError;
+pub use init::{InitOptions, Initialized, Operator, init};
+pub use join::{JoinOptions, Joined, join};
+pub use run::run;
