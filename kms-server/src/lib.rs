@@ -4,8 +4,12 @@
 //! is told to stop. A request's way through this crate: `tls` (who connects) → `stack` (may it
 //! come in) → `api` (one file a verb) → `vault` or `replica` → `audit` → the answer.
 
+pub mod command;
 pub mod config;
 pub mod node;
+pub mod raft;
+pub mod replica;
+pub mod state;
 
 pub use config::{Config, ConfigError};
 pub use node::{

@@ -1,0 +1,184 @@
+//! The frame around every command: clock, repetition, guard, verb, sweeping. Called by the state
+//! machine, once for each committed entry, in order.
+
+use super::{Command, Idempotency, Outcome, Proposal, Refusal, Writes};
+use crate::replica::limits::{IDEMPOTENCY_SWEEP_MAX, SEALED_BYTES_MAX};
+use crate::state::{Counters, IDEMPOTENCY_KEPT_MS, IdempotencyRecord, Index, Record, RecordId};
+
+/// What an entry did: its answer, and the records it changes.
+#[derive(Debug)]
+pub(crate) struct Effect {
+    /// The answer, perhaps of an earlier entry that this one repeats.
+    pub(crate) answer: Result<Outcome, Refusal>,
+    /// The log index at which this answer first stood.
+    pub(crate) answered_at: u64,
+    /// To be carried out whatever the answer is: the clock moves with refusals too.
+    pub(crate) writes: Writes,
+}
+
+/// What a verb's `apply` works on.
+pub(super) struct Frame<'a> {
+    /// The state before this entry.
+    pub(super) index: &'a Index,
+    /// The state's clock at this entry.
+    pub(super) now_ms: u64,
+    /// Moves with this entry if it is not refused.
+    pub(super) counters: Counters,
+    /// What this entry changes if it is not refused.
+    pub(super) writes: Writes,
+}
+
+/// Applies one entry. Pure, deterministic, total: whatever the entry holds, the same answer and
+/// the same writes on every replica.
+pub(crate) fn apply(index: &Index, log_index: u64, proposal: &Proposal) -> Effect {
+    let mut counters = index.counters();
+    // A leader's clock may be behind its predecessor's; the state's clock never goes back.
+    counters.time_ms = counters.time_ms.max(proposal.time_ms);
+    let now_ms = counters.time_ms;
+
+    let answer = match first_answer(index, now_ms, proposal.idempotency.as_ref()) {
+        Some(repeated) => {
+            let answered_at = repeated.as_ref().map_or(log_index, |first| first.index);
+            let answer = repeated.map(|first| first.outcome.clone());
+            return finish(index, counters, Writes::default(), answer, answered_at);
+        }
+        None => attempt(index, &counters, proposal),
+    };
+    match answer {
+        Err(refusal) => finish(index, counters, Writes::default(), Err(refusal), log_index),
+        Ok((outcome, frame)) => {
+            let mut writes = frame.writes;
+            if let Some(idempotency) = &proposal.idempotency {
+                keep_answer(&mut writes, idempotency, log_index, now_ms, &outcome);
+            }
+            finish(index, frame.counters, writes, Ok(outcome), log_index)
+        }
+    }
+}
+
+/// The kept answer that this entry repeats, if any.
+fn first_answer<'a>(
+    index: &'a Index,
+    now_ms: u64,
+    idempotency: Option<&Idempotency>,
+) -> Option<Result<&'a IdempotencyRecord, Refusal>> {
+    let asked = idempotency?;
+    let kept = index.idempotency(&asked.id)?;
+    if kept.expires_ms <= now_ms {
+        return None;
+    }
+    if kept.request_sha256 != asked.request_sha256 {
+        return Some(Err(Refusal::IdempotencyReused));
+    }
+    Some(Ok(kept))
+}
+
+fn attempt<'a>(
+    index: &'a Index,
+    counters: &Counters,
+    proposal: &Proposal,
+) -> Result<(Outcome, Frame<'a>), Refusal> {
+    check_begun(index, &proposal.command)?;
+    if let Some(guard) = proposal.guard
+        && (guard.policy_epoch != counters.policy_epoch
+            || guard.identity_epoch != counters.identity_epoch)
+    {
+        return Err(Refusal::StaleGuard);
+    }
+    let mut frame = Frame {
+        index,
+        now_ms: counters.time_ms,
+        counters: counters.clone(),
+        writes: Writes::default(),
+    };
+    let outcome = run(&proposal.command, &mut frame)?;
+    Ok((outcome, frame))
+}
+
+fn check_begun(index: &Index, command: &Command) -> Result<(), Refusal> {
+    let is_genesis = matches!(command, Command::Genesis(_));
+    match (index.cluster().is_some(), is_genesis) {
+        (true, true) => Err(Refusal::AlreadyBegun),
+        (false, false) => Err(Refusal::NotBegun),
+        (true, false) | (false, true) => Ok(()),
+    }
+}
+
+fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
+    match command {
+        Command::Genesis(command) => command.apply(frame),
+        Command::CreateKey(command) => command.apply(frame),
+        Command::RotateKey(command) => command.apply(frame),
+        Command::SetKeyState(command) => command.apply(frame),
+        Command::EnrollDevice(command) => command.apply(frame),
+        Command::CreateJoinToken(command) => command.apply(frame),
+        Command::ConsumeJoinToken(command) => command.apply(frame),
+        Command::RecordCertificate(command) => command.apply(frame),
+        Command::AnnounceGateway(command) => command.apply(frame),
+        Command::PutPolicy(command) => command.apply(frame),
+    }
+}
+
+fn keep_answer(
+    writes: &mut Writes,
+    idempotency: &Idempotency,
+    log_index: u64,
+    now_ms: u64,
+    outcome: &Outcome,
+) {
+    let expires_ms = now_ms.saturating_add(IDEMPOTENCY_KEPT_MS);
+    writes.put(
+        RecordId::Idempotency(idempotency.id),
+        Record::Idempotency(IdempotencyRecord {
+            request_sha256: idempotency.request_sha256,
+            index: log_index,
+            outcome: outcome.clone(),
+            expires_ms,
+        }),
+    );
+    writes.put(
+        RecordId::IdempotencyExpiry(expires_ms, idempotency.id),
+        Record::IdempotencyExpiry,
+    );
+}
+
+/// Adds what every entry writes: the counters, and the removal of a few expired answers.
+fn finish(
+    index: &Index,
+    counters: Counters,
+    mut writes: Writes,
+    answer: Result<Outcome, Refusal>,
+    answered_at: u64,
+) -> Effect {
+    for (at, id) in index
+        .expired_answers(counters.time_ms)
+        .take(IDEMPOTENCY_SWEEP_MAX)
+    {
+        writes.remove(RecordId::IdempotencyExpiry(at, id));
+        // The same id may have been given a new answer, by this very entry or an earlier one.
+        let rewritten = writes
+            .pairs()
+            .iter()
+            .any(|(written, _)| *written == RecordId::Idempotency(id));
+        let same = index
+            .idempotency(&id)
+            .is_some_and(|kept| kept.expires_ms == at);
+        if same && !rewritten {
+            writes.remove(RecordId::Idempotency(id));
+        }
+    }
+    writes.put(RecordId::Counters, Record::Counters(counters));
+    Effect {
+        answer,
+        answered_at,
+        writes,
+    }
+}
+
+/// Refuses sealed bytes that would not fit a stored record.
+pub(super) fn check_sealed(sealed: &[u8]) -> Result<(), Refusal> {
+    if sealed.len() > SEALED_BYTES_MAX {
+        return Err(Refusal::TooLarge);
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! Keeps the hash of a join token.
+
+use serde::{Deserialize, Serialize};
+
+use super::apply::Frame;
+use super::names::is_id;
+use super::{Outcome, Refusal};
+use crate::state::{IdentityState, Record, RecordId, Role, TokenRecord};
+
+/// A token, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateJoinToken {
+    /// SHA-256 of the secret.
+    pub secret_sha256: [u8; 32],
+    /// What the joiner becomes.
+    pub role: Role,
+    /// Which one; empty for a node.
+    pub id: String,
+    /// When it ends, milliseconds since 1970-01-01 UTC.
+    pub expires_ms: u64,
+}
+
+impl CreateJoinToken {
+    pub(super) fn apply(&self, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
+        let id_allowed = match self.role {
+            Role::Node => self.id.is_empty(),
+            Role::Gateway | Role::App | Role::Operator => is_id(&self.id),
+            // A device's key pair is made by its edge gateway, which asks over its own identity.
+            Role::Device => false,
+        };
+        if !id_allowed {
+            return Err(Refusal::NameInvalid);
+        }
+        let token_id = token_id(&self.secret_sha256);
+        if frame.index.token(&token_id).is_some() {
+            return Err(Refusal::IdExists);
+        }
+        let identity = frame.index.identity(self.role, &self.id);
+        if identity.is_some_and(|known| known.state == IdentityState::Revoked) {
+            return Err(Refusal::IdentityRevoked);
+        }
+        frame.writes.put(
+            RecordId::Token(token_id),
+            Record::Token(TokenRecord {
+                secret_sha256: self.secret_sha256,
+                role: self.role,
+                id: self.id.clone(),
+                expires_ms: self.expires_ms,
+                consumed: None,
+            }),
+        );
+        Ok(Outcome::TokenCreated)
+    }
+}
+
+/// The first 16 bytes of the hash find the token; all 32 are compared.
+pub(super) fn token_id(secret_sha256: &[u8; 32]) -> [u8; 16] {
+    let mut id = [0; 16];
+    id.copy_from_slice(&secret_sha256[..16]);
+    id
+}

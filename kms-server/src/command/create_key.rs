@@ -1,0 +1,77 @@
+//! Makes a key with its first version.
+
+use envelope::id::KeyId;
+use serde::{Deserialize, Serialize};
+
+use super::apply::{Frame, check_sealed};
+use super::names::is_key_name;
+use super::{Outcome, Refusal};
+use crate::state::{KeyRecord, KeyState, Record, RecordId, VersionRecord};
+
+/// A key and the sealed material of its version 1, revision 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateKey {
+    /// Random.
+    #[serde(with = "crate::state::wire::id16")]
+    pub key_id: KeyId,
+    /// Unique among the living.
+    pub name: String,
+    /// The sealed record of version 1.
+    pub sealed: Vec<u8>,
+}
+
+/// Names that begin so belong to devices and are made by enrolment alone.
+pub(super) const DEVICE_PREFIX: &str = "device/";
+
+impl CreateKey {
+    pub(super) fn apply(&self, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
+        if self.name.starts_with(DEVICE_PREFIX) {
+            return Err(Refusal::NameInvalid);
+        }
+        self.create(frame)?;
+        Ok(Outcome::KeyCreated {
+            key_id: self.key_id,
+        })
+    }
+
+    /// Makes the key whatever its name's prefix; enrolment uses this too.
+    pub(super) fn create(&self, frame: &mut Frame<'_>) -> Result<(), Refusal> {
+        if !is_key_name(&self.name) {
+            return Err(Refusal::NameInvalid);
+        }
+        check_sealed(&self.sealed)?;
+        if frame.index.key(&self.key_id).is_some() {
+            return Err(Refusal::IdExists);
+        }
+        if frame.index.key_by_name(&self.name).is_some() {
+            return Err(Refusal::NameTaken);
+        }
+        let created_ms = frame.now_ms;
+        frame.writes.put(
+            RecordId::Key(self.key_id),
+            Record::Key(KeyRecord {
+                key_id: self.key_id,
+                name: self.name.clone(),
+                state: KeyState::Enabled,
+                primary: 1,
+                revision: 1,
+                epoch: 0,
+                created_ms,
+            }),
+        );
+        frame.writes.put(
+            RecordId::KeyVersion(self.key_id, 1),
+            Record::KeyVersion(VersionRecord {
+                version: 1,
+                state: KeyState::Enabled,
+                created_ms,
+                sealed: self.sealed.clone(),
+            }),
+        );
+        frame.writes.put(
+            RecordId::KeyName(self.name.clone()),
+            Record::KeyName(self.key_id),
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,52 @@
+//! Enrols a device and makes its key, both or neither.
+
+use serde::{Deserialize, Serialize};
+
+use super::apply::{Frame, check_sealed};
+use super::create_key::DEVICE_PREFIX;
+use super::names::is_id;
+use super::{CreateKey, Outcome, Refusal};
+use crate::state::{DeviceRecord, DeviceState, Record, RecordId};
+
+/// A device and its key `device/<id>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrollDevice {
+    /// Its id.
+    pub device_id: String,
+    /// The edge gateway that speaks for it; empty means any.
+    pub gateway: String,
+    /// The inventory, a sealed record of revision 1.
+    pub sealed_inventory: Vec<u8>,
+    /// Its key; the name must be `device/<id>`.
+    pub key: CreateKey,
+}
+
+impl EnrollDevice {
+    pub(super) fn apply(&self, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
+        let own_name = self.key.name.strip_prefix(DEVICE_PREFIX) == Some(&self.device_id);
+        let gateway_allowed = self.gateway.is_empty() || is_id(&self.gateway);
+        if !is_id(&self.device_id) || !own_name || !gateway_allowed {
+            return Err(Refusal::NameInvalid);
+        }
+        check_sealed(&self.sealed_inventory)?;
+        if frame.index.device(&self.device_id).is_some() {
+            return Err(Refusal::DeviceExists);
+        }
+        self.key.create(frame)?;
+        frame.writes.put(
+            RecordId::Device(self.device_id.clone()),
+            Record::Device(DeviceRecord {
+                device_id: self.device_id.clone(),
+                state: DeviceState::Active,
+                key_id: self.key.key_id,
+                gateway: self.gateway.clone(),
+                enrolled_ms: frame.now_ms,
+                revision: 1,
+                sealed: self.sealed_inventory.clone(),
+            }),
+        );
+        Ok(Outcome::DeviceEnrolled {
+            key_id: self.key.key_id,
+        })
+    }
+}

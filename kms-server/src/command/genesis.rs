@@ -1,0 +1,100 @@
+//! Begins the cluster: once, by its first node.
+
+use envelope::id::ClusterId;
+use serde::{Deserialize, Serialize};
+
+use super::apply::{Frame, check_sealed};
+use super::{Outcome, PutPolicy, Refusal};
+use crate::state::{
+    ClusterRecord, FORMAT_VERSION, IdentityKey, IdentityRecord, IdentityState, NodeRecord, Record,
+    RecordId, Role, SealWrap, SpkiHash,
+};
+
+/// Everything a new cluster starts from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Genesis {
+    /// Random.
+    #[serde(with = "crate::state::wire::id16")]
+    pub cluster_id: ClusterId,
+    /// Of every SPIFFE URI.
+    pub trust_domain: String,
+    /// Every wrap holds the same root.
+    pub seal_wraps: Vec<SealWrap>,
+    /// The term keys, a sealed record.
+    pub key_ring: Vec<u8>,
+    /// The authority's private key, a sealed record.
+    pub ca_key: Vec<u8>,
+    /// The authority's certificates, DER, newest first.
+    pub ca_certificates: Vec<Vec<u8>>,
+    /// The first node.
+    pub node: NodeRecord,
+    /// The first node's identity, and whoever else is known from the start.
+    pub identities: Vec<FirstIdentity>,
+    /// The built-in policies.
+    pub policies: Vec<PutPolicy>,
+}
+
+/// An identity that needs no join token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstIdentity {
+    /// What it is.
+    pub role: Role,
+    /// Which one; a node's is its number.
+    pub id: String,
+    /// Its public key.
+    pub spki_sha256: SpkiHash,
+    /// When its certificate ends.
+    pub not_after_ms: u64,
+}
+
+impl Genesis {
+    pub(super) fn apply(&self, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
+        let wraps = self.seal_wraps.iter().map(|wrap| &wrap.record);
+        for sealed in wraps.chain([&self.key_ring, &self.ca_key]) {
+            check_sealed(sealed)?;
+        }
+        frame.writes.put(
+            RecordId::Cluster,
+            Record::Cluster(Box::new(ClusterRecord {
+                cluster_id: self.cluster_id,
+                trust_domain: self.trust_domain.clone(),
+                format_version: FORMAT_VERSION,
+                seal_wraps: self.seal_wraps.clone(),
+                key_ring: self.key_ring.clone(),
+                ca_key: self.ca_key.clone(),
+                ca_certificates: self.ca_certificates.clone(),
+                created_ms: frame.now_ms,
+            })),
+        );
+        let first = self.node.node_id;
+        frame
+            .writes
+            .put(RecordId::Node(first), Record::Node(self.node.clone()));
+        // Never below the first node's own id: an id is given once.
+        frame.counters.next_node_id = first.0.saturating_add(1);
+        for identity in &self.identities {
+            frame.writes.put(
+                RecordId::Identity(identity.role, identity.id.clone()),
+                Record::Identity(identity.to_record()),
+            );
+        }
+        for policy in &self.policies {
+            policy.apply(frame)?;
+        }
+        Ok(Outcome::Begun)
+    }
+}
+
+impl FirstIdentity {
+    fn to_record(&self) -> IdentityRecord {
+        IdentityRecord {
+            role: self.role,
+            id: self.id.clone(),
+            state: IdentityState::Active,
+            keys: vec![IdentityKey {
+                spki_sha256: self.spki_sha256,
+                not_after_ms: self.not_after_ms,
+            }],
+        }
+    }
+}

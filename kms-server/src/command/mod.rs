@@ -1,0 +1,85 @@
+//! What may be written to the log: one file a verb, each a plain struct and its pure `apply`.
+//!
+//! Everything random, secret or dependent on a clock was decided by the leader before: a command
+//! carries finished ciphertext. `apply` is deterministic and total: it reads the [`Index`] and
+//! answers with an [`Outcome`] or a [`Refusal`], and never fails.
+//!
+//! [`Index`]: crate::state::Index
+
+mod announce_gateway;
+mod apply;
+mod consume_join_token;
+mod create_join_token;
+mod create_key;
+mod enroll_device;
+mod genesis;
+mod names;
+mod outcome;
+mod proposal;
+mod put_policy;
+mod record_certificate;
+mod refusal;
+mod rotate_key;
+mod set_key_state;
+mod writes;
+
+use serde::{Deserialize, Serialize};
+
+pub use announce_gateway::AnnounceGateway;
+pub(crate) use apply::{Effect, apply};
+pub use consume_join_token::{ConsumeJoinToken, NodeJoin};
+pub use create_join_token::CreateJoinToken;
+pub use create_key::CreateKey;
+pub use enroll_device::EnrollDevice;
+pub use genesis::{FirstIdentity, Genesis};
+pub use outcome::Outcome;
+pub use proposal::{Guard, Idempotency, Proposal};
+pub use put_policy::PutPolicy;
+pub use record_certificate::RecordCertificate;
+pub use refusal::Refusal;
+pub use rotate_key::RotateKey;
+pub use set_key_state::SetKeyState;
+pub(crate) use writes::Writes;
+
+/// A write. New variants go to the end: their numbers are in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Begins the cluster.
+    Genesis(Box<Genesis>),
+    /// Makes a key with its first version.
+    CreateKey(CreateKey),
+    /// Makes a new primary version.
+    RotateKey(RotateKey),
+    /// Enables or disables a key.
+    SetKeyState(SetKeyState),
+    /// Enrols a device with its key.
+    EnrollDevice(EnrollDevice),
+    /// Keeps the hash of a join token.
+    CreateJoinToken(CreateJoinToken),
+    /// Turns a join token into an identity.
+    ConsumeJoinToken(ConsumeJoinToken),
+    /// Records the public key of a certificate before it is handed out.
+    RecordCertificate(RecordCertificate),
+    /// Records where a gateway is.
+    AnnounceGateway(AnnounceGateway),
+    /// Writes or replaces a policy.
+    PutPolicy(PutPolicy),
+}
+
+impl Command {
+    /// A word for logs and metrics; never more than the verb.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Genesis(_) => "genesis",
+            Self::CreateKey(_) => "create_key",
+            Self::RotateKey(_) => "rotate_key",
+            Self::SetKeyState(_) => "set_key_state",
+            Self::EnrollDevice(_) => "enroll_device",
+            Self::CreateJoinToken(_) => "create_join_token",
+            Self::ConsumeJoinToken(_) => "consume_join_token",
+            Self::RecordCertificate(_) => "record_certificate",
+            Self::AnnounceGateway(_) => "announce_gateway",
+            Self::PutPolicy(_) => "put_policy",
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What a command that was not refused did. Kept in idempotency records, so it stays small.
+
+use envelope::id::KeyId;
+use serde::{Deserialize, Serialize};
+
+use crate::state::{KeyState, NodeId, Role};
+
+/// The answer to a command. New variants go to the end: their numbers are stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The cluster has begun.
+    Begun,
+    /// The key exists.
+    KeyCreated {
+        /// Which key.
+        #[serde(with = "crate::state::wire::id16")]
+        key_id: KeyId,
+    },
+    /// The key has a new primary version.
+    KeyRotated {
+        /// Which key.
+        #[serde(with = "crate::state::wire::id16")]
+        key_id: KeyId,
+        /// The new primary.
+        version: u32,
+    },
+    /// The key has this state.
+    KeyStateSet {
+        /// Which key.
+        #[serde(with = "crate::state::wire::id16")]
+        key_id: KeyId,
+        /// Its state.
+        state: KeyState,
+    },
+    /// The device exists.
+    DeviceEnrolled {
+        /// Its key.
+        #[serde(with = "crate::state::wire::id16")]
+        key_id: KeyId,
+    },
+    /// The token can be used.
+    TokenCreated,
+    /// The joiner is this identity.
+    Joined {
+        /// What it is.
+        role: Role,
+        /// Which one; a node's is its number.
+        id: String,
+        /// For role node.
+        node_id: Option<NodeId>,
+    },
+    /// The certificate may be handed out.
+    CertificateRecorded,
+    /// The announcement stands.
+    GatewayAnnounced,
+    /// The policy stands.
+    PolicyPut {
+        /// The policy epoch from now on.
+        policy_epoch: u64,
+    },
+}

@@ -1,0 +1,57 @@
+//! Why a command was refused; nothing was changed.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Why a command was refused. New variants go to the end: their numbers travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+pub enum Refusal {
+    /// Genesis came a second time.
+    #[error("the cluster has begun already")]
+    AlreadyBegun,
+    /// Anything but genesis came first.
+    #[error("the cluster has not begun; run its first node's initialisation")]
+    NotBegun,
+    /// The id was used before, perhaps by something since removed.
+    #[error("this id was used before; choose a new one")]
+    IdExists,
+    /// Another key has this name.
+    #[error("this name is taken; choose another")]
+    NameTaken,
+    /// The name, id or address has characters or a length that are not allowed.
+    #[error("this name is not allowed; see the reference for the characters and length")]
+    NameInvalid,
+    /// No such key.
+    #[error("no such key")]
+    KeyNotFound,
+    /// The key is disabled.
+    #[error("the key is disabled; enable it first")]
+    KeyDisabled,
+    /// The device exists.
+    #[error("a device of this id exists")]
+    DeviceExists,
+    /// No such device.
+    #[error("no such device")]
+    DeviceNotFound,
+    /// The revision or version this was decided on is no longer the newest.
+    #[error("it was changed meanwhile; read it again and repeat")]
+    Conflict,
+    /// The policy or identity epoch this was authorized under has moved.
+    #[error("permissions were changed meanwhile; repeat")]
+    StaleGuard,
+    /// The idempotency key was used for another request.
+    #[error("this idempotency key was used for another request; choose a new one")]
+    IdempotencyReused,
+    /// Unknown, expired, or consumed by another public key.
+    #[error("the join token is unknown, expired or used; ask an operator for a new one")]
+    TokenInvalid,
+    /// No such identity.
+    #[error("no such identity; join it with a token first")]
+    IdentityNotFound,
+    /// The identity was revoked.
+    #[error("the identity was revoked")]
+    IdentityRevoked,
+    /// A field is larger than its limit.
+    #[error("a field is larger than its limit")]
+    TooLarge,
+}

@@ -1,0 +1,55 @@
+//! Makes a new primary version, by compare-and-swap.
+
+use envelope::id::KeyId;
+use serde::{Deserialize, Serialize};
+
+use super::apply::{Frame, check_sealed};
+use super::{Outcome, Refusal};
+use crate::state::{KeyState, Record, RecordId, VersionRecord};
+
+/// A new version, sealed for exactly this revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotateKey {
+    /// Which key.
+    #[serde(with = "crate::state::wire::id16")]
+    pub key_id: KeyId,
+    /// The revision it was decided on; another one is a conflict.
+    pub expected_revision: u64,
+    /// The old primary plus one, as the sealed record says.
+    pub version: u32,
+    /// The sealed record of the new version.
+    pub sealed: Vec<u8>,
+}
+
+impl RotateKey {
+    pub(super) fn apply(&self, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
+        let key = frame.index.key(&self.key_id).ok_or(Refusal::KeyNotFound)?;
+        if key.state == KeyState::Disabled {
+            return Err(Refusal::KeyDisabled);
+        }
+        let next = key.primary.checked_add(1);
+        if key.revision != self.expected_revision || next != Some(self.version) {
+            return Err(Refusal::Conflict);
+        }
+        check_sealed(&self.sealed)?;
+        let mut key = key.clone();
+        key.primary = self.version;
+        key.revision += 1;
+        frame
+            .writes
+            .put(RecordId::Key(self.key_id), Record::Key(key));
+        frame.writes.put(
+            RecordId::KeyVersion(self.key_id, self.version),
+            Record::KeyVersion(VersionRecord {
+                version: self.version,
+                state: KeyState::Enabled,
+                created_ms: frame.now_ms,
+                sealed: self.sealed.clone(),
+            }),
+        );
+        Ok(Outcome::KeyRotated {
+            key_id: self.key_id,
+            version: self.version,
+        })
+    }
+}

@@ -1,0 +1,27 @@
+//! What changed, told to caches and watchers as this node applies it.
+
+use envelope::id::KeyId;
+
+/// One applied change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The log index that made it.
+    pub index: u64,
+    /// What changed.
+    pub event: Event,
+}
+
+/// What changed; the index already holds it when this arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A key's state or versions.
+    Key(KeyId),
+    /// A device.
+    Device(String),
+    /// A policy.
+    Policy,
+    /// A gateway's announcement.
+    Gateway(String),
+    /// Everything may have: a snapshot was installed.
+    Everything,
+}

@@ -1,0 +1,135 @@
+//! Why the replica could not do what it was asked.
+
+use thiserror::Error;
+
+use crate::command::Refusal;
+use crate::raft::Member;
+use crate::state::NodeId;
+
+/// Why a replica was not opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The code is not there yet.
+    #[error("not built yet")]
+    NotYet,
+    /// The directory belongs to another node or cluster.
+    #[error(
+        "{path} belongs to node {found} of cluster {cluster}; give this node its own directory"
+    )]
+    Foreign {
+        /// Which file says so.
+        path: String,
+        /// Whose it is.
+        found: NodeId,
+        /// Of which cluster.
+        cluster: String,
+    },
+    /// The node was initialised, but its log is empty or ends before what it is known to hold.
+    #[error(
+        "the log of node {node} was lost or shortened ({detail}); it must not vote under its old \
+         id: remove its directory and join it again with a new token"
+    )]
+    LogShortened {
+        /// Which node.
+        node: NodeId,
+        /// What was expected and found.
+        detail: String,
+    },
+    /// Written by a newer version.
+    #[error("{path} has format version {found}, this program knows {known}; use a newer program")]
+    Newer {
+        /// Which file.
+        path: String,
+        /// Its version.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// A file is not what it should be.
+    #[error("{path} is damaged: {detail}")]
+    Damaged {
+        /// Which file.
+        path: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The file system refused.
+    #[error("cannot open {path}")]
+    Io {
+        /// Which file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Raft refused to start.
+    #[error("raft cannot start: {0}")]
+    Raft(String),
+}
+
+/// Why a write was not acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ProposeError {
+    /// The code is not there yet.
+    #[error("not built yet")]
+    NotYet,
+    /// The command was applied and refused; nothing changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Another node leads; the write did not happen.
+    #[error("this node does not lead")]
+    NotLeader {
+        /// Who does, when known.
+        leader: Option<(NodeId, Member)>,
+    },
+    /// Leadership was lost on the way. Whether the write happened is unknown: repeat it with the
+    /// same idempotency key.
+    #[error("leadership was lost while the write was under way; repeat it")]
+    Unknown,
+    /// No quorum acknowledged within the deadline. Whether the write will happen is unknown.
+    #[error("no quorum of nodes answers")]
+    NoQuorum,
+    /// The disk is almost full; the write did not happen, reads go on.
+    #[error("the disk is almost full; free some space")]
+    StorageFull,
+    /// The replica stopped, by request or because its disk failed.
+    #[error("the replica has stopped")]
+    Stopped,
+}
+
+/// Why no read barrier was passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum BarrierError {
+    /// The code is not there yet.
+    #[error("not built yet")]
+    NotYet,
+    /// No leader is known.
+    #[error("no leader is known")]
+    NoLeader,
+    /// The leader could not confirm that it leads.
+    #[error("no quorum of nodes answers")]
+    NoQuorum,
+    /// This node did not catch up in time.
+    #[error("this node did not catch up in time")]
+    Behind,
+    /// The replica stopped.
+    #[error("the replica has stopped")]
+    Stopped,
+}
+
+/// Why an index was not reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum WaitError {
+    /// The code is not there yet.
+    #[error("not built yet")]
+    NotYet,
+    /// Not in time.
+    #[error("this node did not apply index {at_least} in time")]
+    TimedOut {
+        /// What was waited for.
+        at_least: u64,
+    },
+    /// The replica stopped.
+    #[error("the replica has stopped")]
+    Stopped,
+}

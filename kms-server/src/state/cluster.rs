@@ -1,0 +1,48 @@
+//! The cluster itself: who it is, how its root is wrapped, its counters.
+
+use envelope::id::ClusterId;
+use serde::{Deserialize, Serialize};
+
+/// One wrap of the cluster's root key by one seal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealWrap {
+    /// Which seal, `file` for instance.
+    pub seal: String,
+    /// The sealed record (docs/format.md), purpose root wrap.
+    pub record: Vec<u8>,
+}
+
+/// What Genesis wrote: there is exactly one in a cluster that has begun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterRecord {
+    /// Bound into every sealed record.
+    #[serde(with = "super::wire::id16")]
+    pub cluster_id: ClusterId,
+    /// Of every SPIFFE URI.
+    pub trust_domain: String,
+    /// Of everything stored here; a node refuses to apply a newer one than it knows.
+    pub format_version: u32,
+    /// Every wrap holds the same root.
+    pub seal_wraps: Vec<SealWrap>,
+    /// The term keys, a sealed record.
+    pub key_ring: Vec<u8>,
+    /// The authority's private key, a sealed record.
+    pub ca_key: Vec<u8>,
+    /// The authority's certificates, DER, newest first.
+    pub ca_certificates: Vec<Vec<u8>>,
+    /// By the state's clock.
+    pub created_ms: u64,
+}
+
+/// What moves with the log; written by every applied command.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// The state's clock: the greatest proposal time so far, milliseconds since 1970-01-01 UTC.
+    pub time_ms: u64,
+    /// Moves with every change of a policy.
+    pub policy_epoch: u64,
+    /// Moves whenever an identity loses something; gains do not move it.
+    pub identity_epoch: u64,
+    /// The next node id to give; ids are never given twice.
+    pub next_node_id: u64,
+}

@@ -1,0 +1,248 @@
+//! The memory index: every record in order, and typed reads over it.
+//!
+//! Handlers read it through `Replica::read`; apply is the only writer.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use envelope::id::{KeyId, KeyVersion};
+
+use super::{
+    ClusterRecord, Counters, DeviceRecord, GatewayRecord, IdempotencyRecord, IdentityRecord,
+    KeyRecord, NodeId, NodeRecord, PolicyRecord, Record, RecordId, Role, TokenRecord,
+    VersionRecord,
+};
+
+/// Every record of the state, at one applied index.
+#[derive(Debug, Default)]
+pub struct Index {
+    records: BTreeMap<RecordId, Record>,
+}
+
+impl Index {
+    /// The cluster, once it has begun.
+    pub fn cluster(&self) -> Option<&ClusterRecord> {
+        let Record::Cluster(cluster) = self.get(&RecordId::Cluster)? else {
+            return None;
+        };
+        Some(cluster)
+    }
+
+    /// Clock, epochs, next node id.
+    pub fn counters(&self) -> Counters {
+        match self.get(&RecordId::Counters) {
+            Some(Record::Counters(counters)) => counters.clone(),
+            Some(_) | None => Counters::default(),
+        }
+    }
+
+    /// A key.
+    pub fn key(&self, id: &KeyId) -> Option<&KeyRecord> {
+        let Record::Key(found) = self.get(&RecordId::Key(*id))? else {
+            return None;
+        };
+        Some(found)
+    }
+
+    /// A key, by its name.
+    pub fn key_by_name(&self, name: &str) -> Option<&KeyRecord> {
+        let Record::KeyName(id) = self.get(&RecordId::KeyName(name.to_owned()))? else {
+            return None;
+        };
+        self.key(id)
+    }
+
+    /// One version of a key.
+    pub fn key_version(&self, id: &KeyId, version: KeyVersion) -> Option<&VersionRecord> {
+        let Record::KeyVersion(found) = self.get(&RecordId::KeyVersion(*id, version.0))? else {
+            return None;
+        };
+        Some(found)
+    }
+
+    /// All versions of a key, oldest first.
+    pub fn key_versions(&self, id: &KeyId) -> impl Iterator<Item = &VersionRecord> {
+        self.records
+            .range(RecordId::KeyVersion(*id, 0)..=RecordId::KeyVersion(*id, u32::MAX))
+            .filter_map(|(_, record)| {
+                if let Record::KeyVersion(found) = record {
+                    Some(found)
+                } else {
+                    None
+                }
+            })
+    }
+
+    /// Keys by name, those after `after` (exclusive; empty for all) that begin with `prefix`.
+    pub fn keys_by_name<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: &str,
+    ) -> impl Iterator<Item = &'a KeyRecord> {
+        let start = if after < prefix {
+            Bound::Included(RecordId::KeyName(prefix.to_owned()))
+        } else {
+            Bound::Excluded(RecordId::KeyName(after.to_owned()))
+        };
+        self.records
+            .range((start, Bound::Excluded(RecordId::Device(String::new()))))
+            .take_while(move |(id, _)| matches!(id, RecordId::KeyName(n) if n.starts_with(prefix)))
+            .filter_map(|(_, record)| {
+                if let Record::KeyName(id) = record {
+                    self.key(id)
+                } else {
+                    None
+                }
+            })
+    }
+
+    /// A device.
+    pub fn device(&self, id: &str) -> Option<&DeviceRecord> {
+        let Record::Device(found) = self.get(&RecordId::Device(id.to_owned()))? else {
+            return None;
+        };
+        Some(found)
+    }
+
+    /// Devices by id, those after `after` (exclusive; empty for all).
+    pub fn devices(&self, after: &str) -> impl Iterator<Item = &DeviceRecord> {
+        self.records
+            .range((
+                Bound::Excluded(RecordId::Device(after.to_owned())),
+                Bound::Unbounded,
+            ))
+            .map_while(|(_, record)| {
+                if let Record::Device(found) = record {
+                    Some(found)
+                } else {
+                    None
+                }
+            })
+    }
+
+    /// An identity.
+    pub fn identity(&self, role: Role, id: &str) -> Option<&IdentityRecord> {
+        let Record::Identity(found) = self.get(&RecordId::Identity(role, id.to_owned()))? else {
+            return None;
+        };
+        Some(found)
+    }
+
+    /// A node as it joined.
+    pub fn node(&self, id: NodeId) -> Option<&NodeRecord> {
+        let Record::Node(found) = self.get(&RecordId::Node(id))? else {
+            return None;
+        };
+        Some(found)
+    }
+
+    /// All nodes that ever joined and were not removed.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeRecord> {
+        self.records
+            .range(RecordId::Node(NodeId(0))..=RecordId::Node(NodeId(u64::MAX)))
+            .filter_map(|(_, record)| {
+                if let Record::Node(found) = record {
+                    Some(found)
+                } else {
+                    None
+                }
+            })
+    }
+
+    /// A join token, by the first 16 bytes of SHA-256 of its secret.
+    pub fn token(&self, id: &[u8; 16]) -> Option<&TokenRecord> {
+        let Record::Token(found) = self.get(&RecordId::Token(*id))? else {
+            return None;
+        };
+        Some(found)
+    }
+
+    /// A gateway.
+    pub fn gateway(&self, id: &str) -> Option<&GatewayRecord> {
+        let Record::Gateway(found) = self.get(&RecordId::Gateway(id.to_owned()))? else {
+            return None;
+        };
+        Some(found)
+    }
+
+    /// All gateways, by id.
+    pub fn gateways(&self) -> impl Iterator<Item = &GatewayRecord> {
+        self.records
+            .range(RecordId::Gateway(String::new())..)
+            .map_while(|(_, record)| {
+                if let Record::Gateway(found) = record {
+                    Some(found)
+                } else {
+                    None
+                }
+            })
+    }
+
+    /// A policy.
+    pub fn policy(&self, id: &str) -> Option<&PolicyRecord> {
+        let Record::Policy(found) = self.get(&RecordId::Policy(id.to_owned()))? else {
+            return None;
+        };
+        Some(found)
+    }
+
+    /// All policies, by id.
+    pub fn policies(&self) -> impl Iterator<Item = &PolicyRecord> {
+        self.records
+            .range(RecordId::Policy(String::new())..)
+            .map_while(|(_, record)| {
+                if let Record::Policy(found) = record {
+                    Some(found)
+                } else {
+                    None
+                }
+            })
+    }
+
+    /// An answer kept for repetitions.
+    pub(crate) fn idempotency(&self, id: &[u8; 32]) -> Option<&IdempotencyRecord> {
+        let Record::Idempotency(found) = self.get(&RecordId::Idempotency(*id))? else {
+            return None;
+        };
+        Some(found)
+    }
+
+    /// Kept answers whose time has come at `now_ms`, oldest first.
+    pub(crate) fn expired_answers(&self, now_ms: u64) -> impl Iterator<Item = (u64, [u8; 32])> {
+        self.records
+            .range(RecordId::IdempotencyExpiry(0, [0; 32])..)
+            .map_while(move |(id, _)| {
+                let RecordId::IdempotencyExpiry(at, hash) = id else {
+                    return None;
+                };
+                (*at <= now_ms).then_some((*at, *hash))
+            })
+    }
+
+    /// A record by its id.
+    pub(crate) fn get(&self, id: &RecordId) -> Option<&Record> {
+        self.records.get(id)
+    }
+
+    /// Puts or removes a record and gives back the former one.
+    pub(crate) fn put(&mut self, id: RecordId, record: Option<Record>) -> Option<Record> {
+        match record {
+            Some(record) => self.records.insert(id, record),
+            None => self.records.remove(&id),
+        }
+    }
+
+    /// Records after `after`, in order.
+    pub(crate) fn range_after(
+        &self,
+        after: Option<&RecordId>,
+    ) -> impl Iterator<Item = (&RecordId, &Record)> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.records.range((start, Bound::Unbounded))
+    }
+
+    /// How many records there are.
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+}

@@ -1,0 +1,29 @@
+//! The applied state: records, the memory index that reads are served from, and its store on disk.
+
+mod cluster;
+mod device;
+mod gateway;
+mod id;
+mod idempotency;
+mod identity;
+mod index;
+mod key;
+mod policy;
+mod record;
+pub(crate) mod wire;
+
+pub use cluster::{ClusterRecord, Counters, SealWrap};
+pub use device::{DeviceRecord, DeviceState};
+pub use gateway::GatewayRecord;
+pub use id::{Addresses, GatewayRole, NodeId, Role};
+pub use idempotency::{IdempotencyRecord, KEPT_MS as IDEMPOTENCY_KEPT_MS};
+pub use identity::{
+    Consumption, IdentityKey, IdentityRecord, IdentityState, NodeRecord, SpkiHash, TokenRecord,
+};
+pub use index::Index;
+pub use key::{KeyRecord, KeyState, VersionRecord};
+pub use policy::PolicyRecord;
+pub use record::{Record, RecordId};
+
+/// The version of everything stored: records, log entries, snapshots.
+pub const FORMAT_VERSION: u32 = 1;

@@ -1,0 +1,74 @@
+//! The one list of what the state holds: every record and the id it is found by.
+//!
+//! The memory index is a map from [`RecordId`] to [`Record`]; sled and snapshots hold the same
+//! pairs. New variants go to the end: their numbers are stored.
+
+use envelope::id::KeyId;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ClusterRecord, Counters, DeviceRecord, GatewayRecord, IdempotencyRecord, IdentityRecord,
+    KeyRecord, NodeId, NodeRecord, PolicyRecord, Role, TokenRecord, VersionRecord,
+};
+
+/// Where a record is found. The order of the variants is the order of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum RecordId {
+    /// The counters.
+    Counters,
+    /// The cluster.
+    Cluster,
+    /// A key.
+    Key(#[serde(with = "super::wire::id16")] KeyId),
+    /// One version of a key.
+    KeyVersion(#[serde(with = "super::wire::id16")] KeyId, u32),
+    /// A key's id by its name.
+    KeyName(String),
+    /// A device.
+    Device(String),
+    /// An identity.
+    Identity(Role, String),
+    /// A node.
+    Node(NodeId),
+    /// A join token, by the first 16 bytes of SHA-256 of its secret.
+    Token([u8; 16]),
+    /// A gateway.
+    Gateway(String),
+    /// A policy.
+    Policy(String),
+    /// An answer kept for repetitions, by SHA-256 of caller and idempotency key.
+    Idempotency([u8; 32]),
+    /// When such an answer may be forgotten.
+    IdempotencyExpiry(u64, [u8; 32]),
+}
+
+/// What is found there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Record {
+    /// The counters.
+    Counters(Counters),
+    /// The cluster.
+    Cluster(Box<ClusterRecord>),
+    /// A key.
+    Key(KeyRecord),
+    /// One version of a key.
+    KeyVersion(VersionRecord),
+    /// A key's id by its name.
+    KeyName(#[serde(with = "super::wire::id16")] KeyId),
+    /// A device.
+    Device(DeviceRecord),
+    /// An identity.
+    Identity(IdentityRecord),
+    /// A node.
+    Node(NodeRecord),
+    /// A join token.
+    Token(TokenRecord),
+    /// A gateway.
+    Gateway(GatewayRecord),
+    /// A policy.
+    Policy(PolicyRecord),
+    /// An answer kept for repetitions.
+    Idempotency(IdempotencyRecord),
+    /// Nothing but its id.
+    IdempotencyExpiry,
+}
