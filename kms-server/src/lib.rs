@@ -4,12 +4,17 @@
 //! is told to stop. A request's way through this crate: `tls` (who connects) → `stack` (may it
 //! come in) → `api` (one file a verb) → `vault` or `replica` → `audit` → the answer.
 
+pub mod audit;
 pub mod command;
 pub mod config;
+pub mod keyring;
 pub mod node;
+pub mod policy;
 pub mod raft;
 pub mod replica;
+pub mod seal;
 pub mod state;
+pub mod vault;
 
 pub use config::{Config, ConfigError};
 pub use node::{

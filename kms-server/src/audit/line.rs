@@ -1,0 +1,139 @@
+//! The bytes of one line. The log writes what this makes; `chain` reads its two chain fields back.
+
+use serde::{Deserialize, Serialize};
+
+use super::chain::{Digest, Head};
+use super::limits::{FIELD_BYTES_MAX, LINE_BYTES_MAX, POLICIES_MAX};
+use super::record::{AuditRecord, Outcome};
+
+/// The version of the line format, in the first line of every file.
+pub(super) const FORMAT: u32 = 1;
+
+/// Why a file begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Opening {
+    /// The node's first file.
+    New,
+    /// The former file was full.
+    Rotation,
+    /// The former file could not be synced; what it holds beyond the chain was never answered.
+    AfterFailure,
+    /// The former file was deleted or moved away while in use.
+    FormerFileMissing,
+    /// The former file's chain does not hold; this one continues from its last readable line.
+    FormerChainBroken,
+}
+
+/// Encodes a file's first line.
+pub(super) fn opening(node: &str, time_ms: u64, why: Opening, head: &mut Head) -> Vec<u8> {
+    let line = OpeningLine {
+        seq: head.sequence + 1,
+        prev: head.hash.to_hex(),
+        time: rfc3339(time_ms),
+        kind: "open",
+        format: FORMAT,
+        node,
+        why,
+    };
+    finish(&line, head)
+}
+
+/// Encodes a call and moves `head` to it.
+pub(super) fn call(record: &AuditRecord, head: &mut Head) -> Vec<u8> {
+    let line = CallLine {
+        seq: head.sequence + 1,
+        prev: head.hash.to_hex(),
+        time: rfc3339(record.time_ms),
+        kind: "call",
+        request_id: cut(&record.request_id),
+        principal: cut(&record.principal),
+        peer: cut(&record.peer),
+        action: cut(&record.action),
+        resource: cut(&record.resource),
+        key_id: record.key_id.map(|id| id.to_string()),
+        key_version: record.key_version.map(|version| version.0),
+        count: record.count,
+        context_sha256: record.context.map(super::ContextDigest::to_hex),
+        outcome: record.outcome,
+        reason: record.reason.as_deref().map(cut),
+        policies: record
+            .policies
+            .iter()
+            .take(POLICIES_MAX)
+            .map(|id| cut(id))
+            .collect(),
+        applied_index: record.applied_index,
+    };
+    finish(&line, head)
+}
+
+/// The chain fields that every line has.
+#[derive(Deserialize)]
+pub(super) struct Links {
+    pub(super) seq: u64,
+    pub(super) prev: String,
+}
+
+#[derive(Serialize)]
+struct OpeningLine<'a> {
+    seq: u64,
+    prev: String,
+    time: String,
+    kind: &'static str,
+    format: u32,
+    node: &'a str,
+    why: Opening,
+}
+
+#[derive(Serialize)]
+struct CallLine {
+    seq: u64,
+    prev: String,
+    time: String,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    request_id: String,
+    principal: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    peer: String,
+    action: String,
+    resource: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_version: Option<u32>,
+    count: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context_sha256: Option<String>,
+    outcome: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    policies: Vec<String>,
+    applied_index: u64,
+}
+
+fn finish(line: &impl Serialize, head: &mut Head) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec(line).expect("texts and numbers always serialize");
+    debug_assert!(bytes.len() < LINE_BYTES_MAX, "limits.rs bounds every field");
+    head.sequence += 1;
+    head.hash = Digest::of(&bytes);
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Cuts a text at a character boundary, and shows that it did.
+fn cut(text: &str) -> String {
+    if text.len() <= FIELD_BYTES_MAX {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(FIELD_BYTES_MAX)])
+}
+
+fn rfc3339(time_ms: u64) -> String {
+    i64::try_from(time_ms)
+        .ok()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+        .map_or_else(|| format!("{time_ms} ms"), |time| format!("{time:.3}"))
+}

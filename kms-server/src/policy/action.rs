@@ -1,0 +1,116 @@
+//! Every operation that is authorized, under the name that policies and audit records use.
+//! Called by the handlers of the API, which ask for one action per resource they touch.
+
+use std::fmt;
+
+/// An operation of the API. One operation never implies another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Encrypts a small value.
+    Encrypt,
+    /// Decrypts a small value.
+    Decrypt,
+    /// Takes a blob out of a key, towards another.
+    ReEncryptFrom,
+    /// Puts a blob under a key.
+    ReEncryptTo,
+    /// Makes data keys and shows them.
+    GenerateDataKey,
+    /// Makes data keys and shows only their wrapped form.
+    GenerateDataKeyWithoutPlaintext,
+    /// Opens a wrapped data key.
+    UnwrapDataKey,
+    /// Makes a key.
+    CreateKey,
+    /// Makes a new primary version.
+    RotateKey,
+    /// Lets a disabled key be used again.
+    EnableKey,
+    /// Refuses every use of a key.
+    DisableKey,
+    /// Tells about one key.
+    DescribeKey,
+    /// Tells about all keys.
+    ListKeys,
+    /// Adds a device to the inventory.
+    EnrollDevice,
+    /// Tells about one device.
+    DescribeDevice,
+    /// Tells about all devices.
+    ListDevices,
+    /// Issues a certificate to the caller itself.
+    RenewCertificate,
+    /// Issues a certificate for a device that the caller speaks for.
+    IssueDeviceCertificate,
+    /// Invites a new identity.
+    CreateJoinToken,
+    /// Records where a gateway is.
+    AnnounceGateway,
+    /// Tells about nodes and gateways.
+    GetClusterStatus,
+    /// Streams changes.
+    Watch,
+}
+
+impl Action {
+    /// All of them, for tables and for the test that compares them with the schema.
+    pub const ALL: [Self; 22] = [
+        Self::Encrypt,
+        Self::Decrypt,
+        Self::ReEncryptFrom,
+        Self::ReEncryptTo,
+        Self::GenerateDataKey,
+        Self::GenerateDataKeyWithoutPlaintext,
+        Self::UnwrapDataKey,
+        Self::CreateKey,
+        Self::RotateKey,
+        Self::EnableKey,
+        Self::DisableKey,
+        Self::DescribeKey,
+        Self::ListKeys,
+        Self::EnrollDevice,
+        Self::DescribeDevice,
+        Self::ListDevices,
+        Self::RenewCertificate,
+        Self::IssueDeviceCertificate,
+        Self::CreateJoinToken,
+        Self::AnnounceGateway,
+        Self::GetClusterStatus,
+        Self::Watch,
+    ];
+
+    /// The name in the schema, in policies and in audit records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Encrypt => "Encrypt",
+            Self::Decrypt => "Decrypt",
+            Self::ReEncryptFrom => "ReEncryptFrom",
+            Self::ReEncryptTo => "ReEncryptTo",
+            Self::GenerateDataKey => "GenerateDataKey",
+            Self::GenerateDataKeyWithoutPlaintext => "GenerateDataKeyWithoutPlaintext",
+            Self::UnwrapDataKey => "UnwrapDataKey",
+            Self::CreateKey => "CreateKey",
+            Self::RotateKey => "RotateKey",
+            Self::EnableKey => "EnableKey",
+            Self::DisableKey => "DisableKey",
+            Self::DescribeKey => "DescribeKey",
+            Self::ListKeys => "ListKeys",
+            Self::EnrollDevice => "EnrollDevice",
+            Self::DescribeDevice => "DescribeDevice",
+            Self::ListDevices => "ListDevices",
+            Self::RenewCertificate => "RenewCertificate",
+            Self::IssueDeviceCertificate => "IssueDeviceCertificate",
+            Self::CreateJoinToken => "CreateJoinToken",
+            Self::AnnounceGateway => "AnnounceGateway",
+            Self::GetClusterStatus => "GetClusterStatus",
+            Self::Watch => "Watch",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

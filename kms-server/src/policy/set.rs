@@ -1,0 +1,160 @@
+//! A set of policies that has been parsed, named and validated against the schema.
+//! The engine decides with one; `PutPolicy` will validate with one before it proposes.
+
+use std::str::FromStr;
+
+use cedar_policy::{PolicyId, Schema, ValidationMode, Validator};
+
+/// A policy file: one or more policies, each with an `@id("…")`.
+#[derive(Clone, Copy, Debug)]
+pub struct PolicyText<'a> {
+    /// What errors call it.
+    pub name: &'a str,
+    /// Cedar.
+    pub text: &'a str,
+}
+
+/// Policies that are safe to decide with, and the epoch they belong to.
+pub struct PolicySet {
+    pub(super) policies: cedar_policy::PolicySet,
+    pub(super) schema: Schema,
+    pub(super) epoch: u64,
+}
+
+impl PolicySet {
+    /// The built-in policies alone.
+    ///
+    /// # Errors
+    /// As [`with`](Self::with); a test shows that the built-in ones never fail.
+    pub fn built_in(epoch: u64) -> Result<Self, PolicyError> {
+        Self::with(&[], epoch)
+    }
+
+    /// The built-in policies and `added`, which belong to the state's policy `epoch`.
+    ///
+    /// # Errors
+    /// A text that does not parse, a policy without a unique id, or one that does not fit the
+    /// schema. Nothing of a faulty set is used.
+    pub fn with(added: &[PolicyText<'_>], epoch: u64) -> Result<Self, PolicyError> {
+        let schema = schema()?;
+        let mut policies = cedar_policy::PolicySet::new();
+        for text in BUILT_IN.iter().chain(added) {
+            add(&mut policies, text)?;
+        }
+        let result = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
+        if let Some(error) = result.validation_errors().next() {
+            return Err(PolicyError::Schema {
+                detail: error.to_string(),
+            });
+        }
+        Ok(Self {
+            policies,
+            schema,
+            epoch,
+        })
+    }
+
+    /// How many policies there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.policies.policies().count()
+    }
+
+    /// Whether there are none, so that everything is denied.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Why policies were not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// Not Cedar.
+    #[error("policy file {name} does not parse: {detail}")]
+    Syntax {
+        /// The file.
+        name: String,
+        /// Where and what.
+        detail: String,
+    },
+    /// A policy that could not be named in an audit record.
+    #[error("a policy in {name} has no @id(\"…\"); give it one")]
+    Unnamed {
+        /// The file.
+        name: String,
+    },
+    /// Two policies of one name.
+    #[error("policy id {id} in {name} is taken; choose another")]
+    Taken {
+        /// The file.
+        name: String,
+        /// The id.
+        id: String,
+    },
+    /// Templates would need links, which nothing stores.
+    #[error("{name} contains a policy template; write the policy out")]
+    Template {
+        /// The file.
+        name: String,
+    },
+    /// Speaks of what there is not.
+    #[error("a policy does not fit the schema: {detail}")]
+    Schema {
+        /// Which and why.
+        detail: String,
+    },
+}
+
+/// Parses `text` and adds its policies under the names they give themselves.
+fn add(into: &mut cedar_policy::PolicySet, text: &PolicyText<'_>) -> Result<(), PolicyError> {
+    let name = || text.name.to_owned();
+    let parsed =
+        cedar_policy::PolicySet::from_str(text.text).map_err(|error| PolicyError::Syntax {
+            name: name(),
+            detail: error.to_string(),
+        })?;
+    if parsed.templates().next().is_some() {
+        return Err(PolicyError::Template { name: name() });
+    }
+    for policy in parsed.policies() {
+        let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()) else {
+            return Err(PolicyError::Unnamed { name: name() });
+        };
+        into.add(policy.new_id(PolicyId::new(id)))
+            .map_err(|_| PolicyError::Taken {
+                name: name(),
+                id: id.to_owned(),
+            })?;
+    }
+    Ok(())
+}
+
+fn schema() -> Result<Schema, PolicyError> {
+    let (schema, warnings) = Schema::from_cedarschema_str(include_str!("ward.cedarschema"))
+        .map_err(|error| PolicyError::Schema {
+            detail: error.to_string(),
+        })?;
+    // Warnings concern names that shadow Cedar's own; there are none, and a test says so.
+    drop(warnings);
+    Ok(schema)
+}
+
+const BUILT_IN: [PolicyText<'static>; 4] = [
+    PolicyText {
+        name: "operator.cedar",
+        text: include_str!("builtin/operator.cedar"),
+    },
+    PolicyText {
+        name: "gateway.cedar",
+        text: include_str!("builtin/gateway.cedar"),
+    },
+    PolicyText {
+        name: "app.cedar",
+        text: include_str!("builtin/app.cedar"),
+    },
+    PolicyText {
+        name: "everyone.cedar",
+        text: include_str!("builtin/everyone.cedar"),
+    },
+];
