@@ -9,6 +9,7 @@ pub mod admin {
     #[allow(
         missing_docs,
         clippy::all,
+        clippy::restriction,
         reason = "generated; the documentation stands in the .proto files"
     )]
     pub mod v1 {
@@ -22,6 +23,7 @@ pub mod peer {
     #[allow(
         missing_docs,
         clippy::all,
+        clippy::restriction,
         reason = "generated; the documentation stands in the .proto files"
     )]
     pub mod v1 {
@@ -33,6 +35,7 @@ pub mod peer {
 #[allow(
     missing_docs,
     clippy::all,
+    clippy::restriction,
     reason = "generated; the documentation stands in the .proto files"
 )]
 pub mod v1 {
