@@ -1,1 +1,11 @@
-//! Placeholder.
+//! The library that applications link to use Ward's keys.
+
+pub mod error;
+pub mod identity;
+pub mod limits;
+pub mod reason;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod tls;
+
+pub use error::{Error, Result};

@@ -1,0 +1,63 @@
+//! The one error of this crate: a stable reason for machines, a sentence for people.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::reason::Reason;
+
+/// What went wrong and what to do about it.
+///
+/// `Display` is the sentence alone; `ward` prints it as `error[REASON]: sentence`. Neither holds
+/// a secret or any bytes of the request.
+#[derive(Debug)]
+pub struct Error {
+    reason: Reason,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What this crate's functions answer.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// Makes an error; `message` says what, and what to do.
+    #[must_use]
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    /// Adds what caused it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Tells why, for machines.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// Tells what, and what to do, for people.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

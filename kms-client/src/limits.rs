@@ -1,0 +1,46 @@
+//! Every bound of this crate, in one place.
+
+use std::time::Duration;
+
+/// The most nodes a client keeps addresses of.
+pub const ENDPOINTS_MAX: usize = 64;
+
+/// The largest file of an identity folder that is read.
+pub const IDENTITY_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// How long a call may take in all, unless the builder says otherwise.
+pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(10);
+
+/// How long one node may take, where another could be asked instead.
+pub const ATTEMPT_MAX: Duration = Duration::from_secs(3);
+
+/// How long a connection and its handshake may take.
+pub const CONNECT_MAX: Duration = Duration::from_secs(2);
+
+/// The first pause after every node was tried once; it doubles from there.
+pub const BACKOFF_FIRST: Duration = Duration::from_millis(25);
+
+/// The longest pause between two rounds.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+/// How many answers NOT_LEADER in a row are followed at once.
+pub const LEADER_HOPS_MAX: usize = 4;
+
+/// How old the list of nodes may grow before a call has it refreshed.
+pub const ENDPOINTS_AGE_MAX: Duration = Duration::from_secs(60);
+
+/// The largest answer that is read: a page of 1 000 devices with every field full.
+pub const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The most entries of one page.
+pub const PAGE_SIZE: u32 = 1000;
+
+/// How long a watch may be silent; nodes send a heartbeat every second.
+pub const WATCH_SILENCE_MAX: Duration = Duration::from_secs(3);
+
+/// The most leases a data-key cache holds.
+pub const LEASES_MAX: usize = 4096;
+
+const _: () = assert!(CONNECT_MAX.as_millis() < ATTEMPT_MAX.as_millis());
+const _: () = assert!(ATTEMPT_MAX.as_millis() < DEADLINE_DEFAULT.as_millis());
+const _: () = assert!(BACKOFF_FIRST.as_millis() < BACKOFF_MAX.as_millis());

@@ -1,0 +1,214 @@
+//! The one list of machine-readable reasons. Nodes send them, the client answers them, `ward`
+//! prints them as `error[REASON]`.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The gRPC metadata key under which a node sends the [`Reason`] of a refusal.
+pub const REASON_METADATA: &str = "ward-reason";
+
+/// The gRPC metadata key under which a node that answers [`Reason::NotLeader`] names the leader's
+/// API address, `host:port`.
+pub const LEADER_METADATA: &str = "ward-leader";
+
+/// Why something was refused or failed. Stable: names are added, never changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// No such key.
+    KeyNotFound,
+    /// The key or the version is disabled.
+    KeyDisabled,
+    /// Another key has this name.
+    NameTaken,
+    /// The id is or was in use.
+    IdExists,
+    /// No such device.
+    DeviceNotFound,
+    /// The device is enrolled already.
+    DeviceExists,
+    /// The device is revoked.
+    DeviceRevoked,
+    /// Somebody else changed it first.
+    Conflict,
+    /// The request is malformed.
+    InvalidArgument,
+    /// Wrong key, wrong context or changed data; never told apart.
+    OpenFailed,
+    /// No policy permits it.
+    Denied,
+    /// No certificate, or one that the cluster does not know.
+    Unauthenticated,
+    /// The certificate's dates are past.
+    CertificateExpired,
+    /// The certificate is of another cluster or for another role.
+    CertificateForeign,
+    /// The join token is unknown, used or past its date.
+    TokenInvalid,
+    /// The node lacks the root key.
+    Sealed,
+    /// Only the leader does this.
+    NotLeader,
+    /// No leader is known.
+    NoLeader,
+    /// A majority of nodes cannot be reached.
+    NoQuorum,
+    /// The node cannot prove that its answer would be current.
+    NotLinearizable,
+    /// The permissions moved between decision and apply.
+    EpochMoved,
+    /// Too much work at once.
+    Overloaded,
+    /// The caller's own limit.
+    Quota,
+    /// The time given was not enough.
+    Deadline,
+    /// No node can be reached.
+    Unavailable,
+    /// No audit record can be made durable, so no secret leaves.
+    AuditUnavailable,
+    /// The disk is full.
+    StorageFull,
+    /// The data was written by a newer version.
+    VersionNewer,
+    /// No such object in the archive.
+    ObjectNotFound,
+    /// A file or folder is missing, unreadable or malformed.
+    Storage,
+    /// Another process holds it.
+    Locked,
+    /// An error of Ward itself.
+    Internal,
+}
+
+impl Reason {
+    /// All reasons.
+    pub const ALL: &[Self] = &[
+        Self::KeyNotFound,
+        Self::KeyDisabled,
+        Self::NameTaken,
+        Self::IdExists,
+        Self::DeviceNotFound,
+        Self::DeviceExists,
+        Self::DeviceRevoked,
+        Self::Conflict,
+        Self::InvalidArgument,
+        Self::OpenFailed,
+        Self::Denied,
+        Self::Unauthenticated,
+        Self::CertificateExpired,
+        Self::CertificateForeign,
+        Self::TokenInvalid,
+        Self::Sealed,
+        Self::NotLeader,
+        Self::NoLeader,
+        Self::NoQuorum,
+        Self::NotLinearizable,
+        Self::EpochMoved,
+        Self::Overloaded,
+        Self::Quota,
+        Self::Deadline,
+        Self::Unavailable,
+        Self::AuditUnavailable,
+        Self::StorageFull,
+        Self::VersionNewer,
+        Self::ObjectNotFound,
+        Self::Storage,
+        Self::Locked,
+        Self::Internal,
+    ];
+
+    /// Tells the name that goes over the wire and to scripts.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::KeyNotFound => "KEY_NOT_FOUND",
+            Self::KeyDisabled => "KEY_DISABLED",
+            Self::NameTaken => "NAME_TAKEN",
+            Self::IdExists => "ID_EXISTS",
+            Self::DeviceNotFound => "DEVICE_NOT_FOUND",
+            Self::DeviceExists => "DEVICE_EXISTS",
+            Self::DeviceRevoked => "DEVICE_REVOKED",
+            Self::Conflict => "CONFLICT",
+            Self::InvalidArgument => "INVALID_ARGUMENT",
+            Self::OpenFailed => "OPEN_FAILED",
+            Self::Denied => "DENIED",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::CertificateExpired => "CERTIFICATE_EXPIRED",
+            Self::CertificateForeign => "CERTIFICATE_FOREIGN",
+            Self::TokenInvalid => "TOKEN_INVALID",
+            Self::Sealed => "SEALED",
+            Self::NotLeader => "NOT_LEADER",
+            Self::NoLeader => "NO_LEADER",
+            Self::NoQuorum => "NO_QUORUM",
+            Self::NotLinearizable => "NOT_LINEARIZABLE",
+            Self::EpochMoved => "EPOCH_MOVED",
+            Self::Overloaded => "OVERLOADED",
+            Self::Quota => "QUOTA",
+            Self::Deadline => "DEADLINE",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::AuditUnavailable => "AUDIT_UNAVAILABLE",
+            Self::StorageFull => "STORAGE_FULL",
+            Self::VersionNewer => "VERSION_NEWER",
+            Self::ObjectNotFound => "OBJECT_NOT_FOUND",
+            Self::Storage => "STORAGE",
+            Self::Locked => "LOCKED",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text is not one of the known reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a reason that this version knows")]
+pub struct UnknownReason;
+
+impl FromStr for Reason {
+    type Err = UnknownReason;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|reason| reason.as_str() == text)
+            .ok_or(UnknownReason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_reads_back_from_its_own_name() {
+        for &reason in Reason::ALL {
+            assert_eq!(reason.to_string().parse(), Ok(reason));
+            let name = reason.as_str();
+            assert!(
+                name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_two_reasons_share_a_name() {
+        let names: std::collections::BTreeSet<_> =
+            Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+        assert_eq!(names.len(), Reason::ALL.len());
+        // The list is complete: a variant more than the list would have this discriminant.
+        assert_eq!(Reason::Internal as usize + 1, Reason::ALL.len());
+    }
+
+    #[test]
+    fn other_words_are_not_reasons() {
+        for text in ["", "key_disabled", "NO_SUCH_REASON", "SEALED "] {
+            assert_eq!(text.parse::<Reason>(), Err(UnknownReason));
+        }
+    }
+}
