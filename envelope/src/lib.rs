@@ -19,7 +19,6 @@ pub mod limits;
 pub mod object;
 pub mod record;
 pub mod secret;
-pub mod segment;
 pub mod stream;
 pub mod token;
 

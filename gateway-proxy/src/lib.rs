@@ -5,7 +5,6 @@ pub mod capture;
 pub mod config;
 pub mod ids;
 pub mod limits;
-pub mod observe;
 
 use config::Config;
 

@@ -76,6 +76,12 @@ pub enum Reason {
     Storage,
     /// Another process holds it.
     Locked,
+    /// A listener's port is taken.
+    PortInUse,
+    /// The directory belongs to no cluster yet.
+    NotInitialised,
+    /// The directory belongs to a cluster already.
+    AlreadyInitialised,
     /// An error of Ward itself.
     Internal,
 }
@@ -114,6 +120,9 @@ impl Reason {
         Self::ObjectNotFound,
         Self::Storage,
         Self::Locked,
+        Self::PortInUse,
+        Self::NotInitialised,
+        Self::AlreadyInitialised,
         Self::Internal,
     ];
 
@@ -152,6 +161,9 @@ impl Reason {
             Self::ObjectNotFound => "OBJECT_NOT_FOUND",
             Self::Storage => "STORAGE",
             Self::Locked => "LOCKED",
+            Self::PortInUse => "PORT_IN_USE",
+            Self::NotInitialised => "NOT_INITIALISED",
+            Self::AlreadyInitialised => "ALREADY_INITIALISED",
             Self::Internal => "INTERNAL",
         }
     }

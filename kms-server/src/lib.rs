@@ -4,16 +4,20 @@
 //! is told to stop. A request's way through this crate: `tls` (who connects) → `stack` (may it
 //! come in) → `api` (one file a verb) → `vault` or `replica` → `audit` → the answer.
 
+mod api;
 pub mod audit;
 pub mod command;
 pub mod config;
 pub mod keyring;
+mod limits;
 pub mod node;
 pub mod policy;
 pub mod raft;
 pub mod replica;
 pub mod seal;
+mod stack;
 pub mod state;
+mod tls;
 pub mod vault;
 
 pub use config::{Config, ConfigError};

@@ -89,6 +89,37 @@ pub fn pinned_server_config(
     server(verifier, Arc::clone(identity.certified()), alpn)
 }
 
+/// Serves as `identity` clients that `verifier` accepts: for a server that knows its peers in a
+/// way of its own, such as a node that knows members by their keys and strangers not at all.
+///
+/// # Errors
+///
+/// When the TLS library refuses its own provider.
+pub fn server_config_with(
+    identity: &Identity,
+    verifier: Arc<dyn ClientCertVerifier>,
+    alpn: &[u8],
+) -> Result<ServerConfig, Error> {
+    server(verifier, Arc::clone(identity.certified()), alpn)
+}
+
+/// What [`server_config`] verifies clients with, to be asked by another verifier.
+///
+/// # Errors
+///
+/// When the identity's authority cannot be used.
+pub fn client_verifier(
+    identity: &Identity,
+    expected: ExpectedPeer,
+    dates: Dates,
+) -> Result<Arc<dyn ClientCertVerifier>, Error> {
+    Ok(Arc::new(ClientVerifier::new(
+        identity.ca(),
+        expected,
+        dates,
+    )?))
+}
+
 /// Connects without an identity to a node of the authority whose public key has this hash.
 ///
 /// # Errors

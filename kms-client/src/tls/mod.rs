@@ -22,8 +22,8 @@ use rustls_pki_types::CertificateDer;
 
 pub use authority::{Dates, ExpectedPeer, RefusedPeer};
 pub use config::{
-    ALPN_H2, ALPN_TUNNEL, client_config, join_client_config, join_server_config,
-    pinned_client_config, pinned_server_config, server_config, server_name,
+    ALPN_H2, ALPN_TUNNEL, client_config, client_verifier, join_client_config, join_server_config,
+    pinned_client_config, pinned_server_config, server_config, server_config_with, server_name,
 };
 pub use pinned::TrustedKeys;
 

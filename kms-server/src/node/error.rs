@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use kms_client::reason::Reason;
 use thiserror::Error;
 
 use crate::config::{ConfigError, HostPort};
@@ -73,14 +74,14 @@ pub enum NodeError {
 impl NodeError {
     /// The machine-readable reason.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::Config(_) | Self::Bind { .. } => "INVALID_ARGUMENT",
-            Self::PortInUse { .. } => "PORT_IN_USE",
-            Self::VersionNewer { .. } => "VERSION_NEWER",
-            Self::NotInitialised { .. } => "NOT_INITIALISED",
-            Self::AlreadyInitialised { .. } => "ALREADY_INITIALISED",
-            Self::File { .. } => "INTERNAL",
+            Self::Config(_) | Self::Bind { .. } => Reason::InvalidArgument,
+            Self::PortInUse { .. } => Reason::PortInUse,
+            Self::VersionNewer { .. } => Reason::VersionNewer,
+            Self::NotInitialised { .. } => Reason::NotInitialised,
+            Self::AlreadyInitialised { .. } => Reason::AlreadyInitialised,
+            Self::File { .. } => Reason::Storage,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A node's life: [`init`] or [`join`] once, then [`run`] at every start.
 
 mod error;
+pub(crate) mod identity_file;
 mod init;
 mod join;
 mod run;

@@ -1,0 +1,162 @@
+//! The one place where errors become what goes over the wire: reasons, and gRPC status.
+//!
+//! Every layer below has its own errors; each is given its [`Reason`] here and nowhere else.
+
+use kms_client::reason::{LEADER_METADATA, REASON_METADATA, Reason};
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Status};
+
+use crate::api::failure::Failure;
+use crate::command::Refusal;
+use crate::replica::{BarrierError, ProposeError, WaitError};
+
+impl From<Failure> for Status {
+    fn from(failure: Failure) -> Self {
+        let mut status = Self::new(code(failure.reason), failure.message);
+        let reason = MetadataValue::from_static(failure.reason.as_str());
+        status.metadata_mut().insert(REASON_METADATA, reason);
+        // An address that is no header value (never one of ours) is left out, not sent broken.
+        if let Some(leader) = failure.leader.and_then(|address| address.parse().ok()) {
+            status.metadata_mut().insert(LEADER_METADATA, leader);
+        }
+        status
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let reason = match refusal {
+            Refusal::AlreadyBegun | Refusal::IdExists => Reason::IdExists,
+            Refusal::NotBegun => Reason::Unavailable,
+            Refusal::NameTaken => Reason::NameTaken,
+            Refusal::NameInvalid | Refusal::IdempotencyReused | Refusal::TooLarge => {
+                Reason::InvalidArgument
+            }
+            Refusal::KeyNotFound => Reason::KeyNotFound,
+            Refusal::KeyDisabled => Reason::KeyDisabled,
+            Refusal::DeviceExists => Reason::DeviceExists,
+            Refusal::DeviceNotFound => Reason::DeviceNotFound,
+            Refusal::Conflict => Reason::Conflict,
+            Refusal::StaleGuard => Reason::EpochMoved,
+            Refusal::TokenInvalid => Reason::TokenInvalid,
+            Refusal::IdentityNotFound => Reason::Unauthenticated,
+            Refusal::IdentityRevoked => Reason::Denied,
+        };
+        Self::new(reason, refusal.to_string())
+    }
+}
+
+impl From<ProposeError> for Failure {
+    fn from(error: ProposeError) -> Self {
+        let reason = match &error {
+            ProposeError::Refused(refusal) => return (*refusal).into(),
+            ProposeError::NotLeader { leader } => {
+                let address = leader
+                    .as_ref()
+                    .map(|(_, member)| member.addresses.api.clone());
+                return Self::not_leader(address);
+            }
+            ProposeError::Unknown | ProposeError::Stopped => Reason::Unavailable,
+            ProposeError::NoQuorum => Reason::NoQuorum,
+            ProposeError::StorageFull => Reason::StorageFull,
+            ProposeError::NotYet => Reason::Internal,
+        };
+        Self::new(reason, error.to_string())
+    }
+}
+
+impl From<BarrierError> for Failure {
+    fn from(error: BarrierError) -> Self {
+        let reason = match error {
+            BarrierError::NoLeader => Reason::NoLeader,
+            BarrierError::NoQuorum => Reason::NoQuorum,
+            BarrierError::Behind => Reason::NotLinearizable,
+            BarrierError::Stopped => Reason::Unavailable,
+            BarrierError::NotYet => Reason::Internal,
+        };
+        Self::new(reason, error.to_string())
+    }
+}
+
+impl From<WaitError> for Failure {
+    fn from(error: WaitError) -> Self {
+        let reason = match error {
+            WaitError::TimedOut { .. } => Reason::NotLinearizable,
+            WaitError::Stopped => Reason::Unavailable,
+            WaitError::NotYet => Reason::Internal,
+        };
+        Self::new(reason, error.to_string())
+    }
+}
+
+/// The gRPC code that tells generic clients what to do; ours look at the reason.
+fn code(reason: Reason) -> Code {
+    match reason {
+        Reason::KeyNotFound | Reason::DeviceNotFound | Reason::ObjectNotFound => Code::NotFound,
+        Reason::NameTaken | Reason::IdExists | Reason::DeviceExists => Code::AlreadyExists,
+        Reason::KeyDisabled | Reason::DeviceRevoked | Reason::Sealed | Reason::NotLeader => {
+            Code::FailedPrecondition
+        }
+        Reason::Conflict | Reason::EpochMoved => Code::Aborted,
+        Reason::InvalidArgument | Reason::OpenFailed => Code::InvalidArgument,
+        Reason::Denied => Code::PermissionDenied,
+        Reason::Unauthenticated
+        | Reason::CertificateExpired
+        | Reason::CertificateForeign
+        | Reason::TokenInvalid => Code::Unauthenticated,
+        Reason::NoLeader
+        | Reason::NoQuorum
+        | Reason::NotLinearizable
+        | Reason::Unavailable
+        | Reason::AuditUnavailable => Code::Unavailable,
+        Reason::Overloaded | Reason::Quota | Reason::StorageFull => Code::ResourceExhausted,
+        Reason::Deadline => Code::DeadlineExceeded,
+        Reason::VersionNewer => Code::Unimplemented,
+        Reason::Storage
+        | Reason::Locked
+        | Reason::PortInUse
+        | Reason::NotInitialised
+        | Reason::AlreadyInitialised
+        | Reason::Internal => Code::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text<'a>(status: &'a Status, name: &str) -> Option<&'a str> {
+        status
+            .metadata()
+            .get(name)
+            .map(|value| value.to_str().unwrap())
+    }
+
+    #[test]
+    fn a_refusal_names_its_reason() {
+        let status = Status::from(Failure::from(Refusal::KeyDisabled));
+        assert_eq!(text(&status, REASON_METADATA), Some("KEY_DISABLED"));
+        assert_eq!(status.code(), Code::FailedPrecondition);
+    }
+
+    #[test]
+    fn a_follower_names_the_leader() {
+        let status = Status::from(Failure::not_leader(Some("127.0.0.1:7101".into())));
+        assert_eq!(text(&status, REASON_METADATA), Some("NOT_LEADER"));
+        assert_eq!(text(&status, LEADER_METADATA), Some("127.0.0.1:7101"));
+    }
+
+    #[test]
+    fn without_a_leader_none_is_named() {
+        let status = Status::from(Failure::not_leader(None));
+        assert_eq!(text(&status, REASON_METADATA), Some("NO_LEADER"));
+        assert_eq!(text(&status, LEADER_METADATA), None);
+    }
+
+    #[test]
+    fn every_reason_has_a_code_that_is_no_success() {
+        for &reason in Reason::ALL {
+            assert_ne!(code(reason), Code::Ok, "{reason}");
+        }
+    }
+}

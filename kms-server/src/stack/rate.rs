@@ -1,0 +1,84 @@
+//! Limits how many requests one identity may make: first in the stack, before any work is done.
+
+use std::convert::Infallible;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::Either;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use http::{Request, Response};
+use kms_client::reason::Reason;
+use tonic::body::Body;
+use tower::{Layer, Service};
+
+use crate::api::failure::Failure;
+use crate::limits::RATED_IDENTITIES_MAX;
+use crate::stack::refuse::{Checked, refuse};
+use crate::tls::connection::Remote;
+
+/// Refuses with OVERLOADED who asks too often. Identities share nothing with each other;
+/// connections without a certificate (joiners) share one rate.
+#[derive(Clone)]
+pub(crate) struct RateLayer {
+    limiter: Arc<DefaultKeyedRateLimiter<[u8; 32]>>,
+}
+
+impl RateLayer {
+    /// Allows `per_second` requests on average, and as many at once.
+    pub(crate) fn new(per_second: NonZeroU32) -> Self {
+        Self {
+            limiter: Arc::new(RateLimiter::keyed(Quota::per_second(per_second))),
+        }
+    }
+
+    fn admits(&self, remote: Option<&Remote>) -> bool {
+        let facts = remote.and_then(|remote| remote.facts.as_deref());
+        let key = facts.map_or([0; 32], |facts| facts.spki_sha256);
+        if self.limiter.len() > RATED_IDENTITIES_MAX {
+            self.limiter.retain_recent();
+        }
+        self.limiter.check_key(&key).is_ok()
+    }
+}
+
+impl<S> Layer<S> for RateLayer {
+    type Service = Rate<S>;
+
+    fn layer(&self, inner: S) -> Rate<S> {
+        Rate {
+            inner,
+            layer: self.clone(),
+        }
+    }
+}
+
+/// The service of [`RateLayer`].
+#[derive(Clone)]
+pub(crate) struct Rate<S> {
+    inner: S,
+    layer: RateLayer,
+}
+
+impl<S> Service<Request<Body>> for Rate<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Checked<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        if self.layer.admits(request.extensions().get::<Remote>()) {
+            return Either::Right(self.inner.call(request));
+        }
+        refuse(Failure::new(
+            Reason::Overloaded,
+            "too many requests at once; wait and try again",
+        ))
+    }
+}

@@ -1,0 +1,185 @@
+//! Every verb of the contract by its path: the stack's layers and the metrics know it by this.
+//!
+//! The list is closed, so that labels made of it stay few whatever a caller sends.
+
+/// One RPC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Verb {
+    Encrypt,
+    Decrypt,
+    ReEncrypt,
+    GenerateDataKey,
+    GenerateDataKeyWithoutPlaintext,
+    UnwrapDataKey,
+    DescribeKey,
+    ListKeys,
+    DescribeDevice,
+    ListDevices,
+    IssueCertificate,
+    GetClusterStatus,
+    AnnounceGateway,
+    Watch,
+    CreateKey,
+    RotateKey,
+    EnableKey,
+    DisableKey,
+    EnrollDevice,
+    CreateJoinToken,
+    Join,
+}
+
+impl Verb {
+    /// The verb of a gRPC path, `/package.Service/Method`.
+    pub(crate) fn of_path(path: &str) -> Option<Self> {
+        Some(match path {
+            "/ward.v1.CryptoService/Encrypt" => Self::Encrypt,
+            "/ward.v1.CryptoService/Decrypt" => Self::Decrypt,
+            "/ward.v1.CryptoService/ReEncrypt" => Self::ReEncrypt,
+            "/ward.v1.CryptoService/GenerateDataKey" => Self::GenerateDataKey,
+            "/ward.v1.CryptoService/GenerateDataKeyWithoutPlaintext" => {
+                Self::GenerateDataKeyWithoutPlaintext
+            }
+            "/ward.v1.CryptoService/UnwrapDataKey" => Self::UnwrapDataKey,
+            "/ward.v1.KeyService/DescribeKey" => Self::DescribeKey,
+            "/ward.v1.KeyService/ListKeys" => Self::ListKeys,
+            "/ward.v1.DeviceService/DescribeDevice" => Self::DescribeDevice,
+            "/ward.v1.DeviceService/ListDevices" => Self::ListDevices,
+            "/ward.v1.CertificateService/IssueCertificate" => Self::IssueCertificate,
+            "/ward.v1.ClusterService/GetClusterStatus" => Self::GetClusterStatus,
+            "/ward.v1.ClusterService/AnnounceGateway" => Self::AnnounceGateway,
+            "/ward.v1.WatchService/Watch" => Self::Watch,
+            "/ward.admin.v1.KeyAdminService/CreateKey" => Self::CreateKey,
+            "/ward.admin.v1.KeyAdminService/RotateKey" => Self::RotateKey,
+            "/ward.admin.v1.KeyAdminService/EnableKey" => Self::EnableKey,
+            "/ward.admin.v1.KeyAdminService/DisableKey" => Self::DisableKey,
+            "/ward.admin.v1.DeviceAdminService/EnrollDevice" => Self::EnrollDevice,
+            "/ward.admin.v1.TokenAdminService/CreateJoinToken" => Self::CreateJoinToken,
+            "/ward.v1.JoinService/Join" => Self::Join,
+            _ => return None,
+        })
+    }
+
+    /// The word for logs, metrics, audit and policies.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Encrypt => "Encrypt",
+            Self::Decrypt => "Decrypt",
+            Self::ReEncrypt => "ReEncrypt",
+            Self::GenerateDataKey => "GenerateDataKey",
+            Self::GenerateDataKeyWithoutPlaintext => "GenerateDataKeyWithoutPlaintext",
+            Self::UnwrapDataKey => "UnwrapDataKey",
+            Self::DescribeKey => "DescribeKey",
+            Self::ListKeys => "ListKeys",
+            Self::DescribeDevice => "DescribeDevice",
+            Self::ListDevices => "ListDevices",
+            Self::IssueCertificate => "IssueCertificate",
+            Self::GetClusterStatus => "GetClusterStatus",
+            Self::AnnounceGateway => "AnnounceGateway",
+            Self::Watch => "Watch",
+            Self::CreateKey => "CreateKey",
+            Self::RotateKey => "RotateKey",
+            Self::EnableKey => "EnableKey",
+            Self::DisableKey => "DisableKey",
+            Self::EnrollDevice => "EnrollDevice",
+            Self::CreateJoinToken => "CreateJoinToken",
+            Self::Join => "Join",
+        }
+    }
+
+    /// Where it may be served.
+    pub(crate) fn place(self) -> Place {
+        match self {
+            Self::GetClusterStatus => Place::Anywhere,
+            Self::Encrypt
+            | Self::Decrypt
+            | Self::ReEncrypt
+            | Self::GenerateDataKey
+            | Self::GenerateDataKeyWithoutPlaintext
+            | Self::UnwrapDataKey
+            | Self::DescribeKey
+            | Self::ListKeys
+            | Self::DescribeDevice
+            | Self::ListDevices
+            | Self::IssueCertificate
+            | Self::AnnounceGateway
+            | Self::Watch => Place::Unsealed,
+            Self::CreateKey
+            | Self::RotateKey
+            | Self::EnableKey
+            | Self::DisableKey
+            | Self::EnrollDevice
+            | Self::CreateJoinToken
+            | Self::Join => Place::Leader,
+        }
+    }
+
+    /// Whether a caller whose certificate has expired may ask for it.
+    pub(crate) fn renews(self) -> bool {
+        self == Self::IssueCertificate
+    }
+}
+
+/// Where a verb may be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On every node, sealed or not.
+    Anywhere,
+    /// On every node that has the root key.
+    Unsealed,
+    /// On the leader alone; others name it.
+    Leader,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The paths of the generated services stand in the contract; a verb added there and not
+    /// here would be refused as unknown.
+    #[test]
+    fn every_rpc_of_the_contract_is_a_verb() {
+        let protos = [
+            include_str!("../../../proto/proto/ward/v1/crypto.proto"),
+            include_str!("../../../proto/proto/ward/v1/keys.proto"),
+            include_str!("../../../proto/proto/ward/v1/devices.proto"),
+            include_str!("../../../proto/proto/ward/v1/certificates.proto"),
+            include_str!("../../../proto/proto/ward/v1/cluster.proto"),
+            include_str!("../../../proto/proto/ward/v1/watch.proto"),
+            include_str!("../../../proto/proto/ward/v1/join.proto"),
+            include_str!("../../../proto/proto/ward/admin/v1/keys.proto"),
+            include_str!("../../../proto/proto/ward/admin/v1/devices.proto"),
+            include_str!("../../../proto/proto/ward/admin/v1/tokens.proto"),
+        ];
+        let mut seen = 0;
+        for path in protos.iter().flat_map(|proto| paths(proto)) {
+            let verb = Verb::of_path(&path).unwrap_or_else(|| panic!("{path} is no verb"));
+            assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
+            seen += 1;
+        }
+        assert_eq!(seen, 21);
+    }
+
+    fn paths(proto: &str) -> Vec<String> {
+        let after = |line: &str, word: &str| {
+            let rest = line.trim().strip_prefix(word)?;
+            Some(
+                rest.split(['(', ' ', ';'])
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned(),
+            )
+        };
+        let package = proto
+            .lines()
+            .find_map(|line| after(line, "package "))
+            .unwrap();
+        let service = proto
+            .lines()
+            .find_map(|line| after(line, "service "))
+            .unwrap();
+        let methods = proto.lines().filter_map(|line| after(line, "rpc "));
+        methods
+            .map(|method| format!("/{package}.{service}/{method}"))
+            .collect()
+    }
+}
