@@ -6,6 +6,7 @@
 
 mod api;
 pub mod audit;
+pub mod ca;
 pub mod command;
 pub mod config;
 pub mod keyring;
