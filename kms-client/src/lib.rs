@@ -1,5 +1,6 @@
 //! The library that applications link to use Ward's keys.
 
+pub mod archive;
 pub mod error;
 pub mod identity;
 pub mod limits;

@@ -1,0 +1,18 @@
+//! Where an archive's reader gets data keys from.
+
+use std::future::Future;
+
+use envelope::context::EncryptionContext;
+use envelope::secret::SecretKey;
+
+use crate::Result;
+
+/// Opens wrapped data keys. The client does it by asking the KMS.
+pub trait DataKeySource {
+    /// Opens a data key that was wrapped under `context`.
+    fn unwrap_data_key(
+        &self,
+        wrapped: &[u8],
+        context: &EncryptionContext,
+    ) -> impl Future<Output = Result<SecretKey>> + Send;
+}

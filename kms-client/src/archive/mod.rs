@@ -1,0 +1,81 @@
+//! Opens an archive: lists its objects, reads them with keys from the KMS, checks it.
+//!
+//! An archive is the folder that a core gateway appends to (docs/format.md, "Archive segment").
+//! It can be read while the gateway writes: what is not whole yet is not there yet. Listing and
+//! the structural check need no keys; reading an object asks the KMS for its data key.
+//!
+//! Reads files and writes output without yielding; on a runtime that must not block, call from
+//! a blocking thread.
+
+mod fetch;
+mod files;
+mod gaps;
+mod keys;
+mod list;
+mod object;
+mod order;
+mod range;
+mod reader;
+mod structure;
+mod verify;
+mod walk;
+
+use std::path::{Path, PathBuf};
+
+use crate::reason::Reason;
+use crate::{Error, Result};
+
+pub use gaps::{GapInfo, Gaps};
+pub use keys::DataKeySource;
+pub use list::Objects;
+pub use object::{Direction, Filter, ObjectInfo};
+pub use reader::{SegmentReader, Step};
+pub use structure::Structure;
+pub use verify::{FAILURES_MAX, Failure, Report};
+
+/// An archive on disk.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    dir: PathBuf,
+}
+
+impl Archive {
+    /// Opens the archive in folder `dir`, or that of the data directory of `ward up`.
+    ///
+    /// # Errors
+    ///
+    /// `STORAGE` when there is no such folder. A folder without segments is an empty archive.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
+        let dir = dir.as_ref();
+        let of_core = dir.join("core").join("archive");
+        let dir = if of_core.is_dir() {
+            of_core
+        } else {
+            dir.to_owned()
+        };
+        if !dir.is_dir() {
+            let message = format!("no archive at {}: name the folder of one", dir.display());
+            return Err(Error::new(Reason::Storage, message));
+        }
+        Ok(Self { dir })
+    }
+
+    /// Lists the objects that have ended, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// `STORAGE` when the folder cannot be read. The iterator answers an error for each damaged
+    /// place and goes on behind it.
+    pub fn list(&self, filter: Filter) -> Result<Objects> {
+        Objects::new(&self.dir, filter)
+    }
+
+    /// Lists the gaps, in the order they were recorded.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list).
+    pub fn gaps(&self) -> Result<Gaps> {
+        Gaps::new(&self.dir)
+    }
+}

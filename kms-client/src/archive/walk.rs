@@ -1,0 +1,90 @@
+//! Walks the entries of an archive from segment to segment.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use envelope::segment::{Entry, segment_name};
+
+use super::files::{open_segment, segments, unreadable};
+use super::object::Place;
+use super::reader::{SegmentReader, Step};
+use crate::reason::Reason;
+use crate::{Error, Result};
+
+/// A walk; new segments that appear on the way are not seen.
+#[derive(Debug)]
+pub(super) struct Walk {
+    dir: PathBuf,
+    left: VecDeque<u64>,
+    segment: Option<(u64, SegmentReader)>,
+}
+
+impl Walk {
+    /// Starts at the oldest entry.
+    pub(super) fn new(dir: &Path) -> Result<Self> {
+        Ok(Self {
+            dir: dir.to_owned(),
+            left: segments(dir)?.into(),
+            segment: None,
+        })
+    }
+
+    /// Starts at the entry that begins at `place`.
+    pub(super) fn from(dir: &Path, place: Place) -> Result<Self> {
+        let mut left: VecDeque<u64> = segments(dir)?.into();
+        left.retain(|sequence| *sequence > place.sequence);
+        let mut reader = open_segment(dir, place.sequence)?;
+        let path = || dir.join(segment_name(place.sequence));
+        reader
+            .seek(place.offset)
+            .map_err(|error| unreadable(&path(), error))?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            left,
+            segment: Some((place.sequence, reader)),
+        })
+    }
+
+    /// Goes to the next entry; `None` at the end of the archive.
+    ///
+    /// An error names what cannot be read; the next step goes on behind it.
+    pub(super) fn step(&mut self) -> Result<Option<Place>> {
+        loop {
+            let Some((sequence, reader)) = &mut self.segment else {
+                let Some(sequence) = self.left.pop_front() else {
+                    return Ok(None);
+                };
+                self.segment = Some((sequence, open_segment(&self.dir, sequence)?));
+                continue;
+            };
+            let sequence = *sequence;
+            let path = self.dir.join(segment_name(sequence));
+            match reader.step() {
+                Ok(Step::Entry(offset)) => return Ok(Some(Place { sequence, offset })),
+                Ok(Step::Damaged(at)) => return Err(damaged(&path, at)),
+                Ok(Step::End(_)) => self.segment = None,
+                Err(error) => {
+                    self.segment = None;
+                    return Err(unreadable(&path, error));
+                }
+            }
+        }
+    }
+
+    /// The entry that was stepped to.
+    pub(super) fn entry(&self) -> Entry<'_> {
+        let (_, reader) = self
+            .segment
+            .as_ref()
+            .expect("the last step was to an entry");
+        reader.entry()
+    }
+}
+
+fn damaged(path: &Path, at: u64) -> Error {
+    let path = path.display();
+    Error::new(
+        Reason::Storage,
+        format!("{path} is damaged at byte {at}: restore it from a copy"),
+    )
+}
