@@ -19,6 +19,7 @@ pub mod limits;
 pub mod object;
 pub mod record;
 pub mod secret;
+pub mod segment;
 pub mod stream;
 pub mod token;
 

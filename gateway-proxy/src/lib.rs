@@ -5,6 +5,7 @@ pub mod capture;
 pub mod config;
 pub mod ids;
 pub mod limits;
+pub mod observe;
 
 use config::Config;
 
