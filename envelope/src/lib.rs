@@ -32,3 +32,8 @@ mod wipe;
 mod wire;
 
 pub use error::{FormatError, OpenFailed};
+
+#[cfg(test)]
+mod vectors;
+#[cfg(test)]
+mod wycheproof;

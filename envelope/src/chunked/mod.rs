@@ -34,3 +34,47 @@ fn split_header(header: &[u8; HEADER_BYTES]) -> Result<([u8; SALT_BYTES], [u8; 3
     let commitment = reader.array().map_err(|_| OpenFailed)?;
     Ok((salt, commitment))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        FormatError,
+        limits::CHUNKS_MAX,
+        secret::{SecretKey, SecretVec},
+    };
+
+    #[test]
+    fn the_last_allowed_chunk_is_sealed_and_opened_and_the_next_refused() {
+        let key = SecretKey::generate();
+        let chunk = vec![7; CHUNK_BYTES];
+        let (mut sealer, header) = ChunkSealer::new(&key, b"context");
+        sealer.skip_to(CHUNKS_MAX - 1);
+        let mut sealed = Vec::new();
+        sealer.update(&chunk, &mut sealed).unwrap();
+        let refused = sealer.update(&chunk, &mut sealed);
+        assert!(matches!(refused, Err(FormatError::TooLong { .. })));
+        assert!(sealer.finish(&mut sealed).is_err());
+        assert_eq!(sealed.len(), SEALED_CHUNK_BYTES);
+
+        let mut out = SecretVec::new();
+        let mut opener = ChunkOpener::new(&key, b"context", &header).unwrap();
+        opener.skip_to(CHUNKS_MAX - 1);
+        opener.update(&sealed, &mut out).unwrap();
+        assert!(out.expose() == chunk);
+        assert_eq!(opener.update(&sealed, &mut out), Err(OpenFailed));
+        assert!(out.expose() == chunk);
+
+        let opener = RandomChunkOpener::new(&key, b"context", &header).unwrap();
+        assert!(opener.open_chunk(CHUNKS_MAX - 1, &sealed, false).is_ok());
+        assert!(opener.open_chunk(CHUNKS_MAX, &sealed, false).is_err());
+    }
+
+    #[test]
+    fn sealing_twice_gives_different_bytes() {
+        let key = SecretKey::generate();
+        let (_, one) = ChunkSealer::new(&key, b"context");
+        let (_, other) = ChunkSealer::new(&key, b"context");
+        assert_ne!(one, other);
+    }
+}

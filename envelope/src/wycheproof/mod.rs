@@ -1,0 +1,7 @@
+//! Runs Project Wycheproof's vectors through the code that production uses, for each primitive.
+//!
+//! The tests are inside the crate because the primitives are private: nobody else may call them.
+
+mod aes_gcm;
+mod cobblestone;
+mod hkdf;
