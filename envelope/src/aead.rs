@@ -20,7 +20,7 @@ pub(crate) struct MessageKey {
 impl MessageKey {
     /// Expands a key.
     pub(crate) fn new(key: &[u8; 32], base_nonce: [u8; 12]) -> Self {
-        let slot = Box::new(ring_key(key));
+        let slot = expand(key);
         wipe::stack();
         Self { slot, base_nonce }
     }
@@ -74,6 +74,12 @@ impl Drop for MessageKey {
         // Without a reader the compiler may leave out a write to memory that is about to be freed.
         std::hint::black_box(&self.slot);
     }
+}
+
+/// Expands a key into its slot; a call of its own, so that its frame lies where the wipe reaches.
+#[inline(never)]
+fn expand(key: &[u8; 32]) -> Box<LessSafeKey> {
+    Box::new(ring_key(key))
 }
 
 fn ring_key(key: &[u8; 32]) -> LessSafeKey {

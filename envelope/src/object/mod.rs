@@ -14,7 +14,7 @@ mod random;
 mod seal;
 
 pub use crate::chunked::LastChunk;
-pub use open::Opener;
+pub use open::{Opener, open};
 pub use prologue::{PROLOGUE_BYTES_MAX, Prologue};
 pub use random::RandomOpener;
 pub use seal::Sealer;

@@ -4,7 +4,7 @@ use super::{Prologue, SALT_AND_COMMITMENT_BYTES};
 use crate::{
     OpenFailed,
     chunked::ChunkOpener,
-    secret::{SecretKey, SecretVec},
+    secret::{SecretBytes, SecretKey, SecretVec},
 };
 
 /// Opens one object; releases nothing that is not authenticated.
@@ -58,6 +58,23 @@ impl Opener {
     pub fn finish(self, out: &mut SecretVec) -> Result<u64, OpenFailed> {
         self.chunks.finish(out)
     }
+}
+
+/// Opens an object that is in memory as a whole.
+///
+/// # Errors
+///
+/// Returns [`OpenFailed`] whatever is wrong, malformed prologues included.
+pub fn open(data_key: &SecretKey, sealed: &[u8]) -> Result<(Prologue, SecretBytes), OpenFailed> {
+    let (_, used) = Prologue::parse(sealed).ok().flatten().ok_or(OpenFailed)?;
+    let (prologue, rest) = sealed.split_at(used);
+    let (salt_and_commitment, body) = rest.split_first_chunk().ok_or(OpenFailed)?;
+    let mut opener = Opener::new(data_key, prologue, salt_and_commitment)?;
+    let prologue = opener.prologue().clone();
+    let mut out = SecretVec::with_capacity(body.len());
+    opener.update(body, &mut out)?;
+    opener.finish(&mut out)?;
+    Ok((prologue, out.into_bytes()))
 }
 
 /// Reads a prologue that must fill all of `bytes`.
