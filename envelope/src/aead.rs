@@ -72,7 +72,7 @@ impl Drop for MessageKey {
     fn drop(&mut self) {
         *self.slot = ring_key(&[0; 32]);
         // Without a reader the compiler may leave out a write to memory that is about to be freed.
-        std::hint::black_box(&self.slot);
+        zeroize::optimization_barrier(self.slot.as_ref());
     }
 }
 

@@ -10,9 +10,9 @@ const STACK_BYTES: usize = 24 * 1024;
 /// it costs a fraction of a microsecond, twice a message.
 #[inline(never)]
 pub(crate) fn stack() {
-    let mut frame = [0u8; STACK_BYTES];
+    let frame = [0u8; STACK_BYTES];
     // The compiler must believe that somebody reads the zeros, or it would not write them.
-    std::hint::black_box(&mut frame);
+    zeroize::optimization_barrier(&frame);
 }
 
 #[cfg(test)]
