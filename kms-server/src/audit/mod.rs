@@ -27,6 +27,8 @@ pub use writer::{Audit, AuditConfig, AuditError, Durable};
 
 mod chain;
 mod disk;
+#[cfg(test)]
+mod faults;
 mod limits;
 mod line;
 mod log;

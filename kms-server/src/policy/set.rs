@@ -42,10 +42,12 @@ impl PolicySet {
             add(&mut policies, text)?;
         }
         let result = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
-        if let Some(error) = result.validation_errors().next() {
-            return Err(PolicyError::Schema {
-                detail: error.to_string(),
-            });
+        // A warning means a policy that can never hold, or characters that mislead a reader:
+        // either way it does not say what its author meant.
+        let findings = result.validation_errors().map(ToString::to_string);
+        let mut findings = findings.chain(result.validation_warnings().map(ToString::to_string));
+        if let Some(detail) = findings.next() {
+            return Err(PolicyError::Schema { detail });
         }
         Ok(Self {
             policies,
