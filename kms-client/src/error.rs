@@ -61,3 +61,15 @@ impl StdError for Error {
         self.source.as_deref().map(|source| source as _)
     }
 }
+
+impl From<envelope::FormatError> for Error {
+    fn from(error: envelope::FormatError) -> Self {
+        Self::new(Reason::InvalidArgument, error.to_string())
+    }
+}
+
+impl From<envelope::OpenFailed> for Error {
+    fn from(error: envelope::OpenFailed) -> Self {
+        Self::new(Reason::OpenFailed, error.to_string())
+    }
+}

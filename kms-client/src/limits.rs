@@ -29,8 +29,8 @@ pub const LEADER_HOPS_MAX: usize = 4;
 /// How old the list of nodes may grow before a call has it refreshed.
 pub const ENDPOINTS_AGE_MAX: Duration = Duration::from_secs(60);
 
-/// The largest answer that is read: a page of 1 000 devices with every field full.
-pub const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The largest answer that is read: a batch of 1 000 data keys, each with a full context.
+pub const ANSWER_BYTES_MAX: usize = 24 * 1024 * 1024;
 
 /// The most entries of one page.
 pub const PAGE_SIZE: u32 = 1000;
@@ -40,6 +40,12 @@ pub const WATCH_SILENCE_MAX: Duration = Duration::from_secs(3);
 
 /// The most leases a data-key cache holds.
 pub const LEASES_MAX: usize = 4096;
+
+/// How often a long-living client looks at its certificate's dates.
+pub const RENEWAL_CHECK: Duration = Duration::from_secs(30);
+
+/// How long after a failed renewal the next is tried.
+pub const RENEWAL_RETRY: Duration = Duration::from_secs(5);
 
 const _: () = assert!(CONNECT_MAX.as_millis() < ATTEMPT_MAX.as_millis());
 const _: () = assert!(ATTEMPT_MAX.as_millis() < DEADLINE_DEFAULT.as_millis());

@@ -1,0 +1,179 @@
+//! The call loop: asks node after node until one answers, a refusal is final, or time is up.
+//!
+//! Everything sent through here may be sent twice: reads change nothing, and a write carries one
+//! idempotency key for all its attempts.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::{sleep, timeout};
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+
+use super::Inner;
+use super::backoff::Backoff;
+use super::nodes::{Route, Target};
+use super::status::{self, Failure, Remedy};
+use crate::error::Error;
+use crate::limits::{ATTEMPT_MAX, LEADER_HOPS_MAX};
+use crate::reason::Reason;
+
+/// One attempt: where to, and for how long.
+pub(super) struct Attempt {
+    pub(super) channel: Channel,
+    time: Duration,
+}
+
+impl Attempt {
+    /// Wraps a message; the node is told how long its answer is waited for.
+    pub(super) fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.set_timeout(self.time);
+        request
+    }
+}
+
+impl Inner {
+    /// Sends a request until it is answered. `send` makes one attempt; it is called again for
+    /// each.
+    pub(super) async fn call<T, F, Sent>(&self, route: Route, send: F) -> Result<T, Error>
+    where
+        F: Fn(Attempt) -> Sent,
+        Sent: Future<Output = Result<Response<T>, Status>>,
+    {
+        let end = sys::clock::monotonic() + self.deadline;
+        let mut backoff = Backoff::default();
+        loop {
+            let failure = match self.round(route, end, &send).await {
+                Ok(answer) => {
+                    self.refresh_when_due();
+                    return Ok(answer);
+                }
+                Err(failure) => failure,
+            };
+            let reloaded = self.reload().await;
+            match failure.remedy {
+                Remedy::None => return Err(failure.error),
+                // Every node said that waiting does not help.
+                Remedy::OtherNodeOnly if !reloaded => return Err(failure.error),
+                Remedy::OtherNodeOnly | Remedy::Elsewhere | Remedy::Leader(_) => {}
+            }
+            let pause = backoff.next();
+            if left(end) <= pause {
+                return Err(failure.error);
+            }
+            sleep(pause).await;
+        }
+    }
+
+    /// Asks each node once; follows the leader's address where one is told.
+    async fn round<T, F, Sent>(&self, route: Route, end: Instant, send: &F) -> Result<T, Failure>
+    where
+        F: Fn(Attempt) -> Sent,
+        Sent: Future<Output = Result<Response<T>, Status>>,
+    {
+        // The next one to try is last.
+        let mut targets = self.nodes.targets(route);
+        targets.reverse();
+        let mut worst = self.no_target();
+        let mut hops_left = LEADER_HOPS_MAX;
+        while let Some(target) = targets.pop() {
+            let failure = match self.attempt(&target, end, send).await {
+                Ok(answer) => {
+                    self.nodes.succeeded(&target, route);
+                    return Ok(answer);
+                }
+                Err(failure) => failure,
+            };
+            match &failure.remedy {
+                Remedy::None => return Err(failure),
+                Remedy::Leader(address) if self.may_follow(route) && hops_left > 0 => {
+                    hops_left -= 1;
+                    let leader = self.nodes.target_at(address);
+                    targets.retain(|other| other.address != leader.address);
+                    targets.push(leader);
+                }
+                Remedy::Leader(_) => {}
+                Remedy::Elsewhere | Remedy::OtherNodeOnly => {
+                    self.nodes.failed(&target, blames_connection(failure.error.reason()));
+                }
+            }
+            worst = more_telling(worst, failure);
+            if left(end).is_zero() {
+                break;
+            }
+        }
+        Err(worst)
+    }
+
+    async fn attempt<T, F, Sent>(
+        &self,
+        target: &Target,
+        end: Instant,
+        send: &F,
+    ) -> Result<T, Failure>
+    where
+        F: Fn(Attempt) -> Sent,
+        Sent: Future<Output = Result<Response<T>, Status>>,
+    {
+        let time = if self.nodes.is_bound() { left(end) } else { left(end).min(ATTEMPT_MAX) };
+        let node = self.nodes.channel(target).map_err(final_failure)?;
+        let sent = send(Attempt { channel: node.channel, time });
+        match timeout(time, sent).await {
+            Ok(Ok(answer)) => Ok(answer.into_inner()),
+            Ok(Err(status)) => {
+                let own = self.nodes.identity();
+                Err(status::read(&status, &target.address, &node.fault, Some(own.facts())))
+            }
+            Err(_) => {
+                let message = format!(
+                    "{} did not answer within {time:.1?}; is it overloaded or cut off?",
+                    target.address
+                );
+                Err(Failure::of(Reason::Deadline, message, Remedy::Elsewhere))
+            }
+        }
+    }
+
+    /// A client bound to one node leaves it only for what that node may not do itself.
+    fn may_follow(&self, route: Route) -> bool {
+        !self.nodes.is_bound() || route == Route::Leader
+    }
+
+    fn no_target(&self) -> Failure {
+        let message = match self.nodes.only() {
+            Some(node) => format!("{node} is not in endpoints.toml; choose another node"),
+            None => "no node is known; write endpoints.toml or join again".to_owned(),
+        };
+        Failure::of(Reason::Unavailable, message, Remedy::OtherNodeOnly)
+    }
+}
+
+/// Keeps, of two failures, the one that tells more: a node's own words over a node that was not
+/// reached, and a reason to wait over one that waiting does not mend.
+fn more_telling(one: Failure, other: Failure) -> Failure {
+    let rank = |failure: &Failure| match (&failure.remedy, failure.error.reason()) {
+        (Remedy::OtherNodeOnly, _) => 0,
+        (_, Reason::Unavailable | Reason::Deadline) => 1,
+        _ => 2,
+    };
+    if rank(&other) >= rank(&one) { other } else { one }
+}
+
+fn blames_connection(reason: Reason) -> bool {
+    [
+        Reason::Unavailable,
+        Reason::Deadline,
+        Reason::CertificateExpired,
+        Reason::CertificateForeign,
+        Reason::Unauthenticated,
+    ]
+    .contains(&reason)
+}
+
+fn final_failure(error: Error) -> Failure {
+    Failure { error, remedy: Remedy::None }
+}
+
+fn left(end: Instant) -> Duration {
+    end.saturating_duration_since(sys::clock::monotonic())
+}

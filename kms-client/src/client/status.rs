@@ -1,0 +1,160 @@
+//! gRPC status → [`Error`]. The only file that reads one.
+
+use std::error::Error as _;
+
+use tonic::{Code, Status};
+
+use super::fault::FaultCell;
+use crate::error::Error;
+use crate::identity::CertificateFacts;
+use crate::reason::{LEADER_METADATA, REASON_METADATA, Reason};
+
+/// A failed attempt, and what the call loop is to do about it.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: Error,
+    pub(super) remedy: Remedy,
+}
+
+/// Where the answer may be had instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// Nowhere: this is the answer.
+    None,
+    /// At the leader, whose API address this is.
+    Leader(String),
+    /// At another node, or here a little later.
+    Elsewhere,
+    /// At another node; here waiting does not help.
+    OtherNodeOnly,
+}
+
+impl Failure {
+    pub(super) fn of(reason: Reason, message: impl Into<String>, remedy: Remedy) -> Self {
+        Self { error: Error::new(reason, message), remedy }
+    }
+}
+
+/// Reads the status of an attempt at `address`.
+pub(super) fn read(
+    status: &Status,
+    address: &str,
+    fault: &FaultCell,
+    own: Option<&CertificateFacts>,
+) -> Failure {
+    if let Some(reason) = sent_reason(status) {
+        return refusal(reason, status);
+    }
+    // Only what came over the wire has no source; the rest is this side's transport.
+    let transport = status.source().is_some() || status.code() == Code::Unavailable;
+    if transport {
+        return broken(status, address, fault, own);
+    }
+    let (reason, remedy) = by_code(status.code());
+    Failure::of(reason, format!("{address} answered: {}", status.message()), remedy)
+}
+
+fn sent_reason(status: &Status) -> Option<Reason> {
+    status.metadata().get(REASON_METADATA)?.to_str().ok()?.parse().ok()
+}
+
+fn refusal(reason: Reason, status: &Status) -> Failure {
+    let leader = status.metadata().get(LEADER_METADATA).and_then(|value| value.to_str().ok());
+    let remedy = match (reason, leader) {
+        (Reason::NotLeader, Some(leader)) if !leader.is_empty() => Remedy::Leader(leader.into()),
+        _ => remedy_for(reason),
+    };
+    let message = match status.message() {
+        "" => format!("refused with {reason}"),
+        message => message.to_owned(),
+    };
+    Failure::of(reason, message, remedy)
+}
+
+/// Tells where a refused request may still succeed.
+fn remedy_for(reason: Reason) -> Remedy {
+    match reason {
+        Reason::Sealed
+        | Reason::NotLeader
+        | Reason::NoLeader
+        | Reason::NoQuorum
+        | Reason::NotLinearizable
+        | Reason::EpochMoved
+        | Reason::Overloaded
+        | Reason::Deadline
+        | Reason::Unavailable
+        | Reason::AuditUnavailable => Remedy::Elsewhere,
+        Reason::KeyNotFound
+        | Reason::KeyDisabled
+        | Reason::NameTaken
+        | Reason::IdExists
+        | Reason::DeviceNotFound
+        | Reason::DeviceExists
+        | Reason::DeviceRevoked
+        | Reason::Conflict
+        | Reason::InvalidArgument
+        | Reason::OpenFailed
+        | Reason::Denied
+        | Reason::Unauthenticated
+        | Reason::CertificateExpired
+        | Reason::CertificateForeign
+        | Reason::TokenInvalid
+        | Reason::Quota
+        | Reason::StorageFull
+        | Reason::VersionNewer
+        | Reason::ObjectNotFound
+        | Reason::Storage
+        | Reason::Locked
+        | Reason::Internal => Remedy::None,
+    }
+}
+
+/// Explains a connection that could not be made or broke.
+fn broken(
+    status: &Status,
+    address: &str,
+    fault: &FaultCell,
+    own: Option<&CertificateFacts>,
+) -> Failure {
+    if let Some((reason, what)) = fault.verdict(own) {
+        return Failure::of(reason, format!("{address}: {what}"), Remedy::OtherNodeOnly);
+    }
+    if matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled) {
+        let message = format!("{address} did not answer in time; is it overloaded or cut off?");
+        return Failure::of(Reason::Deadline, message, Remedy::Elsewhere);
+    }
+    let message = format!("{address} cannot be reached ({}); is it running?", cause(status));
+    Failure::of(Reason::Unavailable, message, Remedy::Elsewhere)
+}
+
+/// Answers the innermost cause, which alone says something: "connection refused".
+fn cause(status: &Status) -> String {
+    let Some(mut cause) = status.source() else {
+        return status.message().to_owned();
+    };
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+/// Reads a status of a node that sends a reason this version does not know, or of a proxy.
+fn by_code(code: Code) -> (Reason, Remedy) {
+    match code {
+        Code::DeadlineExceeded | Code::Cancelled => (Reason::Deadline, Remedy::Elsewhere),
+        Code::Unavailable => (Reason::Unavailable, Remedy::Elsewhere),
+        Code::ResourceExhausted => (Reason::Overloaded, Remedy::Elsewhere),
+        Code::Aborted => (Reason::Conflict, Remedy::None),
+        Code::Unauthenticated => (Reason::Unauthenticated, Remedy::None),
+        Code::PermissionDenied => (Reason::Denied, Remedy::None),
+        Code::InvalidArgument | Code::OutOfRange => (Reason::InvalidArgument, Remedy::None),
+        Code::Unimplemented => (Reason::VersionNewer, Remedy::OtherNodeOnly),
+        Code::Ok
+        | Code::Unknown
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::FailedPrecondition
+        | Code::Internal
+        | Code::DataLoss => (Reason::Internal, Remedy::None),
+    }
+}

@@ -1,0 +1,157 @@
+//! Keys: make, read, rotate, enable, disable.
+
+use envelope::id::KeyVersion;
+use tonic::transport::Channel;
+use ward_proto::admin::v1 as admin;
+use ward_proto::admin::v1::key_admin_service_client::KeyAdminServiceClient;
+use ward_proto::v1;
+use ward_proto::v1::key_service_client::KeyServiceClient;
+
+use super::new_intent;
+use crate::Client;
+use crate::client::nodes::Route;
+use crate::error::Error;
+use crate::limits::{ANSWER_BYTES_MAX, PAGE_SIZE};
+use crate::model::{Key, KeySelector, key_from_wire, selector_to_wire};
+
+impl Client {
+    /// Makes a key with its first version. An operator verb.
+    ///
+    /// ```no_run
+    /// # async fn example(client: kms_client::Client) -> kms_client::Result<()> {
+    /// let key = client.create_key("billing").await?;
+    /// assert_eq!(key.primary_version.0, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `NAME_TAKEN` when a living key has this name, `INVALID_ARGUMENT` when it is no name.
+    pub async fn create_key(&self, name: &str) -> Result<Key, Error> {
+        let message = admin::CreateKeyRequest { name: name.into(), write: new_intent()? };
+        let answer = self.inner.call(Route::Leader, |attempt| {
+            let request = attempt.request(message.clone());
+            async move { operator(attempt.channel).create_key(request).await }
+        });
+        let answer = answer.await?;
+        self.inner.saw(answer.applied);
+        key_from_wire(answer.key)
+    }
+
+    /// Describes one key, at least as new as anything this client has seen.
+    ///
+    /// # Errors
+    ///
+    /// `KEY_NOT_FOUND`.
+    pub async fn describe_key(&self, key: impl Into<KeySelector>) -> Result<Key, Error> {
+        let key = Some(selector_to_wire(&key.into()));
+        let message = v1::DescribeKeyRequest { key, read: self.inner.read_options() };
+        let answer = self.inner.call(Route::AnyNode, |attempt| {
+            let request = attempt.request(message.clone());
+            async move { reader(attempt.channel).describe_key(request).await }
+        });
+        let answer = answer.await?;
+        self.inner.saw(answer.applied);
+        key_from_wire(answer.key)
+    }
+
+    /// Lists all keys whose names begin with `prefix`, by name.
+    ///
+    /// # Errors
+    ///
+    /// As every verb: what no node answered before the deadline.
+    pub async fn list_keys(&self, prefix: &str) -> Result<Vec<Key>, Error> {
+        let mut keys = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let message = v1::ListKeysRequest {
+                prefix: prefix.into(),
+                page_size: PAGE_SIZE,
+                page_token,
+                read: self.inner.read_options(),
+            };
+            let answer = self.inner.call(Route::AnyNode, |attempt| {
+                let request = attempt.request(message.clone());
+                async move { reader(attempt.channel).list_keys(request).await }
+            });
+            let answer = answer.await?;
+            self.inner.saw(answer.applied);
+            for key in answer.keys {
+                keys.push(key_from_wire(Some(key))?);
+            }
+            if answer.next_page_token.is_empty() {
+                return Ok(keys);
+            }
+            page_token = answer.next_page_token;
+        }
+    }
+
+    /// Makes a new primary version. With `expected_primary`, only if that is the primary now. An
+    /// operator verb.
+    ///
+    /// # Errors
+    ///
+    /// `KEY_NOT_FOUND`, `KEY_DISABLED`, and `CONFLICT` when another version is the primary.
+    pub async fn rotate_key(
+        &self,
+        key: impl Into<KeySelector>,
+        expected_primary: Option<KeyVersion>,
+    ) -> Result<Key, Error> {
+        let message = admin::RotateKeyRequest {
+            key: Some(selector_to_wire(&key.into())),
+            expected_primary: expected_primary.map_or(0, |version| version.0),
+            write: new_intent()?,
+        };
+        let answer = self.inner.call(Route::Leader, |attempt| {
+            let request = attempt.request(message.clone());
+            async move { operator(attempt.channel).rotate_key(request).await }
+        });
+        let answer = answer.await?;
+        self.inner.saw(answer.applied);
+        key_from_wire(answer.key)
+    }
+
+    /// Lets a disabled key be used again. An operator verb.
+    ///
+    /// # Errors
+    ///
+    /// `KEY_NOT_FOUND`.
+    pub async fn enable_key(&self, key: impl Into<KeySelector>) -> Result<Key, Error> {
+        let key = Some(selector_to_wire(&key.into()));
+        let message = admin::EnableKeyRequest { key, write: new_intent()? };
+        let answer = self.inner.call(Route::Leader, |attempt| {
+            let request = attempt.request(message.clone());
+            async move { operator(attempt.channel).enable_key(request).await }
+        });
+        let answer = answer.await?;
+        self.inner.saw(answer.applied);
+        key_from_wire(answer.key)
+    }
+
+    /// Refuses every use of a key, on every node, from the moment this is answered. An operator
+    /// verb.
+    ///
+    /// # Errors
+    ///
+    /// `KEY_NOT_FOUND`.
+    pub async fn disable_key(&self, key: impl Into<KeySelector>) -> Result<Key, Error> {
+        let key = Some(selector_to_wire(&key.into()));
+        let message = admin::DisableKeyRequest { key, write: new_intent()? };
+        let answer = self.inner.call(Route::Leader, |attempt| {
+            let request = attempt.request(message.clone());
+            async move { operator(attempt.channel).disable_key(request).await }
+        });
+        let answer = answer.await?;
+        self.inner.saw(answer.applied);
+        key_from_wire(answer.key)
+    }
+}
+
+fn reader(channel: Channel) -> KeyServiceClient<Channel> {
+    KeyServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX)
+}
+
+fn operator(channel: Channel) -> KeyAdminServiceClient<Channel> {
+    KeyAdminServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX)
+}

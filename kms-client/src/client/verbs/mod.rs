@@ -1,0 +1,25 @@
+//! The verbs, one file a subject. Each builds its message, sends it through the call loop and
+//! reads the answer into a type of [`crate::model`].
+
+mod certificates;
+mod cluster;
+mod crypto;
+mod devices;
+mod keys;
+mod tokens;
+
+use bytes::Bytes;
+use ring::rand::{SecureRandom, SystemRandom};
+use ward_proto::v1;
+
+use crate::error::Error;
+use crate::reason::Reason;
+
+/// Names a new intent. Made once a call, so that every attempt carries the same.
+fn new_intent() -> Result<Option<v1::WriteOptions>, Error> {
+    let mut key = [0; 16];
+    SystemRandom::new().fill(&mut key).map_err(|ring::error::Unspecified| {
+        Error::new(Reason::Internal, "the operating system has no randomness to give")
+    })?;
+    Ok(Some(v1::WriteOptions { idempotency_key: Bytes::copy_from_slice(&key) }))
+}

@@ -1,0 +1,66 @@
+//! What the verbs take and answer. Plain types: none of them is tied to the wire.
+
+mod cluster;
+mod data_key;
+mod device;
+mod identity;
+mod key;
+mod watch;
+
+pub use cluster::{ClusterStatus, GatewayRole, GatewayStatus, NodeRole, NodeStatus};
+pub use data_key::{
+    CacheLimits, DataKey, DataKeyKind, DataKeys, UnwrappedDataKey, WrappedDataKey, WrappedDataKeys,
+};
+pub use device::{Device, DeviceState, Inventory, NewDevice};
+pub use identity::{CreatedJoinToken, IssuedCertificate};
+pub use key::{Decrypted, Encrypted, Key, KeySelector, KeyState, KeyVersionInfo};
+pub use watch::{KeyChange, WatchEvent, WatchEventKind};
+
+pub(crate) use cluster::status_from_wire;
+pub(crate) use data_key::{data_key_from_wire, limits_from_wire, wrapped_from_wire};
+pub(crate) use device::{device_from_wire, inventory_to_wire};
+pub(crate) use key::{key_from_wire, selector_to_wire};
+pub(crate) use watch::event_from_wire;
+
+use bytes::Bytes;
+use envelope::context::{EncryptionContext, reserved};
+use envelope::id::Id;
+use envelope::secret::SecretKey;
+use ward_proto::v1;
+
+use crate::error::Error;
+use crate::reason::Reason;
+
+/// The error for an answer that no node of this version would give.
+pub(crate) fn malformed_answer(what: &str) -> Error {
+    let message =
+        format!("the node's answer has a malformed {what}; are all nodes of one version?");
+    Error::new(Reason::Internal, message)
+}
+
+pub(crate) fn id_from_wire<K>(what: &str, bytes: &[u8]) -> Result<Id<K>, Error> {
+    Id::try_from(bytes).map_err(|_| malformed_answer(what))
+}
+
+pub(crate) fn secret_from_wire(bytes: &Bytes) -> Result<SecretKey, Error> {
+    SecretKey::from_slice(bytes).map_err(|_| malformed_answer("data key"))
+}
+
+pub(crate) fn context_to_wire(context: &EncryptionContext) -> Vec<v1::ContextPair> {
+    let pair =
+        |(key, value): (&str, &str)| v1::ContextPair { key: key.into(), value: value.into() };
+    context.iter().map(pair).collect()
+}
+
+pub(crate) fn context_from_wire(pairs: Vec<v1::ContextPair>) -> Result<EncryptionContext, Error> {
+    let mut context = EncryptionContext::new();
+    for v1::ContextPair { key, value } in pairs {
+        let inserted = if key.starts_with(reserved::PREFIX) {
+            context.insert_reserved(key, value)
+        } else {
+            context.insert(key, value)
+        };
+        inserted.map_err(|_| malformed_answer("encryption context"))?;
+    }
+    Ok(context)
+}
