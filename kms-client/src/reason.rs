@@ -167,6 +167,48 @@ impl Reason {
             Self::Internal => "INTERNAL",
         }
     }
+
+    /// Tells whether the same request may succeed at another node or a little later.
+    #[must_use]
+    pub fn may_pass(self) -> bool {
+        match self {
+            Self::Sealed
+            | Self::NotLeader
+            | Self::NoLeader
+            | Self::NoQuorum
+            | Self::NotLinearizable
+            | Self::EpochMoved
+            | Self::Overloaded
+            | Self::Deadline
+            | Self::Unavailable
+            | Self::AuditUnavailable => true,
+            Self::KeyNotFound
+            | Self::KeyDisabled
+            | Self::NameTaken
+            | Self::IdExists
+            | Self::DeviceNotFound
+            | Self::DeviceExists
+            | Self::DeviceRevoked
+            | Self::Conflict
+            | Self::InvalidArgument
+            | Self::OpenFailed
+            | Self::Denied
+            | Self::Unauthenticated
+            | Self::CertificateExpired
+            | Self::CertificateForeign
+            | Self::TokenInvalid
+            | Self::Quota
+            | Self::StorageFull
+            | Self::VersionNewer
+            | Self::ObjectNotFound
+            | Self::Storage
+            | Self::Locked
+            | Self::PortInUse
+            | Self::NotInitialised
+            | Self::AlreadyInitialised
+            | Self::Internal => false,
+        }
+    }
 }
 
 impl fmt::Display for Reason {

@@ -17,7 +17,10 @@ pub(crate) struct Anonymous {
 }
 
 pub(crate) fn open(address: &str, config: Arc<ClientConfig>) -> Result<Anonymous, Error> {
-    Ok(Anonymous { address: address.into(), node: channel::open(address, config)? })
+    Ok(Anonymous {
+        address: address.into(),
+        node: channel::open(address, config)?,
+    })
 }
 
 impl Anonymous {

@@ -14,7 +14,9 @@ pub(crate) struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { longest: BACKOFF_FIRST }
+        Self {
+            longest: BACKOFF_FIRST,
+        }
     }
 }
 

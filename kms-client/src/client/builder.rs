@@ -96,7 +96,9 @@ impl ClientBuilder {
             seen_index: AtomicU64::new(0),
             refresh: std::sync::Mutex::new(None),
         };
-        Ok(Client { inner: Arc::new(inner) })
+        Ok(Client {
+            inner: Arc::new(inner),
+        })
     }
 }
 
@@ -109,5 +111,9 @@ fn nothing_given(what: &str) -> Error {
 fn identity_folder(dir: &Path) -> PathBuf {
     let operator = dir.join("operator");
     let is_identity = dir.join("key.pem").exists() || !operator.is_dir();
-    if is_identity { dir.to_owned() } else { operator }
+    if is_identity {
+        dir.to_owned()
+    } else {
+        operator
+    }
 }

@@ -94,7 +94,8 @@ impl Inner {
                 }
                 Remedy::Leader(_) => {}
                 Remedy::Elsewhere | Remedy::OtherNodeOnly => {
-                    self.nodes.failed(&target, blames_connection(failure.error.reason()));
+                    self.nodes
+                        .failed(&target, blames_connection(failure.error.reason()));
                 }
             }
             worst = more_telling(worst, failure);
@@ -115,14 +116,26 @@ impl Inner {
         F: Fn(Attempt) -> Sent,
         Sent: Future<Output = Result<Response<T>, Status>>,
     {
-        let time = if self.nodes.is_bound() { left(end) } else { left(end).min(ATTEMPT_MAX) };
+        let time = if self.nodes.is_bound() {
+            left(end)
+        } else {
+            left(end).min(ATTEMPT_MAX)
+        };
         let node = self.nodes.channel(target).map_err(final_failure)?;
-        let sent = send(Attempt { channel: node.channel, time });
+        let sent = send(Attempt {
+            channel: node.channel,
+            time,
+        });
         match timeout(time, sent).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
             Ok(Err(status)) => {
                 let own = self.nodes.identity();
-                Err(status::read(&status, &target.address, &node.fault, Some(own.facts())))
+                Err(status::read(
+                    &status,
+                    &target.address,
+                    &node.fault,
+                    Some(own.facts()),
+                ))
             }
             Err(_) => {
                 let message = format!(
@@ -156,7 +169,11 @@ fn more_telling(one: Failure, other: Failure) -> Failure {
         (_, Reason::Unavailable | Reason::Deadline) => 1,
         _ => 2,
     };
-    if rank(&other) >= rank(&one) { other } else { one }
+    if rank(&other) >= rank(&one) {
+        other
+    } else {
+        one
+    }
 }
 
 fn blames_connection(reason: Reason) -> bool {
@@ -171,7 +188,10 @@ fn blames_connection(reason: Reason) -> bool {
 }
 
 fn final_failure(error: Error) -> Failure {
-    Failure { error, remedy: Remedy::None }
+    Failure {
+        error,
+        remedy: Remedy::None,
+    }
 }
 
 fn left(end: Instant) -> Duration {

@@ -53,7 +53,9 @@ async fn connect(
     let attempt = async {
         let tcp = TcpStream::connect(&address).await?;
         tcp.set_nodelay(true)?;
-        TlsConnector::from(config).connect(tls::server_name(), tcp).await
+        TlsConnector::from(config)
+            .connect(tls::server_name(), tcp)
+            .await
     };
     let stream = match timeout(CONNECT_MAX, attempt).await {
         Ok(connected) => connected.inspect_err(|error| fault.record(error))?,

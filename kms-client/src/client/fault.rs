@@ -24,25 +24,28 @@ impl FaultCell {
 
     /// Keeps the first TLS error of a connection: what follows is only its echo.
     pub(super) fn record(&self, error: &io::Error) {
-        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        if let Some(tls) = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        {
             let mut cell = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             cell.get_or_insert_with(|| tls.clone());
         }
     }
 
     /// Tells why the node and this client do not trust each other, if that is the trouble.
-    pub(super) fn verdict(
-        &self,
-        own: Option<&CertificateFacts>,
-    ) -> Option<(Reason, &'static str)> {
-        let error = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+    pub(super) fn verdict(&self, own: Option<&CertificateFacts>) -> Option<(Reason, &'static str)> {
+        let error = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()?;
         let now = sys::clock::wall_ms();
         judge(&error, own.is_some_and(|own| own.is_expired(now)))
     }
 }
 
-const OWN_EXPIRED: &str =
-    "this identity's certificate has expired; check the clock, or join again";
+const OWN_EXPIRED: &str = "this identity's certificate has expired; check the clock, or join again";
 const OWN_FOREIGN: &str = "the node refuses this identity's certificate: it is of another cluster, \
      of another role, or revoked; use the identity folder of this cluster, or join again";
 const OWN_MISSING: &str = "the node demands a certificate; use an identity folder of this cluster";
@@ -183,19 +186,47 @@ mod tests {
     use super::*;
 
     fn check(error: rustls::Error, own_expired: bool, expected: Option<Reason>) {
-        assert_eq!(judge(&error, own_expired).map(|(reason, _)| reason), expected, "{error}");
+        assert_eq!(
+            judge(&error, own_expired).map(|(reason, _)| reason),
+            expected,
+            "{error}"
+        );
     }
 
     #[test]
     fn alerts_about_our_certificate_are_told_apart() {
         use AlertDescription as Alert;
         let received = rustls::Error::AlertReceived;
-        check(received(Alert::CertificateExpired), false, Some(Reason::CertificateExpired));
-        check(received(Alert::UnknownCA), true, Some(Reason::CertificateExpired));
-        check(received(Alert::UnknownCA), false, Some(Reason::CertificateForeign));
-        check(received(Alert::DecryptError), false, Some(Reason::CertificateForeign));
-        check(received(Alert::CertificateUnknown), false, Some(Reason::CertificateForeign));
-        check(received(Alert::CertificateRequired), false, Some(Reason::Unauthenticated));
+        check(
+            received(Alert::CertificateExpired),
+            false,
+            Some(Reason::CertificateExpired),
+        );
+        check(
+            received(Alert::UnknownCA),
+            true,
+            Some(Reason::CertificateExpired),
+        );
+        check(
+            received(Alert::UnknownCA),
+            false,
+            Some(Reason::CertificateForeign),
+        );
+        check(
+            received(Alert::DecryptError),
+            false,
+            Some(Reason::CertificateForeign),
+        );
+        check(
+            received(Alert::CertificateUnknown),
+            false,
+            Some(Reason::CertificateForeign),
+        );
+        check(
+            received(Alert::CertificateRequired),
+            false,
+            Some(Reason::Unauthenticated),
+        );
         check(received(Alert::InternalError), false, None);
         check(received(Alert::CloseNotify), true, None);
     }
@@ -203,10 +234,26 @@ mod tests {
     #[test]
     fn our_refusals_of_a_node_are_told_apart() {
         let refused = rustls::Error::InvalidCertificate;
-        check(refused(CertificateError::Expired), false, Some(Reason::CertificateExpired));
-        check(refused(CertificateError::NotValidYet), false, Some(Reason::CertificateExpired));
-        check(refused(CertificateError::UnknownIssuer), false, Some(Reason::CertificateForeign));
-        check(refused(CertificateError::BadSignature), true, Some(Reason::CertificateForeign));
+        check(
+            refused(CertificateError::Expired),
+            false,
+            Some(Reason::CertificateExpired),
+        );
+        check(
+            refused(CertificateError::NotValidYet),
+            false,
+            Some(Reason::CertificateExpired),
+        );
+        check(
+            refused(CertificateError::UnknownIssuer),
+            false,
+            Some(Reason::CertificateForeign),
+        );
+        check(
+            refused(CertificateError::BadSignature),
+            true,
+            Some(Reason::CertificateForeign),
+        );
         check(rustls::Error::DecryptError, true, None);
     }
 
@@ -214,14 +261,20 @@ mod tests {
     fn the_first_tls_error_stays_and_others_do_not_count() {
         let cell = FaultCell::default();
         let authority = crate::testing::Authority::new("ward.test");
-        let own = authority.identity(crate::identity::Role::App, "a").facts().clone();
+        let own = authority
+            .identity(crate::identity::Role::App, "a")
+            .facts()
+            .clone();
         cell.record(&io::Error::from(io::ErrorKind::BrokenPipe));
         assert!(cell.verdict(Some(&own)).is_none());
         let alert = rustls::Error::AlertReceived(AlertDescription::UnknownCA);
         cell.record(&io::Error::new(io::ErrorKind::InvalidData, alert));
         let echo = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
         cell.record(&io::Error::new(io::ErrorKind::InvalidData, echo));
-        assert_eq!(cell.verdict(Some(&own)).unwrap().0, Reason::CertificateForeign);
+        assert_eq!(
+            cell.verdict(Some(&own)).unwrap().0,
+            Reason::CertificateForeign
+        );
         cell.clear();
         assert!(cell.verdict(Some(&own)).is_none());
     }

@@ -110,7 +110,9 @@ impl Client {
 
 impl Inner {
     fn read_options(&self) -> Option<v1::ReadOptions> {
-        Some(v1::ReadOptions { min_index: self.seen_index.load(Ordering::Acquire) })
+        Some(v1::ReadOptions {
+            min_index: self.seen_index.load(Ordering::Acquire),
+        })
     }
 
     fn saw(&self, applied: Option<v1::Applied>) {

@@ -61,7 +61,10 @@ impl Nodes {
             leader: None,
             refreshed: Some(sys::clock::monotonic()),
         };
-        Self { only, state: Mutex::new(state) }
+        Self {
+            only,
+            state: Mutex::new(state),
+        }
     }
 
     pub(super) fn identity(&self) -> Arc<Identity> {
@@ -76,8 +79,12 @@ impl Nodes {
     pub(super) fn targets(&self, route: Route) -> Vec<Target> {
         let state = self.lock();
         let wanted = |endpoint: &&Endpoint| self.only.is_none_or(|only| only == endpoint.node_id);
-        let mut targets: Vec<Target> =
-            state.endpoints.iter().filter(wanted).map(Target::of).collect();
+        let mut targets: Vec<Target> = state
+            .endpoints
+            .iter()
+            .filter(wanted)
+            .map(Target::of)
+            .collect();
         let first = match route {
             Route::AnyNode => state.preferred.as_ref(),
             Route::Leader => state.leader.as_ref().or(state.preferred.as_ref()),
@@ -90,10 +97,17 @@ impl Nodes {
     /// Tells who is at this address, as far as the list says.
     pub(super) fn target_at(&self, address: &str) -> Target {
         let mut state = self.lock();
-        let known = state.endpoints.iter().find(|endpoint| endpoint.api == address).map(Target::of);
+        let known = state
+            .endpoints
+            .iter()
+            .find(|endpoint| endpoint.api == address)
+            .map(Target::of);
         known.unwrap_or_else(|| {
             state.refreshed = None;
-            Target { address: address.into(), node: None }
+            Target {
+                address: address.into(),
+                node: None,
+            }
         })
     }
 
@@ -152,7 +166,9 @@ impl Nodes {
     pub(super) fn take_refresh_due(&self) -> bool {
         let now = sys::clock::monotonic();
         let mut state = self.lock();
-        let due = state.refreshed.is_none_or(|at| now.duration_since(at) > ENDPOINTS_AGE_MAX);
+        let due = state
+            .refreshed
+            .is_none_or(|at| now.duration_since(at) > ENDPOINTS_AGE_MAX);
         if due {
             state.refreshed = Some(now);
         }
@@ -190,7 +206,10 @@ impl Nodes {
 
 impl Target {
     fn of(endpoint: &Endpoint) -> Self {
-        Self { address: endpoint.api.clone(), node: Some(endpoint.node_id) }
+        Self {
+            address: endpoint.api.clone(),
+            node: Some(endpoint.node_id),
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use tokio::time::timeout;
 use ward_proto::v1;
 use ward_proto::v1::cluster_service_client::ClusterServiceClient;
 
-use super::nodes::{Nodes, Route};
 use super::Inner;
+use super::nodes::{Nodes, Route};
 use crate::identity::{Endpoint, IdentityDir};
 use crate::limits::{ATTEMPT_MAX, ENDPOINTS_MAX};
 use crate::model::{ClusterStatus, status_from_wire};
@@ -54,7 +54,10 @@ async fn refresh(nodes: Arc<Nodes>, dir: Option<IdentityDir>) {
             continue;
         };
         let mut client = ClusterServiceClient::new(node.channel);
-        let answer = timeout(ATTEMPT_MAX, client.get_cluster_status(v1::GetClusterStatusRequest {}));
+        let answer = timeout(
+            ATTEMPT_MAX,
+            client.get_cluster_status(v1::GetClusterStatusRequest {}),
+        );
         if let Ok(Ok(answer)) = answer.await
             && let Ok(status) = status_from_wire(answer.into_inner())
         {
@@ -90,7 +93,11 @@ fn merge(known: &[Endpoint], status: &ClusterStatus) -> Vec<Endpoint> {
             (address, _) => address.to_owned(),
         };
         let join = before.and_then(|endpoint| endpoint.join.clone());
-        endpoints.push(Endpoint { node_id: node.id, api, join });
+        endpoints.push(Endpoint {
+            node_id: node.id,
+            api,
+            join,
+        });
     }
     endpoints.sort_by_key(|endpoint| endpoint.node_id);
     endpoints

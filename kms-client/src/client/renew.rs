@@ -33,7 +33,11 @@ impl Client {
     /// Tells whether two thirds of the certificate's life are over.
     #[must_use]
     pub fn is_renewal_due(&self) -> bool {
-        self.inner.nodes.identity().facts().is_due_for_renewal(sys::clock::wall_ms())
+        self.inner
+            .nodes
+            .identity()
+            .facts()
+            .is_due_for_renewal(sys::clock::wall_ms())
     }
 
     /// Renews the certificate whenever two thirds of its life are over. Never ends: start it as a

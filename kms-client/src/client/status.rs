@@ -31,7 +31,10 @@ pub(super) enum Remedy {
 
 impl Failure {
     pub(super) fn of(reason: Reason, message: impl Into<String>, remedy: Remedy) -> Self {
-        Self { error: Error::new(reason, message), remedy }
+        Self {
+            error: Error::new(reason, message),
+            remedy,
+        }
     }
 }
 
@@ -51,62 +54,38 @@ pub(super) fn read(
         return broken(status, address, fault, own);
     }
     let (reason, remedy) = by_code(status.code());
-    Failure::of(reason, format!("{address} answered: {}", status.message()), remedy)
+    Failure::of(
+        reason,
+        format!("{address} answered: {}", status.message()),
+        remedy,
+    )
 }
 
 fn sent_reason(status: &Status) -> Option<Reason> {
-    status.metadata().get(REASON_METADATA)?.to_str().ok()?.parse().ok()
+    status
+        .metadata()
+        .get(REASON_METADATA)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 fn refusal(reason: Reason, status: &Status) -> Failure {
-    let leader = status.metadata().get(LEADER_METADATA).and_then(|value| value.to_str().ok());
+    let leader = status
+        .metadata()
+        .get(LEADER_METADATA)
+        .and_then(|value| value.to_str().ok());
     let remedy = match (reason, leader) {
         (Reason::NotLeader, Some(leader)) if !leader.is_empty() => Remedy::Leader(leader.into()),
-        _ => remedy_for(reason),
+        _ if reason.may_pass() => Remedy::Elsewhere,
+        _ => Remedy::None,
     };
     let message = match status.message() {
         "" => format!("refused with {reason}"),
         message => message.to_owned(),
     };
     Failure::of(reason, message, remedy)
-}
-
-/// Tells where a refused request may still succeed.
-fn remedy_for(reason: Reason) -> Remedy {
-    match reason {
-        Reason::Sealed
-        | Reason::NotLeader
-        | Reason::NoLeader
-        | Reason::NoQuorum
-        | Reason::NotLinearizable
-        | Reason::EpochMoved
-        | Reason::Overloaded
-        | Reason::Deadline
-        | Reason::Unavailable
-        | Reason::AuditUnavailable => Remedy::Elsewhere,
-        Reason::KeyNotFound
-        | Reason::KeyDisabled
-        | Reason::NameTaken
-        | Reason::IdExists
-        | Reason::DeviceNotFound
-        | Reason::DeviceExists
-        | Reason::DeviceRevoked
-        | Reason::Conflict
-        | Reason::InvalidArgument
-        | Reason::OpenFailed
-        | Reason::Denied
-        | Reason::Unauthenticated
-        | Reason::CertificateExpired
-        | Reason::CertificateForeign
-        | Reason::TokenInvalid
-        | Reason::Quota
-        | Reason::StorageFull
-        | Reason::VersionNewer
-        | Reason::ObjectNotFound
-        | Reason::Storage
-        | Reason::Locked
-        | Reason::Internal => Remedy::None,
-    }
 }
 
 /// Explains a connection that could not be made or broke.
@@ -123,7 +102,10 @@ fn broken(
         let message = format!("{address} did not answer in time; is it overloaded or cut off?");
         return Failure::of(Reason::Deadline, message, Remedy::Elsewhere);
     }
-    let message = format!("{address} cannot be reached ({}); is it running?", cause(status));
+    let message = format!(
+        "{address} cannot be reached ({}); is it running?",
+        cause(status)
+    );
     Failure::of(Reason::Unavailable, message, Remedy::Elsewhere)
 }
 

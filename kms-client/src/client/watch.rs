@@ -27,7 +27,7 @@ pub struct Watch {
 enum State {
     /// Kept across calls, so that a caller that gives up waiting does not start it over.
     Opening(BoxFuture<'static, Result<Open, Error>>),
-    Open(Open),
+    Open(Box<Open>),
 }
 
 struct Open {
@@ -58,7 +58,11 @@ impl Client {
     #[must_use]
     pub fn watch(&self) -> Watch {
         let opening = State::Opening(Box::pin(open(self.clone(), Duration::ZERO)));
-        Watch { client: self.clone(), state: opening, backoff: Backoff::default() }
+        Watch {
+            client: self.clone(),
+            state: opening,
+            backoff: Backoff::default(),
+        }
     }
 }
 
@@ -85,7 +89,7 @@ impl Watch {
     async fn step(&mut self) -> Result<Option<WatchEvent>, Error> {
         match &mut self.state {
             State::Opening(opening) => {
-                self.state = State::Open(opening.await?);
+                self.state = State::Open(Box::new(opening.await?));
                 Ok(None)
             }
             State::Open(open) => match timeout_at(open.silent_until, open.events.message()).await {
@@ -104,7 +108,10 @@ impl Watch {
 impl Client {
     fn lost(&self, target: &Target, why: &str) -> Error {
         self.inner.nodes.failed(target, true);
-        let message = format!("the watch at {} broke ({why}); trying again", target.address);
+        let message = format!(
+            "the watch at {} broke ({why}); trying again",
+            target.address
+        );
         Error::new(Reason::Unavailable, message)
     }
 
@@ -133,7 +140,10 @@ impl Client {
 /// Opens a stream at the first node that grants one.
 async fn open(client: Client, pause: Duration) -> Result<Open, Error> {
     sleep(pause).await;
-    let mut last = Error::new(Reason::Unavailable, "no node is known; write endpoints.toml");
+    let mut last = Error::new(
+        Reason::Unavailable,
+        "no node is known; write endpoints.toml",
+    );
     for target in client.inner.nodes.targets(Route::AnyNode) {
         match client.open_at(&target).await {
             Ok(open) => return Ok(open),

@@ -90,7 +90,10 @@ impl FromStr for GatewayRole {
         match text {
             "edge" => Ok(Self::Edge),
             "core" => Ok(Self::Core),
-            _ => Err(Error::new(Reason::InvalidArgument, "a gateway's role is edge or core")),
+            _ => Err(Error::new(
+                Reason::InvalidArgument,
+                "a gateway's role is edge or core",
+            )),
         }
     }
 }
@@ -133,8 +136,16 @@ pub(crate) fn status_from_wire(
     Ok(ClusterStatus {
         cluster_id: id_from_wire("cluster id", &status.cluster_id)?,
         leader: (status.leader != 0).then_some(NodeId(status.leader)),
-        nodes: status.nodes.into_iter().map(node_from_wire).collect::<Result<_, _>>()?,
-        gateways: status.gateways.into_iter().map(gateway_from_wire).collect::<Result<_, _>>()?,
+        nodes: status
+            .nodes
+            .into_iter()
+            .map(node_from_wire)
+            .collect::<Result<_, _>>()?,
+        gateways: status
+            .gateways
+            .into_iter()
+            .map(gateway_from_wire)
+            .collect::<Result<_, _>>()?,
         served_by: NodeId(status.served_by),
         applied_index: status.applied.map_or(0, |applied| applied.index),
     })
@@ -162,7 +173,10 @@ fn node_from_wire(node: v1::NodeStatus) -> Result<NodeStatus, Error> {
 fn gateway_from_wire(gateway: v1::GatewayStatus) -> Result<GatewayStatus, Error> {
     Ok(GatewayStatus {
         id: gateway.gateway_id,
-        role: gateway.role.parse().map_err(|_| malformed_answer("gateway role"))?,
+        role: gateway
+            .role
+            .parse()
+            .map_err(|_| malformed_answer("gateway role"))?,
         address: Some(gateway.address).filter(|address| !address.is_empty()),
         pid: gateway.pid,
         announced_ms: gateway.announced_ms,

@@ -130,7 +130,11 @@ pub(crate) fn selector_to_wire(selector: &KeySelector) -> v1::KeyRef {
 
 pub(crate) fn key_from_wire(key: Option<v1::Key>) -> Result<Key, Error> {
     let key = key.ok_or_else(|| malformed_answer("key"))?;
-    let versions = key.versions.into_iter().map(version_from_wire).collect::<Result<_, _>>()?;
+    let versions = key
+        .versions
+        .into_iter()
+        .map(version_from_wire)
+        .collect::<Result<_, _>>()?;
     Ok(Key {
         id: id_from_wire("key id", &key.key_id)?,
         name: key.name,

@@ -47,8 +47,10 @@ pub(crate) fn secret_from_wire(bytes: &Bytes) -> Result<SecretKey, Error> {
 }
 
 pub(crate) fn context_to_wire(context: &EncryptionContext) -> Vec<v1::ContextPair> {
-    let pair =
-        |(key, value): (&str, &str)| v1::ContextPair { key: key.into(), value: value.into() };
+    let pair = |(key, value): (&str, &str)| v1::ContextPair {
+        key: key.into(),
+        value: value.into(),
+    };
     context.iter().map(pair).collect()
 }
 

@@ -55,5 +55,8 @@ pub(crate) fn event_from_wire(event: v1::WatchEvent) -> Result<WatchEvent, Error
         v1::watch_event::Event::Heartbeat(_) => WatchEventKind::Heartbeat,
         v1::watch_event::Event::Resync(_) => WatchEventKind::Resync,
     };
-    Ok(WatchEvent { applied_index: event.applied_index, kind })
+    Ok(WatchEvent {
+        applied_index: event.applied_index,
+        kind,
+    })
 }

@@ -32,7 +32,9 @@ impl Client {
         let answer = self.inner.call(Route::AnyNode, |attempt| {
             let request = attempt.request(message.clone());
             async move {
-                CertificateServiceClient::new(attempt.channel).issue_certificate(request).await
+                CertificateServiceClient::new(attempt.channel)
+                    .issue_certificate(request)
+                    .await
             }
         });
         let answer = answer.await?;

@@ -19,7 +19,9 @@ impl Client {
         let answer = self.inner.call(Route::AnyNode, |attempt| {
             let request = attempt.request(v1::GetClusterStatusRequest {});
             async move {
-                ClusterServiceClient::new(attempt.channel).get_cluster_status(request).await
+                ClusterServiceClient::new(attempt.channel)
+                    .get_cluster_status(request)
+                    .await
             }
         });
         let answer = answer.await?;
@@ -47,7 +49,11 @@ impl Client {
         };
         let answer = self.inner.call(Route::AnyNode, |attempt| {
             let request = attempt.request(message.clone());
-            async move { ClusterServiceClient::new(attempt.channel).announce_gateway(request).await }
+            async move {
+                ClusterServiceClient::new(attempt.channel)
+                    .announce_gateway(request)
+                    .await
+            }
         });
         let answer = answer.await?;
         self.inner.saw(answer.applied);

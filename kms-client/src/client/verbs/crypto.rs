@@ -134,7 +134,10 @@ impl Client {
         kind: DataKeyKind,
     ) -> Result<DataKey, Error> {
         let made = self.generate_data_keys(key, context, kind, 1).await?;
-        made.keys.into_iter().next().ok_or_else(|| malformed_answer("data key"))
+        made.keys
+            .into_iter()
+            .next()
+            .ok_or_else(|| malformed_answer("data key"))
     }
 
     /// Makes `count` data keys, 1 to 1 000, wrapped under a key's primary version. All or none.
@@ -162,7 +165,11 @@ impl Client {
         let answer = answer.await?;
         self.inner.saw(answer.applied);
         Ok(DataKeys {
-            keys: answer.data_keys.into_iter().map(data_key_from_wire).collect::<Result<_, _>>()?,
+            keys: answer
+                .data_keys
+                .into_iter()
+                .map(data_key_from_wire)
+                .collect::<Result<_, _>>()?,
             key_id: id_from_wire("key id", &answer.key_id)?,
             key_version: KeyVersion(answer.key_version),
             limits: limits_from_wire(answer.limits)?,
@@ -190,13 +197,19 @@ impl Client {
         let answer = self.inner.call(Route::AnyNode, |attempt| {
             let request = attempt.request(message.clone());
             async move {
-                service(attempt.channel).generate_data_key_without_plaintext(request).await
+                service(attempt.channel)
+                    .generate_data_key_without_plaintext(request)
+                    .await
             }
         });
         let answer = answer.await?;
         self.inner.saw(answer.applied);
         Ok(WrappedDataKeys {
-            keys: answer.data_keys.into_iter().map(wrapped_from_wire).collect::<Result<_, _>>()?,
+            keys: answer
+                .data_keys
+                .into_iter()
+                .map(wrapped_from_wire)
+                .collect::<Result<_, _>>()?,
             key_id: id_from_wire("key id", &answer.key_id)?,
             key_version: KeyVersion(answer.key_version),
         })

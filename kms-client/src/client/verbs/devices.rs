@@ -29,7 +29,9 @@ impl Client {
         let answer = self.inner.call(Route::Leader, |attempt| {
             let request = attempt.request(message.clone());
             async move {
-                DeviceAdminServiceClient::new(attempt.channel).enroll_device(request).await
+                DeviceAdminServiceClient::new(attempt.channel)
+                    .enroll_device(request)
+                    .await
             }
         });
         let answer = answer.await?;
@@ -44,7 +46,10 @@ impl Client {
     /// `DEVICE_NOT_FOUND`.
     pub async fn describe_device(&self, device_id: &str) -> Result<Device, Error> {
         let device_id = device_id.to_owned();
-        let message = v1::DescribeDeviceRequest { device_id, read: self.inner.read_options() };
+        let message = v1::DescribeDeviceRequest {
+            device_id,
+            read: self.inner.read_options(),
+        };
         let answer = self.inner.call(Route::AnyNode, |attempt| {
             let request = attempt.request(message.clone());
             async move { reader(attempt.channel).describe_device(request).await }
@@ -64,7 +69,11 @@ impl Client {
         let mut page_token = String::new();
         loop {
             let read = self.inner.read_options();
-            let message = v1::ListDevicesRequest { page_size: PAGE_SIZE, page_token, read };
+            let message = v1::ListDevicesRequest {
+                page_size: PAGE_SIZE,
+                page_token,
+                read,
+            };
             let answer = self.inner.call(Route::AnyNode, |attempt| {
                 let request = attempt.request(message.clone());
                 async move { reader(attempt.channel).list_devices(request).await }

@@ -29,7 +29,10 @@ impl Client {
     ///
     /// `NAME_TAKEN` when a living key has this name, `INVALID_ARGUMENT` when it is no name.
     pub async fn create_key(&self, name: &str) -> Result<Key, Error> {
-        let message = admin::CreateKeyRequest { name: name.into(), write: new_intent()? };
+        let message = admin::CreateKeyRequest {
+            name: name.into(),
+            write: new_intent()?,
+        };
         let answer = self.inner.call(Route::Leader, |attempt| {
             let request = attempt.request(message.clone());
             async move { operator(attempt.channel).create_key(request).await }
@@ -46,7 +49,10 @@ impl Client {
     /// `KEY_NOT_FOUND`.
     pub async fn describe_key(&self, key: impl Into<KeySelector>) -> Result<Key, Error> {
         let key = Some(selector_to_wire(&key.into()));
-        let message = v1::DescribeKeyRequest { key, read: self.inner.read_options() };
+        let message = v1::DescribeKeyRequest {
+            key,
+            read: self.inner.read_options(),
+        };
         let answer = self.inner.call(Route::AnyNode, |attempt| {
             let request = attempt.request(message.clone());
             async move { reader(attempt.channel).describe_key(request).await }
@@ -119,7 +125,10 @@ impl Client {
     /// `KEY_NOT_FOUND`.
     pub async fn enable_key(&self, key: impl Into<KeySelector>) -> Result<Key, Error> {
         let key = Some(selector_to_wire(&key.into()));
-        let message = admin::EnableKeyRequest { key, write: new_intent()? };
+        let message = admin::EnableKeyRequest {
+            key,
+            write: new_intent()?,
+        };
         let answer = self.inner.call(Route::Leader, |attempt| {
             let request = attempt.request(message.clone());
             async move { operator(attempt.channel).enable_key(request).await }
@@ -137,7 +146,10 @@ impl Client {
     /// `KEY_NOT_FOUND`.
     pub async fn disable_key(&self, key: impl Into<KeySelector>) -> Result<Key, Error> {
         let key = Some(selector_to_wire(&key.into()));
-        let message = admin::DisableKeyRequest { key, write: new_intent()? };
+        let message = admin::DisableKeyRequest {
+            key,
+            write: new_intent()?,
+        };
         let answer = self.inner.call(Route::Leader, |attempt| {
             let request = attempt.request(message.clone());
             async move { operator(attempt.channel).disable_key(request).await }

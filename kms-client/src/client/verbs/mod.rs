@@ -18,8 +18,15 @@ use crate::reason::Reason;
 /// Names a new intent. Made once a call, so that every attempt carries the same.
 fn new_intent() -> Result<Option<v1::WriteOptions>, Error> {
     let mut key = [0; 16];
-    SystemRandom::new().fill(&mut key).map_err(|ring::error::Unspecified| {
-        Error::new(Reason::Internal, "the operating system has no randomness to give")
-    })?;
-    Ok(Some(v1::WriteOptions { idempotency_key: Bytes::copy_from_slice(&key) }))
+    SystemRandom::new()
+        .fill(&mut key)
+        .map_err(|ring::error::Unspecified| {
+            Error::new(
+                Reason::Internal,
+                "the operating system has no randomness to give",
+            )
+        })?;
+    Ok(Some(v1::WriteOptions {
+        idempotency_key: Bytes::copy_from_slice(&key),
+    }))
 }

@@ -35,12 +35,17 @@ impl Client {
         let answer = self.inner.call(Route::Leader, |attempt| {
             let request = attempt.request(message.clone());
             async move {
-                TokenAdminServiceClient::new(attempt.channel).create_join_token(request).await
+                TokenAdminServiceClient::new(attempt.channel)
+                    .create_join_token(request)
+                    .await
             }
         });
         let answer = answer.await?;
         self.inner.saw(answer.applied);
         let token = JoinToken::decode(&answer.token).map_err(|_| malformed_answer("join token"))?;
-        Ok(CreatedJoinToken { token, expires_ms: answer.expires_ms })
+        Ok(CreatedJoinToken {
+            token,
+            expires_ms: answer.expires_ms,
+        })
     }
 }
