@@ -1,49 +1,39 @@
 //! The names a gateway works with, checked when they are made. Used everywhere in this crate.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
+use std::sync::Arc;
+
+pub use envelope::id::FlowId;
 
 use crate::limits::NAME_BYTES_MAX;
 
 /// A device's id, as enrolled in the KMS and as the last part of its SPIFFE id.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DeviceId(String);
-
+pub type DeviceId = Name<kind::Device>;
 /// What a core gateway calls one server behind it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServiceName(String);
-
+pub type ServiceName = Name<kind::Service>;
 /// A gateway's own id, the last part of its SPIFFE id.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GatewayId(String);
+pub type GatewayId = Name<kind::Gateway>;
 
-/// A flow's id: one device connection, end to end, the same at the edge, at the core and in the
-/// archive.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FlowId([u8; 16]);
-
-impl FlowId {
-    /// The id with these bytes.
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// The id's bytes.
-    pub fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
+/// A checked name of one kind. Cloning is cheap: every flow carries several.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name<K> {
+    text: Arc<str>,
+    kind: PhantomData<K>,
 }
 
-impl fmt::Display for FlowId {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for FlowId {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, out)
-    }
+/// What a [`Name`] can name. The types have no values; they only keep the kinds apart.
+pub mod kind {
+    /// Marks the name of a device.
+    #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Device {}
+    /// Marks the name of a service.
+    #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Service {}
+    /// Marks the name of a gateway.
+    #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Gateway {}
 }
 
 /// The protocol a route is configured to carry. It decides how the archive cuts objects; the
@@ -58,51 +48,46 @@ pub enum Protocol {
 
 /// A name that is empty, too long, or has characters that do not belong in a name.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the {what} is not usable: give 1 to {NAME_BYTES_MAX} visible ASCII characters without `/`"
-)]
-pub struct BadName {
-    /// Which kind of name was read.
-    what: &'static str,
-}
+#[error("not a name: give 1 to {NAME_BYTES_MAX} visible ASCII characters without `/`")]
+pub struct BadName;
 
 /// A protocol name nobody here knows.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown protocol: use `hl7` or `tcp`")]
 pub struct UnknownProtocol;
 
-macro_rules! name {
-    ($type:ident, $what:literal) => {
-        impl $type {
-            /// The name as text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = BadName;
-
-            fn from_str(text: &str) -> Result<Self, BadName> {
-                if is_name(text) {
-                    Ok(Self(text.to_owned()))
-                } else {
-                    Err(BadName { what: $what })
-                }
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str(&self.0)
-            }
-        }
-    };
+impl<K> Name<K> {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
 }
 
-name!(DeviceId, "device id");
-name!(ServiceName, "service name");
-name!(GatewayId, "gateway id");
+impl<K> FromStr for Name<K> {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        if !is_name(text) {
+            return Err(BadName);
+        }
+        Ok(Self {
+            text: text.into(),
+            kind: PhantomData,
+        })
+    }
+}
+
+impl<K> fmt::Display for Name<K> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+impl<K> fmt::Debug for Name<K> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
 
 impl Protocol {
     /// The protocol's name in configuration, frames and archives.

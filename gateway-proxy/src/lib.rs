@@ -1,11 +1,23 @@
 //! Ward's gateway, both roles: the edge beside devices and the core beside servers.
 //! `gateway-proxy` and `ward gateway` run it.
 
+mod accept;
+pub mod buffers;
 pub mod capture;
 pub mod config;
+pub mod core;
+pub mod drain;
+pub mod edge;
+pub mod flow;
+pub mod frame;
 pub mod ids;
 pub mod limits;
+mod measure;
 pub mod observe;
+pub mod socket;
+pub mod stack;
+pub mod tls;
+pub mod tunnel;
 
 use config::Config;
 

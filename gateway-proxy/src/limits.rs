@@ -30,11 +30,23 @@ pub const TUNNEL_READ_BYTES: usize = 64 * 1024;
 /// The sizes a pump's reads grow through while its peer keeps filling them.
 pub const QUANTUM_BYTES: [usize; 4] = [4 * 1024, 16 * 1024, 64 * 1024, 256 * 1024];
 
+/// Emptied buffers a data thread keeps for its next flow.
+pub const SPARE_BUFFERS_MAX: usize = 8;
+
+/// Largest buffer that is kept; larger ones are freed.
+pub const SPARE_BUFFER_BYTES_MAX: usize = 512 * 1024;
+
+/// Reads and writes a flow may do before the others of its thread have their turn.
+pub const TURN_STEPS_MAX: usize = 8;
+
 /// Idle tunnels kept for one device.
 pub const IDLE_TUNNELS_PER_DEVICE_MAX: usize = 64;
 
 /// How long an idle tunnel is kept. Only the edge closes idle tunnels.
 pub const IDLE_TUNNEL_AGE_MAX: Duration = Duration::from_secs(60);
+
+/// How often idle tunnels are looked through.
+pub const POOL_SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A device that opened a flow within this time keeps one tunnel warm.
 pub const WARM_SPARE_AGE_MAX: Duration = Duration::from_secs(600);
@@ -53,9 +65,6 @@ pub const HANDSHAKES_MAX: usize = 512;
 
 /// Time a tunnel handshake may take, connecting included.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Bytes a peer may send before its handshake is complete.
-pub const HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
 
 /// Time a core may take to connect to a service.
 pub const UPSTREAM_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,0 +1,211 @@
+//! One tunnel at the core, from its handshake to its end: flow after flow. Started by
+//! [`super::serve`].
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use kms_client::identity::{CertificateFacts, Role};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tower::{Service, ServiceBuilder};
+
+use super::CoreShared;
+use super::connect::ConnectUpstream;
+use crate::drain::Watcher;
+use crate::flow::Ending;
+use crate::frame::{Control, FlowNumber, Open};
+use crate::ids::DeviceId;
+use crate::limits::DRAIN_TIMEOUT;
+use crate::measure;
+use crate::stack::{
+    Arrival, ContainLayer, IdentifyLayer, LimitLayer, PolicyLayer, Refusal, Refused,
+};
+use crate::tunnel::{Tunnel, TunnelError, handshake};
+
+/// A flow that an edge has asked for, with the tunnel it came on.
+pub struct Opened {
+    /// The tunnel.
+    pub tunnel: Tunnel,
+    /// The flow's number on it.
+    pub number: FlowNumber,
+    /// What the edge asked for.
+    pub open: Open,
+    /// The device certificate the tunnel was made with.
+    pub certificate: Arc<CertificateFacts>,
+}
+
+/// A flow that was carried to its end.
+pub(super) struct Carried {
+    /// The tunnel.
+    pub tunnel: Tunnel,
+    /// The flow's number.
+    pub number: FlowNumber,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+pub(super) async fn serve(
+    shared: CoreShared,
+    tcp: TcpStream,
+    handshakes: Arc<Semaphore>,
+    drain: Watcher,
+) {
+    // Never closed.
+    let Ok(place) = handshakes.acquire().await else {
+        return;
+    };
+    let (tunnel, certificate) = match handshake::accept(tcp, shared.tls.load_full()).await {
+        Ok(established) => established,
+        Err(error) => {
+            measure::tunnel_refused("HANDSHAKE");
+            tracing::info!(error = %measure::chain(&error), "a tunnel was refused");
+            return;
+        }
+    };
+    drop(place);
+    measure::tunnel_opened();
+    if let Err(error) = carry_flows(&shared, tunnel, Arc::new(certificate), &drain).await {
+        tracing::debug!(error = %measure::chain(&error), "a tunnel ended");
+    }
+    measure::tunnel_closed();
+}
+
+/// Flow after flow, as long as each leaves the tunnel usable.
+async fn carry_flows(
+    shared: &CoreShared,
+    mut tunnel: Tunnel,
+    certificate: Arc<CertificateFacts>,
+    drain: &Watcher,
+) -> Result<(), TunnelError> {
+    // In reading order: each layer may refuse, only the last one connects.
+    let mut stack = ServiceBuilder::new()
+        .layer(IdentifyLayer(identify))
+        .layer(ContainLayer(shared.contained.clone()))
+        .layer(PolicyLayer(Arc::clone(&shared.services)))
+        .layer(LimitLayer(shared.limits.clone()))
+        .service(ConnectUpstream::new(
+            Arc::clone(&shared.services),
+            Arc::clone(&shared.capture),
+        ));
+    let mut told = false;
+    loop {
+        let (number, open) = tokio::select! {
+            opened = next_open(&mut tunnel) => opened?,
+            () = drain.draining(), if !told => {
+                told = true;
+                let deadline_ms = DRAIN_TIMEOUT.as_millis() as u32;
+                tunnel.queue(FlowNumber::CONNECTION, &Control::GoAway { deadline_ms })?;
+                continue;
+            }
+        };
+        let opened = Opened {
+            tunnel,
+            number,
+            open,
+            certificate: Arc::clone(&certificate),
+        };
+        let guard = drain.guard();
+        let carried = stack.call(opened).await;
+        drop(guard);
+        tunnel = match carried {
+            Ok(Carried {
+                tunnel,
+                ending: Ending::Finished,
+                ..
+            }) => tunnel,
+            Ok(Carried {
+                tunnel,
+                number,
+                ending,
+            }) => {
+                tunnel.abort(number, abort_reason(&ending));
+                return Ok(());
+            }
+            Err(refused) => refuse(refused)?,
+        };
+    }
+}
+
+/// Waits on an idle tunnel.
+async fn next_open(tunnel: &mut Tunnel) -> Result<(FlowNumber, Open), TunnelError> {
+    poll_fn(|context: &mut Context<'_>| {
+        loop {
+            if let Some(opened) = tunnel.inbox.accept() {
+                return Poll::Ready(Ok(opened));
+            }
+            // Waits for the kernel on its own: an edge that does not read is not waited for.
+            if let Poll::Ready(Err(error)) = tunnel.poll_flush(context) {
+                return Poll::Ready(Err(error));
+            }
+            match tunnel.poll_fill(context) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await
+}
+
+/// The certificate says whose flow it is, and must still be valid at every OPEN; flows that are
+/// already open outlive it.
+fn identify(opened: Opened) -> Result<Arrival<Opened>, Refused<Opened>> {
+    let expired = opened.certificate.is_expired(sys::clock::wall_ms());
+    let is_device = opened.certificate.id.role() == Role::Device;
+    let device = opened.certificate.id.id().parse::<DeviceId>();
+    match device {
+        Ok(device) if is_device && !expired => {
+            let service = opened.open.service.clone();
+            Ok(Arrival {
+                device,
+                service,
+                carrier: opened,
+                permit: None,
+            })
+        }
+        Ok(_) if is_device => Err(Refused {
+            reason: Refusal::CertificateExpired,
+            carrier: opened,
+        }),
+        Ok(_) | Err(_) => Err(Refused {
+            reason: Refusal::Denied,
+            carrier: opened,
+        }),
+    }
+}
+
+/// Tells the edge, and gives the tunnel back for the next flow.
+fn refuse(refused: Refused<Opened>) -> Result<Tunnel, TunnelError> {
+    let Refused {
+        reason,
+        carrier:
+            Opened {
+                mut tunnel,
+                number,
+                open,
+                certificate,
+            },
+    } = refused;
+    measure::flow_refused(reason);
+    tracing::info!(
+        flow = %open.flow, device = certificate.id.id(), service = %open.service, %reason,
+        "a flow was refused"
+    );
+    tunnel.inbox.end();
+    let rejected = Control::OpenRejected {
+        reason: reason.as_str().to_owned(),
+        retryable: reason.is_retryable(),
+    };
+    tunnel.queue(number, &rejected)?;
+    Ok(tunnel)
+}
+
+fn abort_reason(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::LegLost(_) => "UPSTREAM_RESET",
+        Ending::Aborted(_) => "ABORTED",
+        Ending::TunnelLost(_) => "TUNNEL_LOST",
+        Ending::Finished | Ending::Rejected { .. } | Ending::NoAnswer => "INTERNAL",
+    }
+}

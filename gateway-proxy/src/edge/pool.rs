@@ -1,0 +1,230 @@
+//! One route's idle tunnels on one data thread. A device that connects for every message pays for
+//! one handshake; a warm spare hides the first one. Only the edge closes idle tunnels.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+
+use super::credentials::{Credentials, DeviceTls};
+use super::dial::{DialError, dial};
+use crate::config::HostPort;
+use crate::drain::Watcher;
+use crate::limits::{
+    IDLE_TUNNEL_AGE_MAX, IDLE_TUNNELS_PER_DEVICE_MAX, POOL_SWEEP_INTERVAL, WARM_SPARE_AGE_MAX,
+};
+use crate::measure;
+use crate::tunnel::Tunnel;
+
+/// How a route reaches its core; shared by every data thread.
+pub(super) struct Reach {
+    core: HostPort,
+    credentials: Credentials,
+    /// Idle tunnels on all threads.
+    idle: AtomicUsize,
+}
+
+/// See the module.
+pub(super) struct Pool {
+    reach: Arc<Reach>,
+    state: Mutex<State>,
+    warming: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    /// Youngest last: the warmest is used first, the others grow old and are closed.
+    idle: Vec<Idle>,
+    last_flow: Option<Instant>,
+}
+
+struct Idle {
+    tunnel: Tunnel,
+    generation: u64,
+    since: Instant,
+    /// Counts down when the tunnel is idle no more.
+    _counted: Counted,
+}
+
+/// A tunnel taken out of the pool.
+pub(super) struct Taken {
+    pub(super) tunnel: Tunnel,
+    pub(super) generation: u64,
+    /// It was idle, so that the core may have gone without our knowing.
+    pub(super) reused: bool,
+}
+
+struct Counted(Arc<Reach>);
+
+impl Reach {
+    pub(super) fn new(core: HostPort, credentials: Credentials) -> Self {
+        Self {
+            core,
+            credentials,
+            idle: AtomicUsize::new(0),
+        }
+    }
+
+    fn tls(&self) -> Result<Arc<DeviceTls>, DialError> {
+        self.credentials.current().ok_or(DialError::NoCertificate)
+    }
+
+    fn count(self: &Arc<Self>) -> Option<Counted> {
+        let below = |count| (count < IDLE_TUNNELS_PER_DEVICE_MAX).then_some(count + 1);
+        self.idle
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, below)
+            .ok()?;
+        Some(Counted(Arc::clone(self)))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.idle.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Pool {
+    pub(super) fn new(reach: Arc<Reach>) -> Self {
+        Self {
+            reach,
+            state: Mutex::default(),
+            warming: AtomicBool::new(false),
+        }
+    }
+
+    /// An idle tunnel that still stands, or a fresh one.
+    pub(super) async fn take(self: &Arc<Self>) -> Result<Taken, DialError> {
+        let tls = self.reach.tls()?;
+        let taken = self.take_idle(&tls);
+        match taken {
+            Some(taken) => Ok(taken),
+            None => self.fresh().await,
+        }
+    }
+
+    /// A fresh tunnel, whatever is idle.
+    pub(super) async fn fresh(&self) -> Result<Taken, DialError> {
+        let tls = self.reach.tls()?;
+        let tunnel = dial(&self.reach.core, &tls).await?;
+        Ok(Taken {
+            tunnel,
+            generation: tls.generation,
+            reused: false,
+        })
+    }
+
+    /// Keeps a tunnel whose flow has finished.
+    pub(super) fn keep(&self, tunnel: Tunnel, generation: u64) {
+        match self.reach.count() {
+            Some(counted) if tunnel.is_quiet() => {
+                let since = sys::clock::monotonic();
+                self.state().idle.push(Idle {
+                    tunnel,
+                    generation,
+                    since,
+                    _counted: counted,
+                });
+            }
+            Some(_) | None => tunnel.close(),
+        }
+    }
+
+    fn take_idle(self: &Arc<Self>, tls: &DeviceTls) -> Option<Taken> {
+        let mut state = self.state();
+        state.last_flow = Some(sys::clock::monotonic());
+        let taken = loop {
+            let Some(idle) = state.idle.pop() else {
+                break None;
+            };
+            if idle.generation == tls.generation && idle.tunnel.is_quiet() {
+                let Idle {
+                    tunnel, generation, ..
+                } = idle;
+                break Some(Taken {
+                    tunnel,
+                    generation,
+                    reused: true,
+                });
+            }
+            idle.tunnel.close();
+        };
+        let spare_wanted = state.idle.is_empty();
+        drop(state);
+        if spare_wanted {
+            self.warm();
+        }
+        taken
+    }
+
+    /// Makes a spare in the background, one at a time.
+    fn warm(self: &Arc<Self>) {
+        if self.warming.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let pool = Arc::clone(self);
+        // Owned by the runtime; ends with its one handshake, which has a timeout.
+        sys::task::spawn("warm spare", async move {
+            match pool.fresh().await {
+                Ok(spare) => pool.keep(spare.tunnel, spare.generation),
+                Err(error) => {
+                    tracing::debug!(error = %measure::chain(&error), "no spare tunnel");
+                }
+            }
+            pool.warming.store(false, Ordering::Release);
+        });
+    }
+
+    /// Closes what is dead or old, and keeps a spare warm for an active device.
+    pub(super) fn start_sweeper(self: &Arc<Self>, drain: Watcher) -> JoinHandle<()> {
+        let pool = Arc::clone(self);
+        sys::task::spawn("pool sweeper", async move {
+            let mut tick = tokio::time::interval(POOL_SWEEP_INTERVAL);
+            tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    _ = tick.tick() => pool.sweep(),
+                    () = drain.draining() => return pool.clear(),
+                }
+            }
+        })
+    }
+
+    fn sweep(self: &Arc<Self>) {
+        let now = sys::clock::monotonic();
+        let generation = self.reach.credentials.current().map(|tls| tls.generation);
+        let mut state = self.state();
+        let since_flow = state.last_flow.map(|last| now.duration_since(last));
+        let active = since_flow.is_some_and(|age: Duration| age <= WARM_SPARE_AGE_MAX);
+        let mut kept: Vec<Idle> = Vec::with_capacity(state.idle.len());
+        // From the youngest: it is the one that stays as the spare.
+        for idle in std::mem::take(&mut state.idle).into_iter().rev() {
+            let young = now.duration_since(idle.since) <= IDLE_TUNNEL_AGE_MAX;
+            let is_spare = active && kept.is_empty();
+            let usable = Some(idle.generation) == generation && idle.tunnel.is_quiet();
+            if usable && (young || is_spare) {
+                kept.push(idle);
+            } else {
+                idle.tunnel.close();
+            }
+        }
+        kept.reverse();
+        let spare_wanted = active && kept.is_empty();
+        state.idle = kept;
+        drop(state);
+        if spare_wanted {
+            self.warm();
+        }
+    }
+
+    fn clear(&self) {
+        for idle in std::mem::take(&mut self.state().idle) {
+            idle.tunnel.close();
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,254 @@
+//! One flow: a plain leg on one side, a tunnel on the other, two independent pumps between them,
+//! and the endings. Run by the edge for a device and by the core for a service; both do the same.
+//!
+//! ```text
+//!            outbound: read leg ─▶ seal ─▶ send
+//!   leg  ◀──────────────────────────────────────▶  tunnel
+//!            inbound:  write leg ◀─ open ◀─ read
+//! ```
+//!
+//! | this side sees | the other side's leg gets |
+//! |---|---|
+//! | FIN | FIN, after every byte before it |
+//! | a reset, a dead connection | a reset, overtaking what is still queued |
+//! | the tunnel reset, ended, or talking nonsense | a reset |
+
+mod inbound;
+mod outbound;
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::Interest;
+use tokio::time::Sleep;
+
+use crate::capture::FlowTaps;
+use crate::frame::FlowNumber;
+use crate::limits::OPEN_TIMEOUT;
+use crate::socket::Leg;
+use crate::tunnel::inbox::{Answer, Misbehaved};
+use crate::tunnel::{Tunnel, TunnelError};
+use inbound::Inbound;
+use outbound::Outbound;
+
+/// How a flow ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// Both directions ended with a FIN and were delivered. The tunnel can carry the next flow.
+    Finished,
+    /// The core refused the flow. The tunnel can carry the next one.
+    Rejected {
+        /// Why.
+        reason: String,
+        /// Whether it may succeed later.
+        retryable: bool,
+    },
+    /// Our leg was reset or died.
+    LegLost(std::io::Error),
+    /// The other side's leg was reset or died, and this is what it says of it.
+    Aborted(String),
+    /// The tunnel failed.
+    TunnelLost(TunnelError),
+    /// The core did not answer in time.
+    NoAnswer,
+}
+
+/// What came of a flow.
+#[derive(Debug)]
+pub struct Report {
+    /// How it ended.
+    pub ending: Ending,
+    /// Edge: whether the core has answered at all.
+    pub answered: bool,
+    /// Bytes from our leg that were given to the tunnel.
+    pub sent: u64,
+    /// Bytes of the peer's stream that were written to our leg.
+    pub delivered: u64,
+}
+
+impl Report {
+    /// A flow that did not even come to be opened.
+    pub fn not_opened(ending: Ending) -> Self {
+        Self {
+            ending,
+            answered: false,
+            sent: 0,
+            delivered: 0,
+        }
+    }
+}
+
+/// Whether a pump has to wait, or only gives the others a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Waits,
+    Again,
+}
+
+struct Flow<'a> {
+    leg: &'a Leg,
+    tunnel: &'a mut Tunnel,
+    number: FlowNumber,
+    outbound: Outbound,
+    inbound: Inbound,
+    /// Edge: until the core has answered.
+    unanswered: Option<Pin<Box<Sleep>>>,
+}
+
+/// Carries a flow that this edge has just opened: its OPEN is queued in the tunnel. The device's
+/// bytes follow it without waiting for the answer.
+pub async fn carry_opened(
+    leg: &Leg,
+    tunnel: &mut Tunnel,
+    number: FlowNumber,
+    taps: FlowTaps,
+) -> Report {
+    let unanswered = Some(Box::pin(tokio::time::sleep(OPEN_TIMEOUT)));
+    let FlowTaps {
+        to_service,
+        to_device,
+    } = taps;
+    let (outbound, inbound) = (Outbound::new(to_service), Inbound::new(to_device));
+    carry(Flow {
+        leg,
+        tunnel,
+        number,
+        outbound,
+        inbound,
+        unanswered,
+    })
+    .await
+}
+
+/// Carries a flow that this core has accepted: its OPEN_OK is queued in the tunnel.
+pub async fn carry_accepted(
+    leg: &Leg,
+    tunnel: &mut Tunnel,
+    number: FlowNumber,
+    taps: FlowTaps,
+) -> Report {
+    let FlowTaps {
+        to_service,
+        to_device,
+    } = taps;
+    let (outbound, inbound) = (Outbound::new(to_device), Inbound::new(to_service));
+    carry(Flow {
+        leg,
+        tunnel,
+        number,
+        outbound,
+        inbound,
+        unanswered: None,
+    })
+    .await
+}
+
+async fn carry(mut flow: Flow<'_>) -> Report {
+    let tunnel_tcp = Arc::clone(flow.tunnel.tcp());
+    // Resets must be seen also while a pump does not read, because its other side is stalled.
+    let mut leg_fails = pin!(flow.leg.tcp().ready(Interest::ERROR));
+    let mut tunnel_fails = pin!(tunnel_tcp.ready(Interest::ERROR));
+    let ending = std::future::poll_fn(|context| {
+        match flow.poll(context) {
+            Ok(Turn::Waits) => {}
+            Ok(Turn::Again) => {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Err(ending) => return Poll::Ready(ending),
+        }
+        // What could be moved was moved above, so that bytes sent just before a reset still
+        // arrive, as they would on a direct connection.
+        if leg_fails.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Ending::LegLost(error_of(flow.leg.tcp())));
+        }
+        if tunnel_fails.as_mut().poll(context).is_ready() {
+            let error = error_of(&tunnel_tcp);
+            return Poll::Ready(Ending::TunnelLost(TunnelError::Connection(error)));
+        }
+        flow.poll_answer_timeout(context)
+    })
+    .await;
+    flow.report(ending)
+}
+
+impl Flow<'_> {
+    /// Moves what can be moved. An ending is an `Err`, so that `?` ends the flow.
+    fn poll(&mut self, context: &mut Context<'_>) -> Result<Turn, Ending> {
+        let inbound = self.poll_inbound(context)?;
+        // After the inbound pump: it may have queued an ACK, which the outbound one sends.
+        let outbound = self.poll_outbound(context)?;
+        if self.is_finished()? {
+            return Err(Ending::Finished);
+        }
+        Ok(if [inbound, outbound].contains(&Turn::Again) {
+            Turn::Again
+        } else {
+            Turn::Waits
+        })
+    }
+
+    /// Both streams have ended, both were delivered, and both sides know.
+    fn is_finished(&mut self) -> Result<bool, Ending> {
+        let sent = self.outbound.ended().then_some(self.outbound.sent());
+        let Some(acknowledged) = self.tunnel.inbox.flow().and_then(|flow| flow.acknowledged) else {
+            return Ok(false);
+        };
+        if sent != Some(acknowledged) {
+            return Err(Ending::TunnelLost(Misbehaved::BadStream.into()));
+        }
+        Ok(self.inbound.ended() && self.tunnel.is_flushed())
+    }
+
+    fn poll_answer_timeout(&mut self, context: &mut Context<'_>) -> Poll<Ending> {
+        let Some(deadline) = &mut self.unanswered else {
+            return Poll::Pending;
+        };
+        deadline.as_mut().poll(context).map(|()| Ending::NoAnswer)
+    }
+
+    /// Looks at what the peer said about the flow as a whole.
+    fn check_signals(&mut self) -> Result<(), Ending> {
+        let Some(flow) = self.tunnel.inbox.flow() else {
+            return Ok(());
+        };
+        if let Some(reason) = flow.aborted.take() {
+            return Err(Ending::Aborted(reason));
+        }
+        match &flow.answer {
+            Some(Answer::Accepted) => self.unanswered = None,
+            Some(Answer::Rejected { reason, retryable }) => {
+                return Err(Ending::Rejected {
+                    reason: reason.clone(),
+                    retryable: *retryable,
+                });
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn report(mut self, ending: Ending) -> Report {
+        if !matches!(ending, Ending::Finished) {
+            self.outbound.aborted();
+            self.inbound.aborted();
+        }
+        self.tunnel.inbox.end();
+        Report {
+            ending,
+            answered: self.unanswered.is_none(),
+            sent: self.outbound.sent(),
+            delivered: self.inbound.delivered(),
+        }
+    }
+}
+
+/// The error a socket was woken for.
+fn error_of(tcp: &tokio::net::TcpStream) -> std::io::Error {
+    match tcp.take_error() {
+        Ok(Some(error)) | Err(error) => error,
+        Ok(None) => std::io::ErrorKind::ConnectionReset.into(),
+    }
+}

@@ -1,0 +1,6 @@
+//! The gateway pair as its users see it: plain TCP in at the edge, mutual TLS between, plain TCP
+//! out at the core. One binary, one file a subject.
+
+mod authority;
+mod basics;
+mod pair;

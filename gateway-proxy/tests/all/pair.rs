@@ -1,0 +1,233 @@
+//! An edge and a core in this process, on ports of the system's choice, each on a data thread of
+//! its own. Dropping the pair stops both.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use gateway_proxy::capture::NoCapture;
+use gateway_proxy::config::{CoreConfig, Route, Service};
+use gateway_proxy::core::{self, CoreShared};
+use gateway_proxy::drain;
+use gateway_proxy::edge::{self, Credentials, EdgeShared, RouteShared};
+use gateway_proxy::socket;
+use kms_client::identity::{Identity, Role};
+use kms_client::tls::{ALPN_TUNNEL, Dates, ExpectedPeer, client_config, server_config};
+
+use crate::authority::{Authority, TRUST_DOMAIN};
+
+/// Everything waits at most this long; nothing is expected to take a hundredth of it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// See the module.
+pub(crate) struct Pair {
+    /// Where the device connects to.
+    pub(crate) edge: SocketAddr,
+    /// The core's tunnel listener.
+    pub(crate) core: SocketAddr,
+    /// The server behind the core.
+    pub(crate) server: TcpListener,
+    /// The device's certificate at the edge.
+    pub(crate) credentials: Credentials,
+    _edge: Half,
+    _core: Half,
+}
+
+/// How a test's pair differs from the usual one.
+pub(crate) struct Setup {
+    pub(crate) authority: Authority,
+    pub(crate) device: Option<Identity>,
+    pub(crate) core: Option<Identity>,
+    pub(crate) allowed: &'static str,
+    pub(crate) service: &'static str,
+    pub(crate) upstream: Option<SocketAddr>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            authority: Authority::new(),
+            device: None,
+            core: None,
+            allowed: "mon-1",
+            service: "lab",
+            upstream: None,
+        }
+    }
+}
+
+impl Pair {
+    pub(crate) fn new() -> Self {
+        Setup::default().start()
+    }
+
+    /// A device's connection, and the server's end of it.
+    pub(crate) fn connect(&self) -> (TcpStream, TcpStream) {
+        let device = self.device();
+        (device, accept(&self.server))
+    }
+
+    /// A device's connection.
+    pub(crate) fn device(&self) -> TcpStream {
+        patient(TcpStream::connect(self.edge).unwrap())
+    }
+}
+
+impl Setup {
+    pub(crate) fn start(self) -> Pair {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let upstream = self
+            .upstream
+            .unwrap_or_else(|| server.local_addr().unwrap());
+        let core_identity = self
+            .core
+            .unwrap_or_else(|| self.authority.identity("gateway", "core"));
+        let (core_half, core) = start_core(&core_identity, self.allowed, upstream);
+        let device = self
+            .device
+            .unwrap_or_else(|| self.authority.identity("device", "mon-1"));
+        let credentials = Credentials::default();
+        credentials.replace(device_tls(&device));
+        let (edge_half, edge) = start_edge(core, self.service, credentials.clone());
+        Pair {
+            edge,
+            core,
+            server,
+            credentials,
+            _edge: edge_half,
+            _core: core_half,
+        }
+    }
+}
+
+/// What an edge connects with.
+pub(crate) fn device_tls(device: &Identity) -> Arc<rustls::ClientConfig> {
+    let core = ExpectedPeer::of(TRUST_DOMAIN, &[Role::Gateway]).with_id("core");
+    Arc::new(client_config(device, core, ALPN_TUNNEL).unwrap())
+}
+
+/// The server's end of the next connection.
+pub(crate) fn accept(server: &TcpListener) -> TcpStream {
+    server.set_nonblocking(true).unwrap();
+    let accepted = until("the server is connected to", || server.accept().ok());
+    accepted.0.set_nonblocking(false).unwrap();
+    patient(accepted.0)
+}
+
+/// Waits for a condition.
+pub(crate) fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let start: Instant = sys::clock::monotonic();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(
+            start.elapsed() < PATIENCE,
+            "not within {PATIENCE:?}: {what}"
+        );
+        std::thread::yield_now();
+    }
+}
+
+/// Sends bytes one way and reads them at the other end.
+pub(crate) fn pass(from: &mut TcpStream, to: &mut TcpStream, bytes: &[u8]) {
+    from.write_all(bytes).unwrap();
+    let mut received = vec![0; bytes.len()];
+    to.read_exact(&mut received).unwrap();
+    assert!(
+        received == bytes,
+        "{} bytes changed on the way",
+        bytes.len()
+    );
+}
+
+fn patient(tcp: TcpStream) -> TcpStream {
+    tcp.set_read_timeout(Some(PATIENCE)).unwrap();
+    tcp.set_write_timeout(Some(PATIENCE)).unwrap();
+    tcp.set_nodelay(true).unwrap();
+    tcp
+}
+
+/// One half on its thread.
+struct Half {
+    runtime: Option<tokio::runtime::Runtime>,
+    trigger: Option<drain::Trigger>,
+}
+
+impl Half {
+    fn start<F: Future<Output = ()> + Send + 'static>(
+        serve: impl FnOnce(drain::Watcher) -> F,
+    ) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let (trigger, watcher) = drain::new();
+        let guard = runtime.enter();
+        sys::task::spawn("half", serve(watcher));
+        drop(guard);
+        Self {
+            runtime: Some(runtime),
+            trigger: Some(trigger),
+        }
+    }
+}
+
+impl Drop for Half {
+    fn drop(&mut self) {
+        drop(self.trigger.take());
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn start_core(identity: &Identity, allowed: &str, upstream: SocketAddr) -> (Half, SocketAddr) {
+    let service = Service {
+        name: "lab".parse().unwrap(),
+        protocol: "tcp".parse().unwrap(),
+        upstream: upstream.to_string().parse().unwrap(),
+        devices: [allowed.parse().unwrap()].into(),
+    };
+    let config = CoreConfig {
+        tunnel_listen: "127.0.0.1:0".parse().unwrap(),
+        services: vec![service],
+        archive_dir: None,
+    };
+    let devices = ExpectedPeer::of(TRUST_DOMAIN, &[Role::Device]);
+    let tls = server_config(identity, devices, Dates::Checked, ALPN_TUNNEL).unwrap();
+    let shared = CoreShared::new(
+        &config,
+        Arc::new(ArcSwap::from_pointee(tls)),
+        Arc::new(NoCapture),
+    );
+    let listener = socket::listen_for_tunnels(config.tunnel_listen).unwrap();
+    let address = listener.local_addr().unwrap();
+    let half = Half::start(async move |watcher| {
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        core::serve(shared, listener, watcher).await;
+    });
+    (half, address)
+}
+
+fn start_edge(core: SocketAddr, service: &str, credentials: Credentials) -> (Half, SocketAddr) {
+    let route = Route {
+        device: "mon-1".parse().unwrap(),
+        protocol: "tcp".parse().unwrap(),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        core: core.to_string().parse().unwrap(),
+        core_id: "core".parse().unwrap(),
+        service: service.parse().unwrap(),
+    };
+    let listener = socket::listen_for_legs(route.listen).unwrap();
+    let address = listener.local_addr().unwrap();
+    let route = RouteShared::new(route, credentials);
+    let half = Half::start(async move |watcher| {
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        edge::serve(EdgeShared::default(), route, listener, watcher).await;
+    });
+    (half, address)
+}
