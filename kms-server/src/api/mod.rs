@@ -1,7 +1,22 @@
 //! The gRPC API: one handler file a verb or noun.
 //!
-//! `services` implements the generated traits and does nothing but call the handlers.
+//! `services` implements the generated traits and does nothing but call the handlers. A handler
+//! takes a [`call::Call`], passes its gates, and answers; whatever it fails with is a
+//! [`failure::Failure`], which `status` puts on the wire.
 
+pub(crate) mod call;
 pub(crate) mod caller;
+pub(crate) mod cluster;
+mod convert;
+mod crypto;
+mod devices;
 pub(crate) mod failure;
+pub(crate) mod forward;
+pub(crate) mod identities;
+mod key_ref;
+mod keys;
+mod page;
+mod principal;
+pub(crate) mod services;
 mod status;
+mod write;

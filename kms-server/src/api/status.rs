@@ -7,8 +7,12 @@ use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
 use crate::api::failure::Failure;
+use crate::audit::AuditError;
+use crate::ca::CaError;
 use crate::command::Refusal;
+use crate::policy::Denied;
 use crate::replica::{BarrierError, ProposeError, WaitError};
+use crate::vault::VaultError;
 
 impl From<Failure> for Status {
     fn from(failure: Failure) -> Self {
@@ -20,6 +24,31 @@ impl From<Failure> for Status {
             status.metadata_mut().insert(LEADER_METADATA, leader);
         }
         status
+    }
+}
+
+/// What another node answered to a request that was handed to it.
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        let text = |name| {
+            status
+                .metadata()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
+        let reason = text(REASON_METADATA).and_then(|reason| reason.parse().ok());
+        let leader = text(LEADER_METADATA).map(str::to_owned);
+        match reason {
+            Some(reason) => Self {
+                reason,
+                message: status.message().to_owned(),
+                leader,
+            },
+            None => Self::new(
+                Reason::Unavailable,
+                "the leader cannot be reached; try again",
+            ),
+        }
     }
 }
 
@@ -84,6 +113,50 @@ impl From<WaitError> for Failure {
             WaitError::TimedOut { .. } => Reason::NotLinearizable,
             WaitError::Stopped => Reason::Unavailable,
             WaitError::NotYet => Reason::Internal,
+        };
+        Self::new(reason, error.to_string())
+    }
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        let reason = match &error {
+            VaultError::Sealed => Reason::Sealed,
+            VaultError::OpenFailed => Reason::OpenFailed,
+            VaultError::Format(_)
+            | VaultError::ReservedContext
+            | VaultError::ContextMoved
+            | VaultError::Count { .. }
+            | VaultError::Kind => Reason::InvalidArgument,
+            VaultError::NotAuthorized | VaultError::Material { .. } | VaultError::Record(_) => {
+                tracing::error!(%error, "the vault failed");
+                Reason::Internal
+            }
+        };
+        Self::new(reason, error.to_string())
+    }
+}
+
+impl From<Denied> for Failure {
+    fn from(denied: Denied) -> Self {
+        // The policies' names go to the audit record; who is refused need not know them.
+        Self::new(Reason::Denied, denied.to_string())
+    }
+}
+
+impl From<AuditError> for Failure {
+    fn from(error: AuditError) -> Self {
+        tracing::error!(%error, "the audit log failed");
+        Self::new(Reason::AuditUnavailable, error.to_string())
+    }
+}
+
+impl From<CaError> for Failure {
+    fn from(error: CaError) -> Self {
+        let reason = match error {
+            CaError::Malformed | CaError::KeyType | CaError::Possession => Reason::InvalidArgument,
+            CaError::TrustDomain => Reason::CertificateForeign,
+            CaError::TrustDomainName | CaError::Damaged | CaError::System => Reason::Internal,
         };
         Self::new(reason, error.to_string())
     }

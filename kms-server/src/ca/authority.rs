@@ -100,6 +100,13 @@ impl Authority {
         &self.key
     }
 
+    /// The last moment of a certificate that is issued at `now_ms`: known before, so that the
+    /// state can record it before the certificate is handed out.
+    #[must_use]
+    pub fn not_after_ms(role: Role, now_ms: u64) -> u64 {
+        whole_seconds(now_ms.saturating_add(lifetime::of(role)))
+    }
+
     /// Issues a certificate for `id`, good for both ends of TLS.
     ///
     /// # Security
@@ -118,7 +125,7 @@ impl Authority {
         }
         let serial = serial()?;
         let not_before_ms = whole_seconds(now_ms.saturating_sub(lifetime::BACKDATE_MS));
-        let not_after_ms = whole_seconds(now_ms.saturating_add(lifetime::of(id.role())));
+        let not_after_ms = Self::not_after_ms(id.role(), now_ms);
         let mut parameters = CertificateParams::default();
         hold(&mut parameters, not_before_ms, not_after_ms);
         parameters.serial_number = Some(SerialNumber::from_slice(&serial));

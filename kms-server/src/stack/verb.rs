@@ -102,14 +102,14 @@ impl Verb {
             | Self::ListDevices
             | Self::IssueCertificate
             | Self::AnnounceGateway
-            | Self::Watch => Place::Unsealed,
+            | Self::Watch
+            | Self::Join => Place::Unsealed,
             Self::CreateKey
             | Self::RotateKey
             | Self::EnableKey
             | Self::DisableKey
             | Self::EnrollDevice
-            | Self::CreateJoinToken
-            | Self::Join => Place::Leader,
+            | Self::CreateJoinToken => Place::Leader,
         }
     }
 

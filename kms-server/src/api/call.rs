@@ -1,0 +1,190 @@
+//! One request on its way through a handler, and the gates that it passes there:
+//!
+//! ```text
+//! barrier ─▶ authorize ─▶ (vault or replica) ─▶ settle: audit record durable ─▶ answer
+//! ReadBarrier  Authorized                          Durable
+//! ```
+//!
+//! Each gate hands out a proof; what follows demands it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use kms_client::reason::Reason;
+use tonic::Request;
+
+use crate::api::caller::Caller;
+use crate::api::failure::Failure;
+use crate::api::principal::principal;
+use crate::audit::{AuditRecord, Durable, Outcome};
+use crate::command::Guard;
+use crate::limits::REQUEST_DEADLINE;
+use crate::node::context::Node;
+use crate::node::policies;
+use crate::policy::{Action, Authorized, Facts, Resource};
+use crate::replica::ReadBarrier;
+use crate::tls::connection::Remote;
+
+/// A request, without its message.
+pub(crate) struct Call<'a> {
+    /// The node that serves it.
+    pub(crate) node: &'a Node,
+    /// Who asks.
+    pub(crate) caller: Caller,
+    /// Where from; none when another node handed it over.
+    peer: Option<SocketAddr>,
+}
+
+impl<'a> Call<'a> {
+    /// Takes up a request that passed the stack.
+    ///
+    /// # Errors
+    /// Without the identity layer's word nobody is served.
+    pub(crate) fn begin<T>(node: &'a Node, request: &Request<T>) -> Result<Self, Failure> {
+        let Some(caller) = request.extensions().get::<Caller>().cloned() else {
+            return Err(Failure::internal("a request came without a caller"));
+        };
+        let peer = request
+            .extensions()
+            .get::<Remote>()
+            .map(|remote| remote.address);
+        Ok(Self { node, caller, peer })
+    }
+
+    /// Takes up a request that another member vouches for.
+    pub(crate) fn on_behalf(node: &'a Node, caller: Caller) -> Self {
+        Self {
+            node,
+            caller,
+            peer: None,
+        }
+    }
+
+    /// Waits until everything that was answered before this call is applied here, and looks at
+    /// the caller's status again: a revocation that was answered counts.
+    ///
+    /// # Errors
+    /// Without a leader or a quorum, or when the caller is honoured no longer.
+    pub(crate) async fn barrier(&self) -> Result<ReadBarrier, Failure> {
+        let barrier = self.node.replica.read_barrier().await?;
+        self.check_caller()?;
+        Ok(barrier)
+    }
+
+    /// Waits until this node has applied what the caller has already seen.
+    ///
+    /// # Errors
+    /// When it does not catch up in time.
+    pub(crate) async fn wait_for(&self, min_index: u64) -> Result<(), Failure> {
+        if min_index <= self.node.replica.applied_index() {
+            return Ok(());
+        }
+        Ok(self.node.replica.wait_applied(min_index, WAIT_MAX).await?)
+    }
+
+    /// Asks the policies.
+    ///
+    /// # Errors
+    /// DENIED, with the policies that forbid it in the log.
+    pub(crate) fn authorize(
+        &self,
+        action: Action,
+        resource: Resource<'_>,
+        facts: Facts<'_>,
+    ) -> Result<Authorized, Failure> {
+        policies::refresh(self.node)?;
+        let principal = principal(self.node, &self.caller);
+        let request = crate::policy::Request {
+            principal: &principal,
+            action,
+            resource,
+            facts,
+        };
+        Ok(self.node.policies.authorize(&request)?)
+    }
+
+    /// The epochs that a write decided now is bound to.
+    pub(crate) fn guard(&self, authorized: &Authorized) -> Guard {
+        let identity_epoch = self
+            .node
+            .replica
+            .read(|index| index.counters().identity_epoch);
+        Guard {
+            policy_epoch: authorized.policy_epoch(),
+            identity_epoch,
+        }
+    }
+
+    /// Begins the audit record of this call.
+    pub(crate) fn record(&self, action: &str, resource: &str) -> AuditRecord {
+        let now_ms = sys::clock::wall_ms();
+        let mut record = AuditRecord::new(now_ms, &self.caller.id.to_string(), action, resource);
+        record.peer = self.peer.map_or_else(String::new, |peer| peer.to_string());
+        record.applied_index = self.node.replica.applied_index();
+        record
+    }
+
+    /// Makes the call's record durable; see [`settle`].
+    ///
+    /// # Errors
+    /// The call's own failure, or AUDIT_UNAVAILABLE.
+    pub(crate) async fn settle<T>(
+        &self,
+        record: AuditRecord,
+        made: Result<T, Failure>,
+    ) -> Result<(T, Durable), Failure> {
+        settle(self.node, record, made).await
+    }
+
+    /// Looks at the caller's status in the state as it is now.
+    ///
+    /// # Errors
+    /// When it is honoured no longer.
+    pub(crate) fn check_caller(&self) -> Result<(), Failure> {
+        let caller = &self.caller;
+        let honoured = self.node.replica.read(|index| {
+            let known = index.identity(caller.role, caller.id.id());
+            known.map(|identity| identity.honours(&caller.spki_sha256))
+        });
+        match honoured {
+            Some(true) => Ok(()),
+            Some(false) => {
+                let message = "this identity was revoked or has a new key; join again";
+                Err(Failure::new(Reason::Denied, message))
+            }
+            None => {
+                let message = "the cluster does not know this identity; join with a token";
+                Err(Failure::new(Reason::Unauthenticated, message))
+            }
+        }
+    }
+}
+
+/// Makes a call's record durable, whatever came of the call. What was made is given back only
+/// with the proof.
+///
+/// # Errors
+/// The call's own failure, or AUDIT_UNAVAILABLE.
+pub(crate) async fn settle<T>(
+    node: &Node,
+    mut record: AuditRecord,
+    made: Result<T, Failure>,
+) -> Result<(T, Durable), Failure> {
+    if let Err(failure) = &made {
+        let refused = matches!(failure.reason, Reason::Denied | Reason::Unauthenticated);
+        record.outcome = if refused {
+            Outcome::Denied
+        } else {
+            Outcome::Failed
+        };
+        record.reason = Some(failure.reason.to_string());
+    }
+    metrics::counter!("ward_audit_records_total").increment(1);
+    let durable = node.audit.record(record).await;
+    // A refusal gives nothing away: it is answered as it is, recorded or not.
+    let made = made?;
+    Ok((made, durable?))
+}
+
+/// A node that lags more than the whole request may take will not catch up for it.
+const WAIT_MAX: Duration = REQUEST_DEADLINE;

@@ -1,0 +1,6 @@
+//! The cluster and who is attached to it.
+
+pub(crate) mod announce_gateway;
+pub(crate) mod node_status;
+pub(crate) mod status;
+pub(crate) mod watch;

@@ -1,0 +1,143 @@
+//! Watch: key changes as this node applies them, and a heartbeat every second.
+//!
+//! Nothing is queued for a slow watcher but the bounded channel of changes: who lags behind it
+//! is told to forget everything, which is always safe.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::stream::{self, Stream, StreamExt};
+use kms_client::reason::Reason;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::time::{Interval, MissedTickBehavior};
+use tonic::Status;
+use ward_proto::v1::watch_event::Event as Told;
+use ward_proto::v1::{Heartbeat, KeyChanged, Resync, WatchEvent};
+
+use crate::api::call::Call;
+use crate::api::caller::Caller;
+use crate::api::convert;
+use crate::api::failure::Failure;
+use crate::limits::WATCH_HEARTBEAT;
+use crate::node::context::Node;
+use crate::policy::{Action, Facts, Resource};
+use crate::replica::{Change, Event};
+
+/// What Watch answers.
+pub(crate) type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchEvent, Status>> + Send>>;
+
+/// Serves Watch.
+pub(crate) async fn watch(node: &Arc<Node>, call: &Call<'_>) -> Result<WatchStream, Failure> {
+    let mut record = call.record(Action::Watch.name(), "cluster");
+    let permitted = call.authorize(Action::Watch, Resource::Cluster, Facts::None);
+    if let Ok(authorized) = &permitted {
+        record.policies = authorized.policies().to_vec();
+    }
+    let (_authorized, _durable) = call.settle(record, permitted).await?;
+    let place = Arc::clone(&node.watches).try_acquire_owned().map_err(|_| {
+        Failure::new(
+            Reason::Overloaded,
+            "this node has no room for another watch; ask another",
+        )
+    })?;
+    Ok(stream::unfold(
+        Watcher::new(node, call.caller.clone(), place),
+        Watcher::next,
+    )
+    .boxed())
+}
+
+/// One open stream.
+struct Watcher {
+    node: Arc<Node>,
+    caller: Caller,
+    changes: Receiver<Change>,
+    heartbeat: Interval,
+    begun: bool,
+    ended: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Watcher {
+    /// Listens for changes before the first event leaves, so that none falls between.
+    fn new(node: &Arc<Node>, caller: Caller, place: OwnedSemaphorePermit) -> Self {
+        let mut heartbeat = tokio::time::interval(WATCH_HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            node: Arc::clone(node),
+            caller,
+            changes: node.replica.changes(),
+            heartbeat,
+            begun: false,
+            ended: false,
+            _place: place,
+        }
+    }
+
+    async fn next(mut self) -> Option<(Result<WatchEvent, Status>, Self)> {
+        if self.ended {
+            return None;
+        }
+        let told = self.told().await;
+        // The caller's status counts for every message, not only for the first.
+        let call = Call::on_behalf(&self.node, self.caller.clone());
+        let told = told.and_then(|told| call.check_caller().map(|()| told));
+        self.ended = told.is_err();
+        let applied_index = self.node.replica.applied_index();
+        let event = told.map(|event| WatchEvent {
+            applied_index,
+            event: Some(event),
+        });
+        Some((event.map_err(Status::from), self))
+    }
+
+    async fn told(&mut self) -> Result<Told, Failure> {
+        if !self.begun {
+            self.begun = true;
+            return Ok(Told::Resync(Resync {}));
+        }
+        loop {
+            let change = tokio::select! {
+                () = self.node.draining.cancelled() => {
+                    return Err(Failure::new(Reason::Unavailable, "this node stops; ask another"));
+                }
+                change = self.changes.recv() => change,
+                _ = self.heartbeat.tick() => return Ok(Told::Heartbeat(Heartbeat {})),
+            };
+            match change {
+                Ok(change) => match tell(&self.node, &change.event) {
+                    Some(told) => return Ok(told),
+                    None => continue,
+                },
+                Err(RecvError::Lagged(_)) => return Ok(Told::Resync(Resync {})),
+                Err(RecvError::Closed) => {
+                    return Err(Failure::new(
+                        Reason::Unavailable,
+                        "this node stops; ask another",
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// What watchers are told of a change; none when no cache depends on it.
+fn tell(node: &Node, event: &Event) -> Option<Told> {
+    match event {
+        Event::Key(key_id) => node.replica.read(|index| {
+            let key = index.key(key_id)?;
+            Some(Told::KeyChanged(KeyChanged {
+                key_id: Bytes::copy_from_slice(key_id.as_bytes()),
+                name: key.name.clone(),
+                state: convert::key_state(key.state).into(),
+                primary_version: key.primary,
+                epoch: key.epoch,
+            }))
+        }),
+        // Permissions may be less now, or anything may have changed.
+        Event::Policy | Event::Everything => Some(Told::Resync(Resync {})),
+        Event::Device(_) | Event::Gateway(_) => None,
+    }
+}

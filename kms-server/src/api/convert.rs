@@ -1,0 +1,92 @@
+//! From the contract's messages to our types and back; called by handlers at their edges.
+
+use bytes::Bytes;
+use envelope::context::EncryptionContext;
+use ward_proto::v1::{self as proto, ContextPair};
+
+use crate::api::failure::Failure;
+use crate::state::{Index, KeyRecord, KeyState};
+use crate::vault;
+
+/// Reads an encryption context. Whether reserved pairs have a place in it is the vault's business.
+///
+/// # Errors
+/// INVALID_ARGUMENT for a name given twice, or beyond the limits.
+pub(crate) fn context(pairs: Vec<ContextPair>) -> Result<EncryptionContext, Failure> {
+    let mut context = EncryptionContext::new();
+    for ContextPair { key, value } in pairs {
+        if key.len() > CONTEXT_KEY_BYTES_MAX || value.len() > CONTEXT_VALUE_BYTES_MAX {
+            return Err(Failure::invalid(
+                "a context key has at most 256 bytes, a value 2 048",
+            ));
+        }
+        let added = if key.starts_with(envelope::context::reserved::PREFIX) {
+            context.insert_reserved(key, value)
+        } else {
+            context.insert(key, value)
+        };
+        added.map_err(|error| Failure::invalid(error.to_string()))?;
+    }
+    Ok(context)
+}
+
+/// Writes an encryption context.
+pub(crate) fn context_pairs(context: &EncryptionContext) -> Vec<ContextPair> {
+    let pair = |(key, value): (&str, &str)| ContextPair {
+        key: key.into(),
+        value: value.into(),
+    };
+    context.iter().map(pair).collect()
+}
+
+/// Writes what may be told about a key.
+pub(crate) fn key(index: &Index, key: &KeyRecord) -> proto::Key {
+    let versions = index
+        .key_versions(&key.key_id)
+        .map(|version| proto::KeyVersion {
+            version: version.version,
+            state: key_state(version.state).into(),
+            created_ms: version.created_ms,
+        });
+    proto::Key {
+        key_id: Bytes::copy_from_slice(key.key_id.as_bytes()),
+        name: key.name.clone(),
+        state: key_state(key.state).into(),
+        primary_version: key.primary,
+        versions: versions.collect(),
+        revision: key.revision,
+        epoch: key.epoch,
+    }
+}
+
+/// Writes a key's state.
+pub(crate) fn key_state(state: KeyState) -> proto::KeyState {
+    match state {
+        KeyState::Enabled => proto::KeyState::Enabled,
+        KeyState::Disabled => proto::KeyState::Disabled,
+    }
+}
+
+/// Says where an answer stands.
+pub(crate) fn applied(index: u64) -> Option<proto::Applied> {
+    Some(proto::Applied { index })
+}
+
+/// How long data keys may be kept.
+pub(crate) fn cache_limits() -> Option<proto::CacheLimits> {
+    let vault::CacheLimits {
+        max_age_ms,
+        max_objects,
+        max_bytes,
+    } = vault::CACHE_LIMITS;
+    Some(proto::CacheLimits {
+        max_age_ms,
+        max_objects,
+        max_bytes,
+    })
+}
+
+/// A context pair's name (types.proto).
+const CONTEXT_KEY_BYTES_MAX: usize = 256;
+/// A context pair's value (types.proto).
+const CONTEXT_VALUE_BYTES_MAX: usize = 2_048;

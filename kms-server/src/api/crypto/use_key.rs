@@ -1,0 +1,121 @@
+//! What all verbs that use a key share: finding it, permission, and the last look before the
+//! answer.
+
+use envelope::blob::BlobHeader;
+use envelope::context::EncryptionContext;
+use kms_client::reason::Reason;
+use ward_proto::v1::KeyRef;
+
+use crate::api::call::Call;
+use crate::api::failure::Failure;
+use crate::api::key_ref::{FoundKey, named_resource};
+use crate::audit::{AuditRecord, ContextDigest};
+use crate::policy::{Action, Authorized, Facts};
+use crate::replica::ReadBarrier;
+
+/// A key that the caller may use for one action, and the proof of it.
+pub(super) struct Permitted {
+    pub(super) key: FoundKey,
+    pub(super) authorized: Authorized,
+}
+
+/// Finds the key of a reference and asks whether it may be used.
+///
+/// # Errors
+/// DENIED comes before KEY_NOT_FOUND: who may not use a name does not learn whether it exists.
+pub(super) fn by_ref(
+    call: &Call<'_>,
+    barrier: &ReadBarrier,
+    action: Action,
+    reference: Option<&KeyRef>,
+    facts: Facts<'_>,
+) -> Result<Permitted, Failure> {
+    let found = call
+        .node
+        .replica
+        .read(|index| FoundKey::by_ref(index, barrier, reference));
+    match found {
+        Ok(key) => permit(call, action, key, facts),
+        Err(failure) => {
+            if let Some(resource) = named_resource(reference) {
+                call.authorize(action, resource, facts).map(drop)?;
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// Finds the key and version that a blob names and asks whether they may be used.
+///
+/// # Errors
+/// OPEN_FAILED when there are none: a blob that names nothing is a blob that does not open.
+pub(super) fn by_blob(
+    call: &Call<'_>,
+    barrier: &ReadBarrier,
+    action: Action,
+    blob: &[u8],
+    facts: Facts<'_>,
+) -> Result<Permitted, Failure> {
+    let header = BlobHeader::parse(blob).map_err(|_| open_failed())?;
+    let (key_id, version) = (header.key_id, header.key_version);
+    let found = call
+        .node
+        .replica
+        .read(|index| FoundKey::by_blob(index, barrier, key_id, version));
+    permit(call, action, found.ok_or_else(open_failed)?, facts)
+}
+
+fn permit(
+    call: &Call<'_>,
+    action: Action,
+    key: FoundKey,
+    facts: Facts<'_>,
+) -> Result<Permitted, Failure> {
+    let authorized = call.authorize(action, key.resource(), facts)?;
+    Ok(Permitted { key, authorized })
+}
+
+impl Permitted {
+    /// Writes into the call's record what was used, and why that was allowed.
+    pub(super) fn describe(&self, record: &mut AuditRecord) {
+        record.resource.clone_from(&self.key.name);
+        record.key_id = Some(self.key.key_id);
+        record.key_version = Some(self.key.version);
+        record.policies = self.authorized.policies().to_vec();
+    }
+
+    /// The last look before the answer: the key's epoch, the policies' epoch, the caller.
+    ///
+    /// # Errors
+    /// When any of them was changed since the decision.
+    pub(super) fn recheck(&self, call: &Call<'_>) -> Result<(), Failure> {
+        call.check_caller()?;
+        call.node.replica.read(|index| {
+            if index.counters().policy_epoch != self.authorized.policy_epoch() {
+                let message = "permissions were changed meanwhile; repeat";
+                return Err(Failure::new(Reason::EpochMoved, message));
+            }
+            self.key.still_usable(index)
+        })
+    }
+}
+
+/// Begins the record of a use under `context`.
+pub(super) fn record(call: &Call<'_>, action: Action, context: &EncryptionContext) -> AuditRecord {
+    let mut record = call.record(action.name(), "");
+    record.context = Some(ContextDigest::of(context));
+    record
+}
+
+/// The one answer to everything that does not open.
+pub(super) fn open_failed() -> Failure {
+    Failure::new(Reason::OpenFailed, envelope::OpenFailed.to_string())
+}
+
+/// The circumstances of a use of one item.
+pub(super) fn once(encryption: &EncryptionContext) -> Facts<'_> {
+    Facts::Use {
+        encryption,
+        count: 1,
+    }
+}

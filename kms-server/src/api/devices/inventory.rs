@@ -1,0 +1,68 @@
+//! A device's inventory fields: sealed as the contract's own message, opened for who may see them.
+
+use bytes::Bytes;
+use prost::Message;
+use ward_proto::v1::{self as proto, Inventory};
+
+use crate::api::call::Call;
+use crate::api::failure::Failure;
+use crate::keyring::Place;
+use crate::state::{DeviceRecord, DeviceState};
+
+/// Checks the fields' lengths and seals them; `revision` is the former plus 1.
+///
+/// # Errors
+/// INVALID_ARGUMENT for a field beyond its limit.
+pub(super) fn seal(
+    call: &Call<'_>,
+    device_id: &str,
+    inventory: &Inventory,
+    revision: u64,
+) -> Result<Vec<u8>, Failure> {
+    let fields = [
+        &inventory.vendor,
+        &inventory.model,
+        &inventory.serial,
+        &inventory.software_version,
+        &inventory.mac,
+        &inventory.location,
+        &inventory.owner,
+        &inventory.criticality,
+        &inventory.data_sensitivity,
+    ];
+    if fields.iter().any(|field| field.len() > FIELD_BYTES_MAX) {
+        return Err(Failure::invalid("an inventory field has at most 256 bytes"));
+    }
+    let place = Place::device(device_id);
+    let (now_ms, text) = (sys::clock::wall_ms(), inventory.encode_to_vec());
+    Ok(call
+        .node
+        .vault
+        .seal_record(&place, revision, now_ms, &text)?)
+}
+
+/// Opens a device's record into the contract's message.
+///
+/// # Errors
+/// When the stored record does not open.
+pub(super) fn device(call: &Call<'_>, record: &DeviceRecord) -> Result<proto::Device, Failure> {
+    let place = Place::device(&record.device_id);
+    let (_, text) = call.node.vault.open_record(&place, &record.sealed)?;
+    let inventory = Inventory::decode(text.expose())
+        .map_err(|_| Failure::internal("a stored inventory is malformed"))?;
+    let state = match record.state {
+        DeviceState::Active => proto::DeviceState::Active,
+        DeviceState::Revoked => proto::DeviceState::Revoked,
+    };
+    Ok(proto::Device {
+        device_id: record.device_id.clone(),
+        inventory: Some(inventory),
+        state: state.into(),
+        key_id: Bytes::copy_from_slice(record.key_id.as_bytes()),
+        gateway: record.gateway.clone(),
+        enrolled_ms: record.enrolled_ms,
+        revision: record.revision,
+    })
+}
+
+const FIELD_BYTES_MAX: usize = 256;

@@ -1,0 +1,39 @@
+//! ListDevices: a page of devices by id; perhaps stale, at least as fresh as asked.
+
+use ward_proto::v1::{ListDevicesRequest, ListDevicesResponse};
+
+use super::inventory;
+use crate::api::call::Call;
+use crate::api::convert;
+use crate::api::failure::Failure;
+use crate::api::page::Page;
+use crate::policy::{Action, Facts, Resource};
+
+/// Serves ListDevices.
+pub(crate) async fn list(
+    call: &Call<'_>,
+    request: ListDevicesRequest,
+) -> Result<ListDevicesResponse, Failure> {
+    call.wait_for(request.read.as_ref().map_or(0, |read| read.min_index))
+        .await?;
+    let mut record = call.record(Action::ListDevices.name(), "cluster");
+    let permitted = call.authorize(Action::ListDevices, Resource::Cluster, Facts::None);
+    if let Ok(authorized) = &permitted {
+        record.policies = authorized.policies().to_vec();
+    }
+    let (_authorized, _durable) = call.settle(record, permitted).await?;
+
+    let page = Page::new(request.page_size, request.page_token);
+    let applied = convert::applied(call.node.replica.applied_index());
+    let records = call
+        .node
+        .replica
+        .read(|index| page.take(index.devices(page.after()).cloned()));
+    let (records, next_page_token) = page.finish(records, |device| &device.device_id);
+    let devices = records.iter().map(|record| inventory::device(call, record));
+    Ok(ListDevicesResponse {
+        devices: devices.collect::<Result<_, _>>()?,
+        next_page_token,
+        applied,
+    })
+}

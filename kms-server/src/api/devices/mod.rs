@@ -1,0 +1,6 @@
+//! The inventory: telling about devices, and enrolling them.
+
+pub(crate) mod describe;
+pub(crate) mod enroll;
+mod inventory;
+pub(crate) mod list;

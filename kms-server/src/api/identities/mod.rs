@@ -1,0 +1,7 @@
+//! Who may call: join tokens, joining, and certificates.
+
+pub(crate) mod authority;
+pub(crate) mod create_token;
+pub(crate) mod issue;
+pub(crate) mod join;
+pub(crate) mod token_role;

@@ -1,0 +1,175 @@
+//! Finds the key that a request means, and whether it may be used now.
+
+use envelope::id::{KeyId, KeyVersion};
+use kms_client::reason::Reason;
+use ward_proto::v1::KeyRef;
+use ward_proto::v1::key_ref::By;
+
+use crate::api::failure::Failure;
+use crate::policy::{DeviceRef, Resource};
+use crate::replica::ReadBarrier;
+use crate::state::{Index, KeyRecord, KeyState};
+use crate::vault::KeyUse;
+
+/// A key version as the index held it behind a read barrier; a copy, so that the index is free
+/// while the vault works.
+pub(crate) struct FoundKey {
+    pub(crate) key_id: KeyId,
+    pub(crate) name: String,
+    pub(crate) version: KeyVersion,
+    epoch: u64,
+    enabled: bool,
+    sealed: Vec<u8>,
+    device: Option<Device>,
+}
+
+/// The device whose key it is.
+struct Device {
+    id: String,
+    gateway: Option<String>,
+}
+
+/// Which version of a key is meant.
+#[derive(Clone, Copy)]
+enum Which {
+    /// The one that encrypts now.
+    Primary,
+    /// The one that a blob names.
+    Exactly(KeyVersion),
+}
+
+impl FoundKey {
+    /// Finds the key of a reference; `_barrier` proves that the index is fresh.
+    ///
+    /// # Errors
+    /// KEY_NOT_FOUND, or INVALID_ARGUMENT for an empty reference.
+    pub(crate) fn by_ref(
+        index: &Index,
+        _barrier: &ReadBarrier,
+        key: Option<&KeyRef>,
+    ) -> Result<Self, Failure> {
+        let record = lookup(index, key)?;
+        Self::of(index, record, Which::Primary).ok_or_else(not_found)
+    }
+
+    /// Finds the key and version that a blob names; none when there is no such.
+    pub(crate) fn by_blob(
+        index: &Index,
+        _barrier: &ReadBarrier,
+        key_id: KeyId,
+        version: KeyVersion,
+    ) -> Option<Self> {
+        Self::of(index, index.key(&key_id)?, Which::Exactly(version))
+    }
+
+    /// The primary version of a key, for verbs that only tell about it.
+    pub(crate) fn of_primary(index: &Index, key: &KeyRecord) -> Option<Self> {
+        Self::of(index, key, Which::Primary)
+    }
+
+    fn of(index: &Index, key: &KeyRecord, which: Which) -> Option<Self> {
+        let version = match which {
+            Which::Primary => key.primary_version(),
+            Which::Exactly(version) => version,
+        };
+        let stored = index.key_version(&key.key_id, version)?;
+        Some(Self {
+            key_id: key.key_id,
+            name: key.name.clone(),
+            version,
+            epoch: key.epoch,
+            enabled: key.state == KeyState::Enabled && stored.state == KeyState::Enabled,
+            sealed: stored.sealed.clone(),
+            device: device_of(index, key),
+        })
+    }
+
+    /// The key in the words of the policies.
+    pub(crate) fn resource(&self) -> Resource<'_> {
+        let device = self.device.as_ref().map(|device| DeviceRef {
+            id: &device.id,
+            gateway: device.gateway.as_deref(),
+        });
+        Resource::Key {
+            name: &self.name,
+            device,
+        }
+    }
+
+    /// The key for the vault.
+    ///
+    /// # Errors
+    /// KEY_DISABLED.
+    pub(crate) fn usable(&self) -> Result<KeyUse<'_>, Failure> {
+        if !self.enabled {
+            return Err(disabled());
+        }
+        Ok(KeyUse {
+            name: &self.name,
+            key_id: self.key_id,
+            version: self.version,
+            epoch: self.epoch,
+            record: &self.sealed,
+            device: self.device.as_ref().map(|device| device.id.as_str()),
+        })
+    }
+
+    /// Compares the key's epoch once more, after the audit record is durable and just before the
+    /// answer: a disablement applied meanwhile counts.
+    ///
+    /// # Errors
+    /// KEY_DISABLED, or KEY_NOT_FOUND when the key is gone.
+    pub(crate) fn still_usable(&self, index: &Index) -> Result<(), Failure> {
+        let key = index.key(&self.key_id).ok_or_else(not_found)?;
+        if key.epoch == self.epoch && key.state == KeyState::Enabled {
+            Ok(())
+        } else {
+            Err(disabled())
+        }
+    }
+}
+
+/// Finds the record of a reference.
+///
+/// # Errors
+/// KEY_NOT_FOUND, or INVALID_ARGUMENT for an empty or malformed reference.
+pub(crate) fn lookup<'a>(index: &'a Index, key: Option<&KeyRef>) -> Result<&'a KeyRecord, Failure> {
+    match key.and_then(|key| key.by.as_ref()) {
+        Some(By::KeyId(id)) => {
+            let id = KeyId::try_from(id.as_ref())
+                .map_err(|_| Failure::invalid("a key id has 16 bytes"))?;
+            index.key(&id).ok_or_else(not_found)
+        }
+        Some(By::Name(name)) => index.key_by_name(name).ok_or_else(not_found),
+        None => Err(Failure::invalid("name a key, by its id or its name")),
+    }
+}
+
+/// The device a key belongs to, by both their records.
+fn device_of(index: &Index, key: &KeyRecord) -> Option<Device> {
+    let device = index.device(key.name.strip_prefix("device/")?)?;
+    let gateway = (!device.gateway.is_empty()).then(|| device.gateway.clone());
+    (device.key_id == key.key_id).then(|| Device {
+        id: device.device_id.clone(),
+        gateway,
+    })
+}
+
+/// What the policies see of a key that may not exist.
+pub(crate) fn named_resource(key: Option<&KeyRef>) -> Option<Resource<'_>> {
+    match key?.by.as_ref()? {
+        By::Name(name) => Some(Resource::Key { name, device: None }),
+        By::KeyId(_) => None,
+    }
+}
+
+fn not_found() -> Failure {
+    Failure::new(
+        Reason::KeyNotFound,
+        "no such key; list the keys for what there is",
+    )
+}
+
+fn disabled() -> Failure {
+    Failure::new(Reason::KeyDisabled, "the key is disabled; enable it first")
+}

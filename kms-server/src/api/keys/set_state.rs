@@ -1,0 +1,105 @@
+//! EnableKey and DisableKey: from the answer to DisableKey on, no node uses the key.
+
+use envelope::id::KeyId;
+use prost::Message;
+use ward_proto::admin::v1::{
+    DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse,
+};
+use ward_proto::v1::{self as proto, KeyRef, WriteOptions};
+
+use super::current;
+use crate::api::call::Call;
+use crate::api::convert;
+use crate::api::failure::Failure;
+use crate::api::key_ref::{FoundKey, lookup};
+use crate::api::write::{Intent, OnConflict, key_of, propose};
+use crate::command::{Command, SetKeyState};
+use crate::policy::{Action, Authorized, Facts};
+use crate::replica::ReadBarrier;
+use crate::state::KeyState;
+
+/// Serves EnableKey.
+pub(crate) async fn enable(
+    call: &Call<'_>,
+    request: EnableKeyRequest,
+) -> Result<EnableKeyResponse, Failure> {
+    let (key, write) = (request.key.as_ref(), request.write.as_ref());
+    let change = Change {
+        action: Action::EnableKey,
+        state: KeyState::Enabled,
+        key,
+    };
+    let (key, index) = change.carry_out(call, &request, write).await?;
+    Ok(EnableKeyResponse {
+        key: Some(key),
+        applied: convert::applied(index),
+    })
+}
+
+/// Serves DisableKey.
+pub(crate) async fn disable(
+    call: &Call<'_>,
+    request: DisableKeyRequest,
+) -> Result<DisableKeyResponse, Failure> {
+    let (key, write) = (request.key.as_ref(), request.write.as_ref());
+    let change = Change {
+        action: Action::DisableKey,
+        state: KeyState::Disabled,
+        key,
+    };
+    let (key, index) = change.carry_out(call, &request, write).await?;
+    Ok(DisableKeyResponse {
+        key: Some(key),
+        applied: convert::applied(index),
+    })
+}
+
+/// A change of state that was asked for.
+struct Change<'a> {
+    action: Action,
+    state: KeyState,
+    key: Option<&'a KeyRef>,
+}
+
+impl Change<'_> {
+    async fn carry_out<M: Message>(
+        &self,
+        call: &Call<'_>,
+        request: &M,
+        write: Option<&WriteOptions>,
+    ) -> Result<(proto::Key, u64), Failure> {
+        let intent = Intent::new(call, self.action.name(), request, write)?;
+        let (resource, key_id) = names(call, self.key);
+        let mut record = call.record(self.action.name(), &resource);
+        record.key_id = key_id;
+        let decide = |barrier: &ReadBarrier| self.decide(call, barrier);
+        let made = propose(call, &intent, OnConflict::Retry, decide).await;
+        let (made, _durable) = call.settle(record, made).await?;
+        Ok((current(call, key_of(&made.outcome)?)?, made.index))
+    }
+
+    fn decide(
+        &self,
+        call: &Call<'_>,
+        barrier: &ReadBarrier,
+    ) -> Result<(Authorized, Command), Failure> {
+        let found = call
+            .node
+            .replica
+            .read(|index| FoundKey::by_ref(index, barrier, self.key))?;
+        let authorized = call.authorize(self.action, found.resource(), Facts::None)?;
+        let command = SetKeyState {
+            key_id: found.key_id,
+            state: self.state,
+        };
+        Ok((authorized, Command::SetKeyState(command)))
+    }
+}
+
+/// How the audit record names the key of a request, as far as this node knows it.
+pub(super) fn names(call: &Call<'_>, key: Option<&KeyRef>) -> (String, Option<KeyId>) {
+    call.node.replica.read(|index| match lookup(index, key) {
+        Ok(found) => (found.name.clone(), Some(found.key_id)),
+        Err(_) => (String::new(), None),
+    })
+}

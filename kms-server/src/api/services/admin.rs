@@ -1,0 +1,84 @@
+//! `ward.admin.v1`: operator verbs. The admission layer lets only the leader get here.
+
+use tonic::{Request, Response, Status};
+use ward_proto::admin::v1::device_admin_service_server::DeviceAdminService;
+use ward_proto::admin::v1::key_admin_service_server::KeyAdminService;
+use ward_proto::admin::v1::token_admin_service_server::TokenAdminService;
+use ward_proto::admin::v1::{
+    CreateJoinTokenRequest, CreateJoinTokenResponse, CreateKeyRequest, CreateKeyResponse,
+    DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse,
+    EnrollDeviceRequest, EnrollDeviceResponse, RotateKeyRequest, RotateKeyResponse,
+};
+
+use super::Api;
+use crate::api::call::Call;
+use crate::api::{devices, identities, keys};
+
+#[tonic::async_trait]
+impl KeyAdminService for Api {
+    async fn create_key(
+        &self,
+        request: Request<CreateKeyRequest>,
+    ) -> Result<Response<CreateKeyResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            keys::create::create(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn rotate_key(
+        &self,
+        request: Request<RotateKeyRequest>,
+    ) -> Result<Response<RotateKeyResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            keys::rotate::rotate(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn enable_key(
+        &self,
+        request: Request<EnableKeyRequest>,
+    ) -> Result<Response<EnableKeyResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            keys::set_state::enable(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn disable_key(
+        &self,
+        request: Request<DisableKeyRequest>,
+    ) -> Result<Response<DisableKeyResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            keys::set_state::disable(&call, request.into_inner()).await?,
+        ))
+    }
+}
+
+#[tonic::async_trait]
+impl DeviceAdminService for Api {
+    async fn enroll_device(
+        &self,
+        request: Request<EnrollDeviceRequest>,
+    ) -> Result<Response<EnrollDeviceResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            devices::enroll::enroll(&call, request.into_inner()).await?,
+        ))
+    }
+}
+
+#[tonic::async_trait]
+impl TokenAdminService for Api {
+    async fn create_join_token(
+        &self,
+        request: Request<CreateJoinTokenRequest>,
+    ) -> Result<Response<CreateJoinTokenResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            identities::create_token::create(&call, request.into_inner()).await?,
+        ))
+    }
+}

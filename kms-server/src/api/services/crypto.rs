@@ -1,0 +1,77 @@
+//! `ward.v1.CryptoService`.
+
+use tonic::{Request, Response, Status};
+use ward_proto::v1::crypto_service_server::CryptoService;
+use ward_proto::v1::{
+    DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse, GenerateDataKeyRequest,
+    GenerateDataKeyResponse, GenerateDataKeyWithoutPlaintextRequest,
+    GenerateDataKeyWithoutPlaintextResponse, ReEncryptRequest, ReEncryptResponse,
+    UnwrapDataKeyRequest, UnwrapDataKeyResponse,
+};
+
+use super::Api;
+use crate::api::call::Call;
+use crate::api::crypto;
+
+#[tonic::async_trait]
+impl CryptoService for Api {
+    async fn encrypt(
+        &self,
+        request: Request<EncryptRequest>,
+    ) -> Result<Response<EncryptResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            crypto::encrypt::encrypt(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn decrypt(
+        &self,
+        request: Request<DecryptRequest>,
+    ) -> Result<Response<DecryptResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            crypto::decrypt::decrypt(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn re_encrypt(
+        &self,
+        request: Request<ReEncryptRequest>,
+    ) -> Result<Response<ReEncryptResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            crypto::re_encrypt::re_encrypt(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn generate_data_key(
+        &self,
+        request: Request<GenerateDataKeyRequest>,
+    ) -> Result<Response<GenerateDataKeyResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            crypto::generate_data_key::generate_data_key(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn generate_data_key_without_plaintext(
+        &self,
+        request: Request<GenerateDataKeyWithoutPlaintextRequest>,
+    ) -> Result<Response<GenerateDataKeyWithoutPlaintextResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            crypto::generate_wrapped::generate_wrapped(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn unwrap_data_key(
+        &self,
+        request: Request<UnwrapDataKeyRequest>,
+    ) -> Result<Response<UnwrapDataKeyResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            crypto::unwrap_data_key::unwrap_data_key(&call, request.into_inner()).await?,
+        ))
+    }
+}

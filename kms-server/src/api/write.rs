@@ -1,0 +1,136 @@
+//! How a write is carried out by the leader: decide, seal, propose, and again when it lost a race.
+
+use envelope::id::KeyId;
+use kms_client::reason::Reason;
+use prost::Message;
+use ward_proto::v1::WriteOptions;
+
+use crate::api::call::Call;
+use crate::api::failure::Failure;
+use crate::command::{Command, Idempotency, Outcome, Proposal, Refusal};
+use crate::limits::CONFLICT_RETRIES_MAX;
+use crate::policy::Authorized;
+use crate::replica::{Applied, ProposeError, ReadBarrier};
+
+/// What a caller meant, as far as repetitions are concerned.
+pub(crate) struct Intent {
+    idempotency: Option<Idempotency>,
+}
+
+impl Intent {
+    /// Binds the caller's idempotency key to this very request.
+    ///
+    /// # Errors
+    /// When the key is neither absent nor 16 bytes.
+    pub(crate) fn new<M: Message>(
+        call: &Call<'_>,
+        verb: &str,
+        request: &M,
+        write: Option<&WriteOptions>,
+    ) -> Result<Self, Failure> {
+        let key = write
+            .map(|write| write.idempotency_key.as_ref())
+            .unwrap_or_default();
+        if key.is_empty() {
+            return Ok(Self { idempotency: None });
+        }
+        let key: &[u8; 16] = key
+            .try_into()
+            .map_err(|_| Failure::invalid("an idempotency key has 16 bytes, or is absent"))?;
+        let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
+        hash.update(verb.as_bytes());
+        hash.update(&[0]);
+        hash.update(&request.encode_to_vec());
+        let mut request_sha256 = [0; 32];
+        request_sha256.copy_from_slice(hash.finish().as_ref());
+        let caller = call.caller.id.to_string();
+        Ok(Self {
+            idempotency: Some(Idempotency::new(&caller, key, request_sha256)),
+        })
+    }
+
+    /// A write that needs no memory: repeating it does the same again.
+    pub(crate) fn repeatable() -> Self {
+        Self { idempotency: None }
+    }
+
+    /// The kept answer, if this is a repetition. Looked up before the request is compared with
+    /// the state, which the first attempt has changed.
+    fn first_answer(&self, call: &Call<'_>) -> Option<Result<Applied, Failure>> {
+        let asked = self.idempotency.as_ref()?;
+        call.node.replica.read(|index| {
+            let kept = index.idempotency(&asked.id)?;
+            if kept.request_sha256 != asked.request_sha256 {
+                return Some(Err(Refusal::IdempotencyReused.into()));
+            }
+            Some(Ok(Applied {
+                index: kept.index,
+                outcome: kept.outcome.clone(),
+            }))
+        })
+    }
+}
+
+/// Whether a write that lost against a concurrent one is decided anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnConflict {
+    /// The caller asked for no comparison: the newest state will do.
+    Retry,
+    /// The caller named what it expects.
+    Refuse,
+}
+
+/// Proposes what `decide` answers. `decide` runs behind a read barrier, and again after each lost
+/// race: it authorizes, seals for the revision it finds, and answers the command.
+///
+/// # Errors
+/// What `decide` or apply refused, or that no quorum acknowledged.
+pub(crate) async fn propose(
+    call: &Call<'_>,
+    intent: &Intent,
+    on_conflict: OnConflict,
+    mut decide: impl FnMut(&ReadBarrier) -> Result<(Authorized, Command), Failure>,
+) -> Result<Applied, Failure> {
+    for _ in 0..CONFLICT_RETRIES_MAX {
+        let barrier = call.barrier().await?;
+        if let Some(first) = intent.first_answer(call) {
+            return first;
+        }
+        let (authorized, command) = decide(&barrier)?;
+        let proposal = Proposal {
+            time_ms: sys::clock::wall_ms(),
+            idempotency: intent.idempotency.clone(),
+            guard: Some(call.guard(&authorized)),
+            command,
+        };
+        match call.node.replica.propose(proposal).await {
+            Ok(applied) => return Ok(applied),
+            Err(ProposeError::Refused(Refusal::StaleGuard)) => {}
+            Err(ProposeError::Refused(Refusal::Conflict)) if on_conflict == OnConflict::Retry => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Failure::new(
+        Reason::Conflict,
+        "it kept changing meanwhile; try again",
+    ))
+}
+
+/// The key that a write made or changed.
+///
+/// # Errors
+/// When the outcome is another verb's: an idempotency record can only hold this one.
+pub(crate) fn key_of(outcome: &Outcome) -> Result<KeyId, Failure> {
+    match outcome {
+        Outcome::KeyCreated { key_id }
+        | Outcome::KeyRotated { key_id, .. }
+        | Outcome::KeyStateSet { key_id, .. }
+        | Outcome::DeviceEnrolled { key_id } => Ok(*key_id),
+        Outcome::Begun
+        | Outcome::TokenCreated
+        | Outcome::Joined { .. }
+        | Outcome::CertificateRecorded
+        | Outcome::GatewayAnnounced
+        | Outcome::PolicyPut { .. } => Err(Failure::internal("a write answered as another verb")),
+    }
+}

@@ -1,0 +1,69 @@
+//! What every handler of this node works with: the replica, the vault, policies, audit, peers.
+//!
+//! Assembled by `run`; shared by all listeners for the node's whole life.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use envelope::id::ClusterId;
+use kms_client::identity::Identity;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::audit::Audit;
+use crate::node::peers::Peers;
+use crate::policy;
+use crate::replica::{Replica, ReplicaRole};
+use crate::stack::admission::{Leader, Standing};
+use crate::state::{Addresses, NodeId};
+use crate::vault::Vault;
+
+/// This node.
+pub(crate) struct Node {
+    /// Its id.
+    pub(crate) id: NodeId,
+    /// Its cluster.
+    pub(crate) cluster_id: ClusterId,
+    /// Its own certificate, renewed while it runs.
+    pub(crate) identity: Arc<ArcSwap<Identity>>,
+    /// Where others reach it.
+    pub(crate) addresses: Addresses,
+    /// The replicated state and the way to change it.
+    pub(crate) replica: Replica,
+    /// Key material in use.
+    pub(crate) vault: Vault,
+    /// Decides who may do what.
+    pub(crate) policies: policy::Engine,
+    /// Where each call leaves its record.
+    pub(crate) audit: Audit,
+    /// The way to other nodes.
+    pub(crate) peers: Peers,
+    /// Places for watch streams.
+    pub(crate) watches: Arc<Semaphore>,
+    /// Cancelled when the node drains: streams that would never end, end then.
+    pub(crate) draining: CancellationToken,
+}
+
+impl Node {
+    /// Whether this node leads just now.
+    pub(crate) fn leads(&self) -> bool {
+        self.replica.status().role == ReplicaRole::Leader
+    }
+}
+
+impl Standing for Node {
+    fn sealed(&self) -> bool {
+        self.vault.is_sealed()
+    }
+
+    fn leader(&self) -> Leader {
+        if self.leads() {
+            return Leader::Here;
+        }
+        match self.replica.leader() {
+            Some((id, member)) if id != self.id => Leader::Elsewhere(member.addresses.api),
+            // It leads no longer, or not yet: whoever follows is not known.
+            Some(_) | None => Leader::Unknown,
+        }
+    }
+}

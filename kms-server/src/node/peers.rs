@@ -1,0 +1,102 @@
+//! Calls to other nodes outside of Raft: their status, and writes handed to the leader.
+//!
+//! One channel a member, made when it is first needed and again when the member moved.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use tonic::Status;
+use tonic::transport::{Channel, Endpoint};
+use tower::service_fn;
+use ward_proto::peer::v1::peer_service_client::PeerServiceClient;
+use ward_proto::peer::v1::{ForwardRequest, ForwardResponse, GetNodeStatusRequest};
+use ward_proto::v1::NodeStatus;
+
+use crate::limits::PEER_MESSAGE_BYTES_MAX;
+use crate::raft::Member;
+use crate::raft::peer::PeerConnector;
+use crate::state::NodeId;
+
+/// The way to other nodes.
+pub(crate) struct Peers {
+    connector: Arc<dyn PeerConnector>,
+    channels: Mutex<HashMap<NodeId, (Member, Channel)>>,
+}
+
+impl Peers {
+    /// Connects by `connector`, which verifies each peer.
+    pub(crate) fn new(connector: Arc<dyn PeerConnector>) -> Self {
+        Self {
+            connector,
+            channels: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Asks a member about itself.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub(crate) async fn status(&self, node: NodeId, member: &Member) -> Result<NodeStatus, Status> {
+        let request = GetNodeStatusRequest {};
+        let answer = self.client(node, member).get_node_status(request).await?;
+        answer
+            .into_inner()
+            .status
+            .ok_or_else(|| Status::internal("an empty status"))
+    }
+
+    /// Hands a write to the leader.
+    ///
+    /// # Errors
+    /// The status the client shall see.
+    pub(crate) async fn forward(
+        &self,
+        leader: NodeId,
+        member: &Member,
+        intent: Bytes,
+    ) -> Result<ForwardResponse, Status> {
+        let request = ForwardRequest { intent };
+        Ok(self
+            .client(leader, member)
+            .forward(request)
+            .await?
+            .into_inner())
+    }
+
+    fn client(&self, node: NodeId, member: &Member) -> PeerServiceClient<Channel> {
+        PeerServiceClient::new(self.channel(node, member))
+            .max_decoding_message_size(PEER_MESSAGE_BYTES_MAX)
+    }
+
+    /// The map has one entry a member: members are few, and ids of former ones are not asked for.
+    fn channel(&self, node: NodeId, member: &Member) -> Channel {
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        match channels.get(&node) {
+            Some((known, channel)) if known == member => channel.clone(),
+            Some(_) | None => {
+                let channel = self.connect(node, member.clone());
+                channels.insert(node, (member.clone(), channel.clone()));
+                channel
+            }
+        }
+    }
+
+    /// Connects when the first request is sent, and again after a break.
+    fn connect(&self, node: NodeId, member: Member) -> Channel {
+        let connector = Arc::clone(&self.connector);
+        let dial = service_fn(move |_: Uri| {
+            let (connector, member) = (Arc::clone(&connector), member.clone());
+            async move {
+                let stream = connector
+                    .connect(node, &member.addresses.peer, &member)
+                    .await?;
+                Ok::<_, std::io::Error>(TokioIo::new(stream))
+            }
+        });
+        // The URI only fills the `:authority` header; the connector knows where to go.
+        Endpoint::from_static("http://node.ward").connect_with_connector_lazy(dial)
+    }
+}
