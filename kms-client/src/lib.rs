@@ -2,6 +2,7 @@
 
 pub mod archive;
 mod client;
+pub mod data_keys;
 pub mod error;
 pub mod identity;
 pub mod join;

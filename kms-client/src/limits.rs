@@ -41,6 +41,15 @@ pub const WATCH_SILENCE_MAX: Duration = Duration::from_secs(3);
 /// The most leases a data-key cache holds.
 pub const LEASES_MAX: usize = 4096;
 
+/// How many leases are fetched at once.
+pub const LEASE_FETCHES_MAX: usize = 16;
+
+/// How long after a failed fetch the next one begins by itself.
+pub const LEASE_RETRY: Duration = Duration::from_millis(250);
+
+/// How often leases that nobody asks for are looked at.
+pub const LEASE_SWEEP: Duration = Duration::from_secs(1);
+
 /// How often a long-living client looks at its certificate's dates.
 pub const RENEWAL_CHECK: Duration = Duration::from_secs(30);
 

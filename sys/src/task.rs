@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
@@ -20,6 +21,15 @@ where
     F::Output: Send + 'static,
 {
     tokio::spawn(future.instrument(tracing::info_span!("task", name)))
+}
+
+/// Starts `future` on the runtime that `runtime` names, from any thread.
+pub fn spawn_on<F>(runtime: &Handle, name: &'static str, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    runtime.spawn(future.instrument(tracing::info_span!("task", name)))
 }
 
 /// Starts `future` on the current thread's `LocalSet` or local runtime.
@@ -53,6 +63,13 @@ mod tests {
     #[tokio::test]
     async fn a_task_answers_its_owner() {
         assert_eq!(spawn("answer", async { 42 }).await.unwrap(), 42);
+    }
+
+    #[tokio::test]
+    async fn a_task_is_started_from_a_thread_without_a_runtime() {
+        let runtime = Handle::current();
+        let thread = std::thread::spawn(move || spawn_on(&runtime, "answer", async { 42 }));
+        assert_eq!(thread.join().unwrap().await.unwrap(), 42);
     }
 
     #[tokio::test]
