@@ -1,13 +1,13 @@
-//! The configuration as an operator writes it: `gateway.toml`, parsed and nothing more.
+//! The configuration as an operator or `ward up` writes it: `gateway.toml`, and nothing more.
 //! [`super::Config`] is what it means.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The whole file.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Written {
     /// The gateway's own id, as in its SPIFFE id.
@@ -35,7 +35,7 @@ pub struct Written {
 }
 
 /// Which half of a pair a gateway is.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Beside devices.
@@ -45,7 +45,7 @@ pub enum Role {
 }
 
 /// `[ops]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ops {
     /// Address of metrics and health.
@@ -53,7 +53,7 @@ pub struct Ops {
 }
 
 /// `[[route]]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// The device that connects here.
@@ -71,7 +71,7 @@ pub struct Route {
 }
 
 /// `[tunnel]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tunnel {
     /// Address edges connect to.
@@ -79,7 +79,7 @@ pub struct Tunnel {
 }
 
 /// `[[service]]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
     /// What edges call it.
@@ -93,7 +93,7 @@ pub struct Service {
 }
 
 /// `[archive]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Archive {
     /// Whether copies are kept.
@@ -103,7 +103,7 @@ pub struct Archive {
 }
 
 /// Whether copies are kept.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum ArchiveMode {
     /// Every payload is sealed and kept.

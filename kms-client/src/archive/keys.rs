@@ -5,7 +5,7 @@ use std::future::Future;
 use envelope::context::EncryptionContext;
 use envelope::secret::SecretKey;
 
-use crate::Result;
+use crate::{Client, Result};
 
 /// Opens wrapped data keys. The client does it by asking the KMS.
 pub trait DataKeySource {
@@ -15,4 +15,15 @@ pub trait DataKeySource {
         wrapped: &[u8],
         context: &EncryptionContext,
     ) -> impl Future<Output = Result<SecretKey>> + Send;
+}
+
+impl DataKeySource for Client {
+    async fn unwrap_data_key(
+        &self,
+        wrapped: &[u8],
+        context: &EncryptionContext,
+    ) -> Result<SecretKey> {
+        // The inherent verb of the same name, which also tells limits and version.
+        Ok(Self::unwrap_data_key(self, wrapped, context).await?.secret)
+    }
 }
