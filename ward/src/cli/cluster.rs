@@ -1,0 +1,10 @@
+//! `ward cluster …`.
+
+use clap::Subcommand;
+
+/// What to ask of the cluster.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClusterVerb {
+    /// Show leader, nodes and gateways.
+    Status,
+}

@@ -1,0 +1,39 @@
+//! The options that every verb takes, before or after its name.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::output::Format;
+
+/// Where the cluster is, whom to ask, how to answer.
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// The data directory of `ward up`, or the folder of an identity.
+    #[arg(
+        long,
+        global = true,
+        env = "WARD_HOME",
+        value_name = "DIR",
+        default_value = "./ward-data"
+    )]
+    pub(crate) data_dir: PathBuf,
+    /// Ask this node only (the N of node-N); it serves or forwards.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) node: Option<u64>,
+    /// How data is written [default: text; `archive list` and `archive gaps`: json].
+    #[arg(long, global = true, value_name = "FORMAT", value_enum)]
+    pub(crate) output: Option<Format>,
+}
+
+impl Global {
+    /// The format for verbs whose answer is first for people.
+    pub(crate) fn format(&self) -> Format {
+        self.output.unwrap_or(Format::Text)
+    }
+
+    /// The format for verbs whose answer is first for programs.
+    pub(crate) fn format_of_lists(&self) -> Format {
+        self.output.unwrap_or(Format::Json)
+    }
+}

@@ -1,0 +1,161 @@
+//! What was typed: the arguments of every verb, checked by clap before anything runs.
+
+mod archive;
+mod cluster;
+mod crypt;
+mod device;
+mod global;
+mod key;
+mod serve;
+mod up;
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+
+pub(crate) use archive::{ArchiveVerb, GetArguments, ListArguments};
+pub(crate) use cluster::ClusterVerb;
+pub(crate) use crypt::{DecryptArguments, EncryptArguments};
+pub(crate) use device::{DeviceVerb, EnrollArguments};
+pub(crate) use global::Global;
+pub(crate) use key::KeyVerb;
+pub(crate) use serve::ServeArguments;
+pub(crate) use up::{ArchiveMode, UpArguments};
+
+use crate::context::gather;
+
+/// Gives legacy medical devices the encryption they were built without.
+#[derive(Debug, Parser)]
+#[command(name = "ward", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run the whole stack on this machine until Ctrl-C: KMS nodes, edge and core gateway.
+    Up(UpArguments),
+    /// Run one KMS node.
+    Node(ServeArguments),
+    /// Run one gateway.
+    Gateway(ServeArguments),
+    /// Make, show and change keys.
+    #[command(subcommand)]
+    Key(KeyVerb),
+    /// Encrypt standard input to standard output.
+    Encrypt(EncryptArguments),
+    /// Decrypt standard input to standard output.
+    Decrypt(DecryptArguments),
+    /// Enrol and show devices.
+    #[command(subcommand)]
+    Device(DeviceVerb),
+    /// Look at the cluster.
+    #[command(subcommand)]
+    Cluster(ClusterVerb),
+    /// Read what the gateways archived.
+    #[command(subcommand)]
+    Archive(ArchiveVerb),
+}
+
+impl Cli {
+    /// Reads what was typed, and refuses what one argument alone does not show.
+    pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let cli = Self::try_parse_from(words)?;
+        match cli.contradiction() {
+            Some(problem) => Err(Self::command().error(ErrorKind::ArgumentConflict, problem)),
+            None => Ok(cli),
+        }
+    }
+
+    fn contradiction(&self) -> Option<String> {
+        match &self.verb {
+            Verb::Up(arguments) => arguments.contradiction(),
+            Verb::Encrypt(EncryptArguments { context, .. })
+            | Verb::Decrypt(DecryptArguments { context }) => gather(context).err(),
+            Verb::Node(_)
+            | Verb::Gateway(_)
+            | Verb::Key(_)
+            | Verb::Device(_)
+            | Verb::Cluster(_)
+            | Verb::Archive(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Format;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::read(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_verb() {
+        for line in [
+            "ward --data-dir d --node 2 --output json key list",
+            "ward key list --data-dir d --node 2 --output json",
+            "ward --node 2 key --output json list --data-dir d",
+        ] {
+            let cli = parse(line).unwrap();
+            assert_eq!(cli.global.data_dir, std::path::Path::new("d"), "{line}");
+            assert_eq!(cli.global.node, Some(2), "{line}");
+            assert_eq!(cli.global.format(), Format::Json, "{line}");
+        }
+    }
+
+    #[test]
+    fn up_takes_several_routes() {
+        let line = "ward up --nodes 1 --route a:tcp@127.0.0.1:1=127.0.0.1:2 \
+                    --route a:hl7@127.0.0.1:3=127.0.0.1:4 --archive off --ready-file f";
+        let Verb::Up(up) = parse(line).unwrap().verb else {
+            panic!("not up");
+        };
+        assert_eq!((up.nodes, up.route.len()), (Some(1), 2));
+        assert_eq!(up.archive, ArchiveMode::Off);
+    }
+
+    #[test]
+    fn wrong_usage_exits_with_2() {
+        for line in [
+            "ward",
+            "ward dance",
+            "ward key",
+            "ward key create",
+            "ward up --nodes 0",
+            "ward up --nodes three",
+            "ward up --archive maybe",
+            "ward up --route nonsense",
+            "ward up --route a:tcp@127.0.0.1:1=127.0.0.1:2 --route b:tcp@127.0.0.1:1=127.0.0.1:3",
+            "ward up --route m:dicom@127.0.0.1:1=127.0.0.1:2",
+            "ward key list --node 0",
+            "ward key list --output yaml",
+            "ward encrypt",
+            "ward encrypt --key k --context noequals",
+            "ward encrypt --key k --context ward:dk=x",
+            "ward encrypt --key k --context a=1 --context a=2",
+            "ward decrypt --context a=1 --context a=1",
+            "ward device describe UPPER",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn help_is_no_failure() {
+        for line in ["ward --help", "ward up --help", "ward --version"] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 0, "{line}");
+        }
+    }
+}

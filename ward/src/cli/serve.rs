@@ -1,0 +1,16 @@
+//! `ward node` and `ward gateway`: the processes that `ward up`, or a service manager, starts.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// How to run one process.
+#[derive(Args, Debug)]
+pub(crate) struct ServeArguments {
+    /// Its settings: node.toml or gateway.toml.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Stop at the end of standard input; ignore SIGINT and SIGTERM.
+    #[arg(long)]
+    pub(crate) supervised: bool,
+}

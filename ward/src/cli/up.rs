@@ -1,0 +1,53 @@
+//! `ward up`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::route::Route;
+
+/// What to run.
+#[derive(Args, Debug)]
+pub(crate) struct UpArguments {
+    /// How many KMS nodes; fixed when the data directory is made [default: 3, or what is there].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=NODES_MAX))]
+    pub(crate) nodes: Option<u64>,
+    /// Protect a device's port: DEVICE:PROTOCOL@LISTEN=UPSTREAM, such as
+    /// mon-1:hl7@127.0.0.1:2575=127.0.0.1:6661. PROTOCOL: hl7, tcp. May be repeated.
+    #[arg(long, value_name = "ROUTE")]
+    pub(crate) route: Vec<Route>,
+    /// Whether the core keeps a sealed copy of what passes.
+    #[arg(long, value_name = "on|off", value_enum, default_value = "on")]
+    pub(crate) archive: ArchiveMode,
+    /// Written when every edge listener is bound and its policy loaded.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+impl UpArguments {
+    /// Two routes cannot listen on one address.
+    pub(super) fn contradiction(&self) -> Option<String> {
+        let twice = |(at, route): &(usize, &Route)| {
+            self.route[..*at]
+                .iter()
+                .any(|earlier| earlier.listen == route.listen)
+        };
+        let (_, route) = self.route.iter().enumerate().find(twice)?;
+        let listen = &route.listen;
+        Some(format!(
+            "two routes listen on {listen}: give each one an address of its own"
+        ))
+    }
+}
+
+/// Whether there is an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ArchiveMode {
+    /// Payloads are kept, sealed.
+    On,
+    /// Nothing is kept.
+    Off,
+}
+
+/// Raft gets slower, not safer, beyond this.
+const NODES_MAX: u64 = 9;

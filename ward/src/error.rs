@@ -1,0 +1,193 @@
+//! The one error of the tool: a reason for scripts, a sentence for people.
+//!
+//! Every verb ends in a [`Failure`]; `main` prints it once, as the line of the contract.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+/// Why a command did not do what was asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    reason: Reason,
+    sentence: String,
+}
+
+/// A machine-readable reason in SCREAMING_SNAKE_CASE. The KMS's own come from `kms_client`, a
+/// child's from its last words, the tool's are constants here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reason(Cow<'static, str>);
+
+impl Reason {
+    /// Another `ward up` holds the data directory.
+    pub(crate) const LOCKED: Self = Self::named("LOCKED");
+    /// The directory holds no cluster, or only a part of one.
+    pub(crate) const NO_CLUSTER: Self = Self::named("NO_CLUSTER");
+    /// The directory holds a cluster of another size.
+    pub(crate) const NODES_FIXED: Self = Self::named("NODES_FIXED");
+    /// An address somebody asked for is taken.
+    pub(crate) const PORT_IN_USE: Self = Self::named("PORT_IN_USE");
+    /// A newer version wrote the data.
+    pub(crate) const VERSION_NEWER: Self = Self::named("VERSION_NEWER");
+    /// An argument is well formed and yet cannot be used.
+    pub(crate) const INVALID_ARGUMENT: Self = Self::named("INVALID_ARGUMENT");
+    /// What was to be opened is not whole, not Ward's, or not for this key and context.
+    pub(crate) const OPEN_FAILED: Self = Self::named("OPEN_FAILED");
+    /// The disk is full.
+    pub(crate) const STORAGE_FULL: Self = Self::named("STORAGE_FULL");
+    /// Something did not come about in time.
+    pub(crate) const DEADLINE: Self = Self::named("DEADLINE");
+    /// Reading or writing failed.
+    pub(crate) const STORAGE: Self = Self::named("STORAGE");
+    /// A signal came before the command was done.
+    pub(crate) const INTERRUPTED: Self = Self::named("INTERRUPTED");
+    /// A mistake of ours.
+    pub(crate) const INTERNAL: Self = Self::named("INTERNAL");
+
+    const fn named(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+
+    /// Takes a reason that another part of Ward named; anything else becomes INTERNAL.
+    pub(crate) fn parse(name: &str) -> Self {
+        let snake = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+        if name.is_empty() || !name.bytes().all(snake) {
+            return Self::INTERNAL;
+        }
+        Self(Cow::Owned(name.to_owned()))
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl Failure {
+    /// Makes the failure; `sentence` says what happened and what to do.
+    pub(crate) fn new(reason: Reason, sentence: impl Into<String>) -> Self {
+        Self {
+            reason,
+            sentence: sentence.into(),
+        }
+    }
+
+    /// Makes the failure of an input or output: `what` was being done when it came.
+    pub(crate) fn io(what: impl fmt::Display, error: &io::Error) -> Self {
+        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        let (reason, remedy) = if full.contains(&error.kind()) {
+            (Reason::STORAGE_FULL, "; free some space and try again")
+        } else if error.kind() == io::ErrorKind::PermissionDenied {
+            (
+                Reason::STORAGE,
+                "; check the owner and the mode, or run as the user who made it",
+            )
+        } else {
+            (Reason::STORAGE, "; check the path and the disk")
+        };
+        Self::new(reason, format!("{what}: {error}{remedy}"))
+    }
+
+    /// Makes the failure of a part that names its reason itself, with the chain of causes.
+    pub(crate) fn told(reason: &str, error: &dyn Error) -> Self {
+        Self::new(Reason::parse(reason), chain(error))
+    }
+
+    /// Puts `whose` in front of the sentence.
+    pub(crate) fn of(mut self, whose: impl fmt::Display) -> Self {
+        self.sentence = format!("{whose}: {}", self.sentence);
+        self
+    }
+
+    /// The machine-readable reason.
+    pub(crate) fn reason(&self) -> &Reason {
+        &self.reason
+    }
+
+    /// Whether doing the same again may work, since others have to come up first.
+    pub(crate) fn may_pass(&self) -> bool {
+        PASSING.contains(&self.reason.0.as_ref())
+    }
+
+    /// What the process answers with.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::FAILURE
+    }
+}
+
+impl fmt::Display for Failure {
+    /// One line, whatever the sentence was made of.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sentence = self.sentence.split_whitespace().collect::<Vec<_>>();
+        write!(out, "error[{}]: {}", self.reason, sentence.join(" "))
+    }
+}
+
+impl Error for Failure {}
+
+impl From<kms_client::Error> for Failure {
+    fn from(error: kms_client::Error) -> Self {
+        Self::told(&error.reason().to_string(), &error)
+    }
+}
+
+impl From<kms_server::NodeError> for Failure {
+    fn from(error: kms_server::NodeError) -> Self {
+        Self::told(&error.reason().to_string(), &error)
+    }
+}
+
+/// The whole chain, outermost first; a cause that its parent already quotes is not repeated.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+/// Reasons that are about others, who may be there in a moment.
+const PASSING: [&str; 7] = [
+    "DEADLINE",
+    "NO_LEADER",
+    "NO_QUORUM",
+    "NOT_LEADER",
+    "NOT_LINEARIZABLE",
+    "OVERLOADED",
+    "UNAVAILABLE",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_always_one_line() {
+        let failure = Failure::new(Reason::STORAGE, "first\nsecond\r\n  third");
+        assert_eq!(failure.to_string(), "error[STORAGE]: first second third");
+    }
+
+    #[test]
+    fn a_foreign_reason_is_taken_only_when_it_looks_like_one() {
+        assert_eq!(Reason::parse("KEY_DISABLED").to_string(), "KEY_DISABLED");
+        for odd in ["", "key_disabled", "A B", "X]: forged"] {
+            assert_eq!(Reason::parse(odd), Reason::INTERNAL, "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_has_its_own_reason() {
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        let failure = Failure::io("cannot write x", &full);
+        assert_eq!(failure.reason(), &Reason::STORAGE_FULL);
+    }
+}

@@ -1,0 +1,117 @@
+//! `ward up`: the whole stack of one machine, from the data directory to Ctrl-C.
+//!
+//! `found` makes the cluster, `enlist` brings the others in, `supervise` keeps every process
+//! (`child`) running by the `plan`, `board` knows who is ready, `stack` stops them in order.
+
+mod backoff;
+mod board;
+mod child;
+mod cluster_file;
+mod doors;
+mod enlist;
+mod found;
+mod layout;
+mod leftovers;
+mod plan;
+mod ports;
+mod ready_file;
+mod settings;
+mod stack;
+mod start;
+mod supervise;
+mod talk;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sys::file::Lock;
+
+use crate::cli::UpArguments;
+use crate::error::{Failure, Reason};
+use crate::output::say;
+use crate::runtime;
+use doors::Door;
+use layout::{Layout, ProcessName};
+use plan::Plan;
+use ready_file::ReadyFile;
+use stack::Stack;
+
+/// Runs the stack of `dir` until SIGINT or SIGTERM.
+pub(crate) fn run(dir: &Path, arguments: UpArguments) -> Result<(), Failure> {
+    // Before anything is made: a wrong FILE or LISTEN leaves no trace.
+    let ready_file = arguments.ready_file.map(ReadyFile::at).transpose()?;
+    let doors = arguments.route.into_iter().map(Door::find);
+    let doors = doors.collect::<Result<Vec<_>, Failure>>()?;
+    let layout = Layout::create(dir)?;
+    let _lock = lock(&layout)?;
+    if let Some(earlier) = &ready_file {
+        earlier.remove()?;
+    }
+    let cluster = found::load_or_plan(&layout, arguments.nodes)?;
+    let plan = Plan::new(layout, cluster, doors, arguments.archive);
+    runtime::block_on(serve(Arc::new(plan), ready_file))
+}
+
+async fn serve(plan: Arc<Plan>, ready_file: Option<ReadyFile>) -> Result<(), Failure> {
+    let stop = sys::shutdown::requested(false);
+    tokio::pin!(stop);
+    let mut stack = Stack::new(Arc::clone(&plan));
+    let outcome = tokio::select! {
+        started = bring_up(&plan, &mut stack, ready_file.as_ref()) => match started {
+            Ok(()) => (&mut stop).await.map_err(|error| Failure::io("the signals", &error)),
+            Err(failure) => Err(failure),
+        },
+        _ = &mut stop => Err(Failure::new(
+            Reason::INTERRUPTED,
+            "stopped before everything was up; what was made is kept, start it again",
+        )),
+    };
+    if let Some(file) = &ready_file {
+        file.remove()?;
+    }
+    stack.stop().await;
+    if outcome.is_ok() {
+        say("Stopped. The same command brings everything back.");
+    }
+    outcome
+}
+
+async fn bring_up(
+    plan: &Arc<Plan>,
+    stack: &mut Stack,
+    ready_file: Option<&ReadyFile>,
+) -> Result<(), Failure> {
+    let begun = sys::clock::monotonic();
+    let nodes = plan
+        .cluster()
+        .nodes
+        .into_iter()
+        .map(|node| ProcessName::Node(node.id));
+    let names: Vec<_> = [ProcessName::Edge, ProcessName::Core]
+        .into_iter()
+        .chain(nodes)
+        .collect();
+    leftovers::clear(plan.layout(), &names).await?;
+    for door in plan.doors() {
+        door.check()?;
+    }
+    start::start(stack).await?;
+    talk::running(plan, begun.elapsed());
+    match ready_file {
+        Some(file) => file.write(plan),
+        None => Ok(()),
+    }
+}
+
+fn lock(layout: &Layout) -> Result<Lock, Failure> {
+    Lock::acquire(&layout.lock()).map_err(|error| {
+        if error.kind() != std::io::ErrorKind::WouldBlock {
+            return Failure::io("the lock of the data directory", &error);
+        }
+        let sentence = format!(
+            "another `ward up` runs on {} ({error}): stop it, or give another --data-dir",
+            layout.root().display()
+        );
+        Failure::new(Reason::LOCKED, sentence)
+    })
+}

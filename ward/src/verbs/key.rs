@@ -1,0 +1,102 @@
+//! `ward key …`.
+
+use kms_client::model::{Key, KeyVersionInfo};
+use serde::Serialize;
+
+use super::client;
+use crate::cli::{Global, KeyVerb};
+use crate::error::Failure;
+use crate::output::{Answer, answer};
+use crate::text::{Table, time};
+
+/// Does what was typed after `ward key`.
+pub(super) async fn run(global: &Global, verb: KeyVerb) -> Result<(), Failure> {
+    let client = client(global)?;
+    let key = match verb {
+        KeyVerb::List => {
+            let keys = client.list_keys("").await?;
+            let keys = KeyList(keys.iter().map(KeyView::from).collect());
+            return answer(global.format(), &keys);
+        }
+        KeyVerb::Create(key) => client.create_key(&key.name).await?,
+        KeyVerb::Describe(key) => client.describe_key(key.name).await?,
+        KeyVerb::Rotate(key) => client.rotate_key(key.name, None).await?,
+        KeyVerb::Disable(key) => client.disable_key(key.name).await?,
+        KeyVerb::Enable(key) => client.enable_key(key.name).await?,
+    };
+    answer(global.format(), &KeyView::from(&key))
+}
+
+/// A key, as shown.
+#[derive(Serialize)]
+struct KeyView {
+    key_id: String,
+    name: String,
+    state: &'static str,
+    primary_version: u32,
+    versions: Vec<VersionView>,
+}
+
+/// A version of a key, as shown.
+#[derive(Serialize)]
+struct VersionView {
+    version: u32,
+    state: &'static str,
+    created: String,
+}
+
+/// Keys, as shown: one JSON array.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct KeyList(Vec<KeyView>);
+
+impl From<&Key> for KeyView {
+    fn from(key: &Key) -> Self {
+        let version = |version: &KeyVersionInfo| VersionView {
+            version: version.version.0,
+            state: version.state.as_str(),
+            created: time(version.created_ms),
+        };
+        Self {
+            key_id: key.id.to_string(),
+            name: key.name.clone(),
+            state: key.state.as_str(),
+            primary_version: key.primary_version.0,
+            versions: key.versions.iter().map(version).collect(),
+        }
+    }
+}
+
+impl Answer for KeyView {
+    fn text(&self) -> String {
+        let mut text = format!(
+            "name             {}\nkey id           {}\nstate            {}\nprimary version  {}\n",
+            self.name, self.key_id, self.state, self.primary_version
+        );
+        for version in &self.versions {
+            let VersionView {
+                version,
+                state,
+                created,
+            } = version;
+            text.push_str(&format!("version {version:<8} {state}, made {created}\n"));
+        }
+        text
+    }
+}
+
+impl Answer for KeyList {
+    fn text(&self) -> String {
+        let mut table = Table::new(&["NAME", "STATE", "PRIMARY", "VERSIONS", "KEY ID"]);
+        for key in &self.0 {
+            table.row([
+                key.name.clone(),
+                key.state.to_owned(),
+                key.primary_version.to_string(),
+                key.versions.len().to_string(),
+                key.key_id.clone(),
+            ]);
+        }
+        table.text()
+    }
+}

@@ -1,0 +1,67 @@
+//! The verbs: each takes its checked arguments, asks the KMS or reads the archive, and answers.
+
+mod archive_gaps;
+mod archive_get;
+mod archive_list;
+mod archive_verify;
+mod cluster_status;
+mod decrypt;
+mod device;
+mod encrypt;
+mod gateway;
+mod key;
+mod node;
+
+use kms_client::Client;
+use kms_client::archive::Archive;
+
+use crate::cli::{ArchiveVerb, Cli, ClusterVerb, Global, Verb};
+use crate::error::{Failure, Reason};
+use crate::{runtime, up};
+
+/// Does what was typed.
+pub(crate) fn run(cli: Cli, warnings: &[String]) -> Result<(), Failure> {
+    let Cli { global, verb } = cli;
+    match verb {
+        Verb::Up(arguments) => up::run(&global.data_dir, arguments),
+        Verb::Node(arguments) => node::run(&arguments, warnings),
+        Verb::Gateway(arguments) => gateway::run(&arguments, warnings),
+        Verb::Key(verb) => runtime::block_on(key::run(&global, verb)),
+        Verb::Encrypt(arguments) => runtime::block_on(encrypt::run(&global, arguments)),
+        Verb::Decrypt(arguments) => runtime::block_on(decrypt::run(&global, arguments)),
+        Verb::Device(verb) => runtime::block_on(device::run(&global, verb)),
+        Verb::Cluster(ClusterVerb::Status) => runtime::block_on(cluster_status::run(&global)),
+        Verb::Archive(verb) => read_archive(&global, verb),
+    }
+}
+
+fn read_archive(global: &Global, verb: ArchiveVerb) -> Result<(), Failure> {
+    match verb {
+        ArchiveVerb::List(arguments) => archive_list::run(global, &arguments),
+        ArchiveVerb::Gaps => archive_gaps::run(global),
+        ArchiveVerb::Get(arguments) => runtime::block_on(archive_get::run(global, &arguments)),
+        ArchiveVerb::Verify => runtime::block_on(archive_verify::run(global)),
+    }
+}
+
+/// Opens the archive of the data directory, or the folder that is one itself.
+fn archive(global: &Global) -> Result<Archive, Failure> {
+    Ok(Archive::open(&global.data_dir)?)
+}
+
+/// Opens the client of the data directory, bound to `--node` where that was given.
+fn client(global: &Global) -> Result<Client, Failure> {
+    let dir = &global.data_dir;
+    if !dir.exists() {
+        let sentence = format!(
+            "{} does not exist: start `ward up` first, or name its directory with --data-dir or WARD_HOME",
+            dir.display()
+        );
+        return Err(Failure::new(Reason::NO_CLUSTER, sentence));
+    }
+    let mut builder = Client::builder().dir(dir);
+    if let Some(node) = global.node {
+        builder = builder.only_node(node);
+    }
+    Ok(builder.open()?)
+}
