@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::io::Interest;
 use tower::Service;
 
 use super::services::Services;
@@ -20,7 +19,6 @@ use crate::limits::UPSTREAM_CONNECT_TIMEOUT;
 use crate::measure;
 use crate::socket::Leg;
 use crate::stack::{Arrival, Refusal, Refused};
-use crate::tunnel::{Tunnel, TunnelError};
 
 /// See the module.
 #[derive(Clone)]
@@ -41,34 +39,22 @@ impl ConnectUpstream {
                 carrier: arrival.carrier,
             });
         };
-        let connected = connect(&service.upstream, &arrival.carrier.tunnel).await;
+        let leg = match connect(&service.upstream).await {
+            Ok(leg) => leg,
+            Err(reason) => {
+                return Err(Refused {
+                    reason,
+                    carrier: arrival.carrier,
+                });
+            }
+        };
         let (device, permit) = (arrival.device, arrival.permit);
         let Opened {
             mut tunnel,
             number,
             open,
-            certificate,
+            ..
         } = arrival.carrier;
-        let leg = match connected {
-            Ok(leg) => leg,
-            Err(Failure::Refused(reason)) => {
-                let carrier = Opened {
-                    tunnel,
-                    number,
-                    open,
-                    certificate,
-                };
-                return Err(Refused { reason, carrier });
-            }
-            Err(Failure::TunnelLost(error)) => {
-                let ending = Ending::TunnelLost(TunnelError::Connection(error));
-                return Ok(Carried {
-                    tunnel,
-                    number,
-                    ending,
-                });
-            }
-        };
         if let Err(error) = tunnel.queue(number, &Control::OpenOk) {
             return Ok(Carried {
                 tunnel,
@@ -122,11 +108,6 @@ impl Service<Arrival<Opened>> for ConnectUpstream {
     }
 }
 
-enum Failure {
-    Refused(Refusal),
-    TunnelLost(io::Error),
-}
-
 /// Tells the sink when a flow is over, also when its task is dropped.
 struct CloseOnDrop<'a> {
     capture: &'a dyn CaptureSink,
@@ -140,20 +121,15 @@ impl Drop for CloseOnDrop<'_> {
     }
 }
 
-/// Connects, unless the edge gives up first: a device that is gone is not kept waiting for.
-async fn connect(upstream: &HostPort, tunnel: &Tunnel) -> Result<Leg, Failure> {
-    let attempt = tokio::time::timeout(UPSTREAM_CONNECT_TIMEOUT, connect_any(upstream));
-    tokio::select! {
-        connected = attempt => match connected {
-            Ok(Ok(leg)) => Ok(leg),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                Err(Failure::Refused(Refusal::UpstreamRefused))
-            }
-            Ok(Err(_)) | Err(_) => Err(Failure::Refused(Refusal::UpstreamUnreachable)),
-        },
-        _ = tunnel.tcp().ready(Interest::ERROR) => {
-            Err(Failure::TunnelLost(io::ErrorKind::ConnectionReset.into()))
+/// Connects. An edge that resets meanwhile is not watched for: a service that the device did reach
+/// gets its last bytes and then the reset, as it would directly.
+async fn connect(upstream: &HostPort) -> Result<Leg, Refusal> {
+    match tokio::time::timeout(UPSTREAM_CONNECT_TIMEOUT, connect_any(upstream)).await {
+        Ok(Ok(leg)) => Ok(leg),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Err(Refusal::UpstreamRefused)
         }
+        Ok(Err(_)) | Err(_) => Err(Refusal::UpstreamUnreachable),
     }
 }
 

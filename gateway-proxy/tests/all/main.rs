@@ -3,4 +3,5 @@
 
 mod authority;
 mod basics;
+mod endings;
 mod pair;
