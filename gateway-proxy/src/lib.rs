@@ -14,22 +14,11 @@ pub mod ids;
 pub mod limits;
 mod measure;
 pub mod observe;
+mod ops;
+mod run;
 pub mod socket;
 pub mod stack;
 pub mod tls;
 pub mod tunnel;
 
-use config::Config;
-
-/// Why a gateway could not start or had to stop.
-#[derive(Debug, thiserror::Error)]
-#[error("error[INTERNAL]: the gateway is not there yet")]
-pub struct RunError;
-
-/// Runs a gateway until it is told to stop, then drains it.
-///
-/// # Errors
-/// What kept it from starting: its `Display` is one line, `error[REASON]: what, and what to do`.
-pub fn run(_config: Config, _supervised: bool) -> Result<(), RunError> {
-    Err(RunError)
-}
+pub use run::run;

@@ -87,6 +87,12 @@ pub const USER_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a gateway that shuts down waits for its flows to end by themselves.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often certificates are looked at, to renew them or to take up renewed ones.
+pub const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Time between tries while the KMS cannot be reached.
+pub const KMS_RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
 /// Connections waiting to be accepted, per listener.
 pub const LISTEN_BACKLOG: i32 = 4_096;
 

@@ -33,10 +33,27 @@ fn main() -> ExitCode {
 }
 
 fn start(arguments: &Arguments) -> Result<(), String> {
+    let warnings = sys::harden::process();
+    log_to_stderr();
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     let config = gateway_proxy::config::Config::load(&arguments.config)
         .map_err(|error| format!("error[INVALID_ARGUMENT]: {error}"))?;
-    gateway_proxy::run(config, arguments.supervised).map_err(|error| error.to_string())
+    gateway_proxy::run(config, arguments.supervised)
+        .map_err(|error| format!("error[{}]: {error}", error.reason()))
 }
+
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::new(LOG_FILTER);
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// What is logged: our own doings, and what goes wrong in the libraries.
+const LOG_FILTER: &str = "warn,gateway_proxy=info,kms_client=info,sys=info";
 
 #[expect(
     clippy::print_stderr,

@@ -2,6 +2,11 @@
 //! Records are opened where they were read and sealed into the bytes that are sent.
 //! The tunnel owns one; the handshake is in [`crate::tunnel::handshake`].
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the states are rustls's own, and more may come"
+)]
+
 use std::ops::DerefMut;
 use std::sync::Arc;
 
@@ -217,7 +222,7 @@ fn receive<R: Records, E: From<TlsError>>(
             ConnectionState::BlockedHandshake => break Progress::Handshaking,
             ConnectionState::WriteTraffic(_) => break Progress::Established,
             ConnectionState::PeerClosed | ConnectionState::Closed => break Progress::Closed,
-            _ => return Err(TlsError::Unexpected.into()),
+            other => return Err(unexpected(&other).into()),
         }
     };
     Ok(Received { used, progress })
@@ -247,7 +252,7 @@ fn seal<R: Records>(
             }
             ConnectionState::EncodeTlsData(data) => encode(data, out)?,
             ConnectionState::TransmitTlsData(data) => data.done(),
-            _ => return Err(TlsError::Unexpected),
+            other => return Err(unexpected(&other)),
         }
     }
 }
@@ -263,7 +268,7 @@ fn close<R: Records>(
             out.advance(count);
             Ok(())
         }
-        _ => Err(TlsError::Unexpected),
+        other => Err(unexpected(&other)),
     }
 }
 
@@ -287,6 +292,12 @@ fn encode<Data>(mut data: EncodeTlsData<'_, Data>, out: &mut Buffer) -> Result<(
             Err(EncodeError::AlreadyEncoded) => return Err(TlsError::Unexpected),
         }
     }
+}
+
+/// No early data is ever offered or accepted, and the other states belong to other calls.
+fn unexpected<Data>(state: &ConnectionState<'_, '_, Data>) -> TlsError {
+    tracing::warn!(?state, "unexpected TLS state");
+    TlsError::Unexpected
 }
 
 /// Header, content type and tag of a TLS 1.3 record (RFC 8446 §5.2).

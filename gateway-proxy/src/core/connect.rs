@@ -32,7 +32,7 @@ impl ConnectUpstream {
         Self { services, capture }
     }
 
-    async fn carry(self, arrival: Arrival<Opened>) -> Result<Carried, Refused<Opened>> {
+    async fn carry(self, arrival: Arrival<Box<Opened>>) -> Result<Carried, Refused<Box<Opened>>> {
         let Some(service) = self.services.find(&arrival.service) else {
             return Err(Refused {
                 reason: Refusal::ServiceUnknown,
@@ -54,7 +54,7 @@ impl ConnectUpstream {
             number,
             open,
             ..
-        } = arrival.carrier;
+        } = *arrival.carrier;
         if let Err(error) = tunnel.queue(number, &Control::OpenOk) {
             return Ok(Carried {
                 tunnel,
@@ -94,16 +94,16 @@ impl ConnectUpstream {
     }
 }
 
-impl Service<Arrival<Opened>> for ConnectUpstream {
+impl Service<Arrival<Box<Opened>>> for ConnectUpstream {
     type Response = Carried;
-    type Error = Refused<Opened>;
-    type Future = Pin<Box<dyn Future<Output = Result<Carried, Refused<Opened>>> + Send>>;
+    type Error = Refused<Box<Opened>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Carried, Refused<Box<Opened>>>> + Send>>;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, arrival: Arrival<Opened>) -> Self::Future {
+    fn call(&mut self, arrival: Arrival<Box<Opened>>) -> Self::Future {
         Box::pin(self.clone().carry(arrival))
     }
 }

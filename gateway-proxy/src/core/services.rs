@@ -25,8 +25,8 @@ impl Services {
     }
 }
 
-impl Policy<Opened> for Services {
-    fn check(&self, arrival: &Arrival<Opened>) -> Result<(), Refusal> {
+impl Policy<Box<Opened>> for Services {
+    fn check(&self, arrival: &Arrival<Box<Opened>>) -> Result<(), Refusal> {
         let service = self
             .0
             .get(&arrival.service)

@@ -99,12 +99,12 @@ async fn carry_flows(
                 continue;
             }
         };
-        let opened = Opened {
+        let opened = Box::new(Opened {
             tunnel,
             number,
             open,
             certificate: Arc::clone(&certificate),
-        };
+        });
         let guard = drain.guard();
         let carried = stack.call(opened).await;
         drop(guard);
@@ -150,7 +150,7 @@ async fn next_open(tunnel: &mut Tunnel) -> Result<(FlowNumber, Open), TunnelErro
 
 /// The certificate says whose flow it is, and must still be valid at every OPEN; flows that are
 /// already open outlive it.
-fn identify(opened: Opened) -> Result<Arrival<Opened>, Refused<Opened>> {
+fn identify(opened: Box<Opened>) -> Result<Arrival<Box<Opened>>, Refused<Box<Opened>>> {
     let expired = opened.certificate.is_expired(sys::clock::wall_ms());
     let is_device = opened.certificate.id.role() == Role::Device;
     let device = opened.certificate.id.id().parse::<DeviceId>();
@@ -176,17 +176,14 @@ fn identify(opened: Opened) -> Result<Arrival<Opened>, Refused<Opened>> {
 }
 
 /// Tells the edge, and gives the tunnel back for the next flow.
-fn refuse(refused: Refused<Opened>) -> Result<Tunnel, TunnelError> {
-    let Refused {
-        reason,
-        carrier:
-            Opened {
-                mut tunnel,
-                number,
-                open,
-                certificate,
-            },
-    } = refused;
+fn refuse(refused: Refused<Box<Opened>>) -> Result<Tunnel, TunnelError> {
+    let Refused { reason, carrier } = refused;
+    let Opened {
+        mut tunnel,
+        number,
+        open,
+        certificate,
+    } = *carrier;
     measure::flow_refused(reason);
     tracing::info!(
         flow = %open.flow, device = certificate.id.id(), service = %open.service, %reason,

@@ -3,14 +3,18 @@
 
 mod carry;
 mod credentials;
+mod devices;
 mod dial;
 mod pool;
 
 pub use credentials::{Credentials, DeviceTls};
+pub use devices::DeviceStores;
+pub use pool::Reach;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use sys::task::AbortOnDrop;
 use tower::{Service, ServiceBuilder};
 
 use crate::config::Route;
@@ -19,7 +23,7 @@ use crate::measure;
 use crate::socket::Leg;
 use crate::stack::{Arrival, ContainLayer, Contained, IdentifyLayer, LimitLayer, Limits, Refused};
 use carry::CarryToCore;
-use pool::{Pool, Reach};
+use pool::Pool;
 
 /// What every data thread of an edge shares.
 #[derive(Clone, Default)]
@@ -50,27 +54,57 @@ impl EdgeShared {
 }
 
 impl RouteShared {
-    /// Puts a route together with its device's certificate.
-    pub fn new(route: Route, credentials: Credentials) -> Self {
-        let reach = Reach::new(route.core.clone(), credentials);
+    /// A route, and how it reaches its core.
+    pub fn new(route: Route, reach: Arc<Reach>) -> Self {
         Self {
             route: Arc::new(route),
-            reach: Arc::new(reach),
+            reach,
         }
     }
 }
 
-/// Accepts devices of one route on one data thread until the gateway drains.
+/// Serves routes on one data thread until the gateway drains.
 pub async fn serve(
     shared: EdgeShared,
-    route: RouteShared,
+    routes: Vec<(RouteShared, tokio::net::TcpListener)>,
+    drain: Watcher,
+) {
+    let mut pools: Vec<Arc<Pool>> = Vec::new();
+    let mut serving = Vec::with_capacity(routes.len());
+    for (route, listener) in routes {
+        let known = pools
+            .iter()
+            .find(|pool| pool.reaches(&route.reach))
+            .cloned();
+        let pool = known.unwrap_or_else(|| {
+            let pool = Arc::new(Pool::new(Arc::clone(&route.reach)));
+            pools.push(Arc::clone(&pool));
+            pool
+        });
+        serving.push(serve_route(
+            shared.clone(),
+            route.route,
+            pool,
+            listener,
+            drain.clone(),
+        ));
+    }
+    let sweepers = pools
+        .iter()
+        .map(|pool| AbortOnDrop(pool.start_sweeper(drain.clone())));
+    let _sweepers: Vec<_> = sweepers.collect();
+    futures::future::join_all(serving).await;
+}
+
+async fn serve_route(
+    shared: EdgeShared,
+    route: Arc<Route>,
+    pool: Arc<Pool>,
     listener: tokio::net::TcpListener,
     drain: Watcher,
 ) {
-    let pool = Arc::new(Pool::new(Arc::clone(&route.reach)));
-    let _sweeper = sys::task::AbortOnDrop(pool.start_sweeper(drain.clone()));
-    let device = route.route.device.clone();
-    let service = route.route.service.clone();
+    let device = route.device.clone();
+    let service = route.service.clone();
     // Who connects here is said by the route: its listener belongs to one device.
     let identify = move |carrier: DeviceConnection| {
         let (device, service) = (device.clone(), service.clone());
@@ -86,7 +120,7 @@ pub async fn serve(
         .layer(IdentifyLayer(identify))
         .layer(ContainLayer(shared.contained))
         .layer(LimitLayer(shared.limits))
-        .service(CarryToCore::new(route.route, pool));
+        .service(CarryToCore::new(route, pool));
     loop {
         let accepted = tokio::select! {
             accepted = crate::accept::next(&listener) => accepted,

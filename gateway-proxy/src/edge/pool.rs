@@ -1,4 +1,4 @@
-//! One route's idle tunnels on one data thread. A device that connects for every message pays for
+//! One device's idle tunnels to one core, on one data thread. A device that connects for every message pays for
 //! one handshake; a warm spare hides the first one. Only the edge closes idle tunnels.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,8 +17,8 @@ use crate::limits::{
 use crate::measure;
 use crate::tunnel::Tunnel;
 
-/// How a route reaches its core; shared by every data thread.
-pub(super) struct Reach {
+/// How one device reaches one core; shared by its routes and by every data thread.
+pub struct Reach {
     core: HostPort,
     credentials: Credentials,
     /// Idle tunnels on all threads.
@@ -58,12 +58,13 @@ pub(super) struct Taken {
 struct Counted(Arc<Reach>);
 
 impl Reach {
-    pub(super) fn new(core: HostPort, credentials: Credentials) -> Self {
-        Self {
+    /// To the core at this address, with these certificates.
+    pub fn new(core: HostPort, credentials: Credentials) -> Arc<Self> {
+        Arc::new(Self {
             core,
             credentials,
             idle: AtomicUsize::new(0),
-        }
+        })
     }
 
     fn tls(&self) -> Result<Arc<DeviceTls>, DialError> {
@@ -92,6 +93,11 @@ impl Pool {
             state: Mutex::default(),
             warming: AtomicBool::new(false),
         }
+    }
+
+    /// Whether this is the pool of that way.
+    pub(super) fn reaches(&self, reach: &Arc<Reach>) -> bool {
+        Arc::ptr_eq(&self.reach, reach)
     }
 
     /// An idle tunnel that still stands, or a fresh one.

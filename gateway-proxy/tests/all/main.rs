@@ -1,7 +1,11 @@
 //! The gateway pair as its users see it: plain TCP in at the edge, mutual TLS between, plain TCP
 //! out at the core. One binary, one file a subject.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+
 mod authority;
 mod basics;
 mod endings;
 mod pair;
+mod relay;
+mod reuse;

@@ -11,12 +11,13 @@ use gateway_proxy::capture::NoCapture;
 use gateway_proxy::config::{CoreConfig, Route, Service};
 use gateway_proxy::core::{self, CoreShared};
 use gateway_proxy::drain;
-use gateway_proxy::edge::{self, Credentials, EdgeShared, RouteShared};
+use gateway_proxy::edge::{self, Credentials, EdgeShared, Reach, RouteShared};
 use gateway_proxy::socket;
 use kms_client::identity::{Identity, Role};
 use kms_client::tls::{ALPN_TUNNEL, Dates, ExpectedPeer, client_config, server_config};
 
 use crate::authority::{Authority, TRUST_DOMAIN};
+use crate::relay::RelayHandle;
 
 /// Everything waits at most this long; nothing is expected to take a hundredth of it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -43,6 +44,7 @@ pub(crate) struct Setup {
     pub(crate) allowed: &'static str,
     pub(crate) service: &'static str,
     pub(crate) upstream: Option<SocketAddr>,
+    pub(crate) through: Option<RelayHandle>,
 }
 
 impl Default for Setup {
@@ -54,6 +56,7 @@ impl Default for Setup {
             allowed: "mon-1",
             service: "lab",
             upstream: None,
+            through: None,
         }
     }
 }
@@ -90,7 +93,8 @@ impl Setup {
             .unwrap_or_else(|| self.authority.identity("device", "mon-1"));
         let credentials = Credentials::default();
         credentials.replace(device_tls(&device));
-        let (edge_half, edge) = start_edge(core, self.service, credentials.clone());
+        let towards = self.through.map_or(core, |relay| relay.relay_to(core));
+        let (edge_half, edge) = start_edge(towards, self.service, credentials.clone());
         Pair {
             edge,
             core,
@@ -224,10 +228,11 @@ fn start_edge(core: SocketAddr, service: &str, credentials: Credentials) -> (Hal
     };
     let listener = socket::listen_for_legs(route.listen).unwrap();
     let address = listener.local_addr().unwrap();
-    let route = RouteShared::new(route, credentials);
+    let reach = Reach::new(route.core.clone(), credentials);
+    let route = RouteShared::new(route, reach);
     let half = Half::start(async move |watcher| {
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        edge::serve(EdgeShared::default(), route, listener, watcher).await;
+        edge::serve(EdgeShared::default(), vec![(route, listener)], watcher).await;
     });
     (half, address)
 }

@@ -1,0 +1,206 @@
+//! What the control runtime keeps going: the gateway's identity, its devices' certificates, its
+//! announcement, the archive.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use kms_client::identity::{Identity, IdentityDir, Role as SpiffeRole};
+use kms_client::model::GatewayRole;
+use kms_client::reason::Reason;
+use kms_client::tls::{ALPN_TUNNEL, Dates, ExpectedPeer, server_config};
+use kms_client::{Client, Error};
+use rustls::ServerConfig;
+use sys::task::AbortOnDrop;
+
+use crate::capture::{CaptureSink, NoCapture};
+use crate::config::{Config, CoreConfig, EdgeConfig, RoleConfig};
+use crate::core::CoreShared;
+use crate::edge::{DeviceStores, EdgeShared, RouteShared};
+use crate::limits::{CERTIFICATE_CHECK_INTERVAL, KMS_RETRY_INTERVAL};
+use crate::measure;
+
+/// What the data threads do, and share.
+#[derive(Clone)]
+pub(super) enum Role {
+    Edge {
+        shared: EdgeShared,
+        routes: Vec<RouteShared>,
+    },
+    Core {
+        shared: CoreShared,
+    },
+}
+
+/// A gateway that can serve.
+pub(super) struct Gateway {
+    pub(super) role: Role,
+    client: Client,
+    devices: DeviceStores,
+    announcement: Announcement,
+    tasks: Vec<AbortOnDrop<()>>,
+}
+
+#[derive(Clone)]
+struct Announcement {
+    role: GatewayRole,
+    address: Option<String>,
+}
+
+/// Reads what is on disk. The KMS is not needed for that.
+pub(super) async fn prepare(config: &Config) -> Result<Gateway, Error> {
+    let dir = IdentityDir::new(&config.identity_dir);
+    let identity = dir.load()?;
+    require_gateway(config, &identity)?;
+    let client = Client::open(&config.identity_dir)?;
+    match &config.role {
+        RoleConfig::Edge(edge) => prepare_edge(config, edge, &identity, client),
+        RoleConfig::Core(core) => prepare_core(core, dir, &identity, client),
+    }
+}
+
+impl Gateway {
+    /// Tells the cluster that this gateway is there, as soon as the cluster can be reached.
+    pub(super) fn announce(&mut self) {
+        let (client, announcement) = (self.client.clone(), self.announcement.clone());
+        self.keep("announce", async move {
+            while let Err(error) = client
+                .announce_gateway(announcement.role, announcement.address.as_deref())
+                .await
+            {
+                tracing::warn!(reason = %error.reason(), "not announced yet: {error}");
+                tokio::time::sleep(KMS_RETRY_INTERVAL).await;
+            }
+        });
+    }
+
+    /// Returns when every device has a certificate; goes on renewing them.
+    pub(super) async fn certificates_there(&mut self) {
+        self.devices.obtain_missing(&self.client).await;
+        let (devices, client) = (self.devices.clone(), self.client.clone());
+        self.keep("device certificates", async move {
+            devices.keep_fresh(&client).await
+        });
+    }
+
+    /// Ends what is kept going.
+    pub(super) async fn close(self) {
+        drop(self.tasks);
+    }
+
+    fn keep(&mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.push(AbortOnDrop(sys::task::spawn(name, work)));
+    }
+}
+
+fn prepare_edge(
+    config: &Config,
+    edge: &EdgeConfig,
+    identity: &Identity,
+    client: Client,
+) -> Result<Gateway, Error> {
+    let trust_domain = identity.id().trust_domain();
+    let (devices, routes) = DeviceStores::open(&config.state_dir, trust_domain, &edge.routes)?;
+    let announcement = Announcement {
+        role: GatewayRole::Edge,
+        address: None,
+    };
+    let role = Role::Edge {
+        shared: EdgeShared::default(),
+        routes,
+    };
+    let mut gateway = Gateway {
+        role,
+        client,
+        devices,
+        announcement,
+        tasks: Vec::new(),
+    };
+    gateway.keep_own_certificate();
+    Ok(gateway)
+}
+
+fn prepare_core(
+    core: &CoreConfig,
+    dir: IdentityDir,
+    identity: &Identity,
+    client: Client,
+) -> Result<Gateway, Error> {
+    let tls = Arc::new(ArcSwap::from_pointee(tunnel_tls(identity)?));
+    let capture: Arc<dyn CaptureSink> = Arc::new(NoCapture);
+    let shared = CoreShared::new(core, Arc::clone(&tls), capture);
+    let announcement = Announcement {
+        role: GatewayRole::Core,
+        address: Some(core.tunnel_listen.to_string()),
+    };
+    let devices = DeviceStores::default();
+    let role = Role::Core { shared };
+    let mut gateway = Gateway {
+        role,
+        client,
+        devices,
+        announcement,
+        tasks: Vec::new(),
+    };
+    gateway.keep_own_certificate();
+    let not_after_ms = identity.facts().not_after_ms;
+    gateway.keep(
+        "tunnel certificate",
+        follow_certificate(dir, tls, not_after_ms),
+    );
+    Ok(gateway)
+}
+
+impl Gateway {
+    fn keep_own_certificate(&mut self) {
+        let client = self.client.clone();
+        self.keep("gateway certificate", async move {
+            match client.keep_certificate_fresh().await {}
+        });
+    }
+}
+
+/// Tunnels made from now on see a renewed certificate; those that stand are not touched.
+async fn follow_certificate(
+    dir: IdentityDir,
+    tls: Arc<ArcSwap<ServerConfig>>,
+    mut not_after_ms: u64,
+) {
+    loop {
+        measure::certificate_expires(not_after_ms);
+        tokio::time::sleep(CERTIFICATE_CHECK_INTERVAL).await;
+        let renewed = dir.load().and_then(|identity| {
+            let changed = identity.facts().not_after_ms != not_after_ms;
+            changed
+                .then(|| Ok((identity.facts().not_after_ms, tunnel_tls(&identity)?)))
+                .transpose()
+        });
+        match renewed {
+            Ok(Some((until_ms, renewed))) => {
+                not_after_ms = until_ms;
+                tls.store(Arc::new(renewed));
+            }
+            Ok(None) => {}
+            // The one in use stays in use.
+            Err(error) => tracing::warn!("the gateway's certificate cannot be read: {error}"),
+        }
+    }
+}
+
+/// Accepts whoever has a device certificate of this cluster; what it may do is asked at each OPEN.
+fn tunnel_tls(identity: &Identity) -> Result<ServerConfig, Error> {
+    let devices = ExpectedPeer::of(identity.id().trust_domain(), &[SpiffeRole::Device]);
+    server_config(identity, devices, Dates::Checked, ALPN_TUNNEL)
+}
+
+fn require_gateway(config: &Config, identity: &Identity) -> Result<(), Error> {
+    let id = identity.id();
+    if id.role() == SpiffeRole::Gateway && id.id() == config.id.as_str() {
+        return Ok(());
+    }
+    let message = format!(
+        "the identity in {} is {id}, not gateway `{}`; give its folder, or join as this gateway",
+        config.identity_dir.display(),
+        config.id
+    );
+    Err(Error::new(Reason::CertificateForeign, message))
+}
