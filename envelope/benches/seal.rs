@@ -1,7 +1,7 @@
 //! Sealing and opening speed against ring's own speed for the same chunks, in the same run.
 //!
-//! `just bench-envelope`. Rounds are interleaved and medians shown, so that a machine that speeds up
-//! or slows down meanwhile does not favour one side.
+//! `just bench-envelope`. Rounds are interleaved and medians shown, so that a machine that speeds
+//! up or slows down meanwhile does not favour one side.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 #![expect(clippy::print_stdout, reason = "its output is the result")]

@@ -1,7 +1,7 @@
 //! AES-256-GCM under a key that belongs to one message.
 //!
-//! The only file that touches the cipher. Its keys come from `derive` alone; a nonce is the message's
-//! derived base nonce XOR the number of the chunk, never a caller's choice.
+//! The only file that touches the cipher. Its keys come from `derive` alone; a nonce is the
+//! message's derived base nonce XOR the number of the chunk, never a caller's choice.
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 

@@ -1,7 +1,7 @@
 //! The encryption context: pairs of text that are authenticated with the data, and not secret.
 //!
-//! Callers give their pairs; Ward adds its own under names that begin with `ward:`. The encoded form
-//! is canonical: the same pairs are always the same bytes.
+//! Callers give their pairs; Ward adds its own under names that begin with `ward:`. The encoded
+//! form is canonical: the same pairs are always the same bytes.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -115,8 +115,8 @@ impl EncryptionContext {
             .all(|(key, value)| self.get(key) == Some(value))
     }
 
-    /// Writes the canonical form: `u16 count`, then the pairs sorted by name, name and value each as
-    /// `u16 length ‖ bytes`.
+    /// Writes the canonical form: `u16 count`, then the pairs sorted by name, name and value each
+    /// as `u16 length ‖ bytes`.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(2 + self.pair_bytes);
         out.extend_from_slice(&length(self.pairs.len()).to_be_bytes());

@@ -1,16 +1,17 @@
 //! Every key derivation of Ward's formats.
 //!
-//! All are HKDF-Expand with SHA-512 (RFC 5869, section 2.3) from a uniformly random 256-bit key; the
-//! extract step would add nothing. Each info string begins with a name of its own that ends in a
-//! zero byte, followed by a salt of 192 bits or more at a fixed place, so no two messages share a key:
+//! All are HKDF-Expand with SHA-512 (RFC 5869, section 2.3) from a uniformly random 256-bit key;
+//! the extract step would add nothing. Each info string begins with a name of its own that ends in
+//! a zero byte, followed by a salt of 192 bits or more at a fixed place, so no two messages share a
+//! key:
 //!
 //! ```text
 //! key(32) ‖ base nonce(12) ‖ commitment(32) = HKDF-Expand-SHA-512(PRK, info)
 //!
-//!          PRK                   info
-//! object   data key              "c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM" 00 ‖ salt(24) ‖ prologue
-//! blob     key version's secret  "ward/blob/v1" 00 ‖ header(56, ends in salt 32) ‖ canonical context
-//! record   term key              "ward/record/v1" 00 ‖ header (all before the commitment, ends in salt 32)
+//!         PRK           info
+//! object  data key      "c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM" 00 ‖ salt(24) ‖ prologue
+//! blob    key version   "ward/blob/v1" 00 ‖ header(56, ends in salt 32) ‖ canonical context
+//! record  term key      "ward/record/v1" 00 ‖ header (all before the commitment, ends in salt 32)
 //! ```
 
 use ring::{error::Unspecified, hkdf};

@@ -34,6 +34,4 @@ mod wire;
 pub use error::{FormatError, OpenFailed};
 
 #[cfg(test)]
-mod vectors;
-#[cfg(test)]
-mod wycheproof;
+mod tests;

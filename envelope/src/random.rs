@@ -6,8 +6,9 @@ use ring::rand::{SecureRandom, SystemRandom};
 ///
 /// # Panics
 ///
-/// Panics when the operating system has no randomness to give. Going on would reuse keys, and an error that callers could swallow would be the more dangerous interface; Linux itself
-/// never fails here once it has booted.
+/// Panics when the operating system has no randomness to give. Going on would reuse keys, and an
+/// error that callers could swallow would be the more dangerous interface; Linux itself never fails
+/// here once it has booted.
 pub(crate) fn fill(out: &mut [u8]) {
     if SystemRandom::new().fill(out).is_err() {
         panic!("the operating system gave no random bytes");

@@ -6,8 +6,8 @@ const STACK_BYTES: usize = 24 * 1024;
 
 /// Overwrites the stack below the caller, where finished calls left key schedules and hash states.
 ///
-/// ring does not wipe its temporaries. A frame of zeros in the same place does, without unsafe code;
-/// it costs a fraction of a microsecond, twice a message.
+/// ring does not wipe its temporaries. A frame of zeros in the same place does, without unsafe
+/// code; it costs a fraction of a microsecond, twice a message.
 #[inline(never)]
 pub(crate) fn stack() {
     let frame = [0u8; STACK_BYTES];

@@ -10,8 +10,8 @@ use crate::{
 /// Opens one object; releases nothing that is not authenticated.
 ///
 /// What [`update`](Self::update) releases is a true beginning of the plaintext. Only
-/// [`finish`](Self::finish) says that it is the whole: a caller that hands on the pieces must tell its
-/// receiver when that fails.
+/// [`finish`](Self::finish) says that it is the whole: a caller that hands on the pieces must tell
+/// its receiver when that fails.
 pub struct Opener {
     prologue: Prologue,
     chunks: ChunkOpener,

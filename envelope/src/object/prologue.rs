@@ -80,8 +80,8 @@ impl Prologue {
         Ok(Some((prologue, len)))
     }
 
-    /// Demands that this object belongs to a data key wrapped under `wrap_context`: both name the same
-    /// id, and the object's context has every pair of the wrap's.
+    /// Demands that this object belongs to a data key wrapped under `wrap_context`: both name the
+    /// same id, and the object's context has every pair of the wrap's.
     ///
     /// # Errors
     ///

@@ -11,8 +11,8 @@ use crate::{
 /// Opens single chunks of an object, in any order.
 ///
 /// A chunk that opens is the true content of its place. It proves nothing about the object's length
-/// or completeness: only opening the last chunk, where [`last_chunk`](Self::last_chunk) says it lies,
-/// does that.
+/// or completeness: only opening the last chunk, where [`last_chunk`](Self::last_chunk) says it
+/// lies, does that.
 pub struct RandomOpener {
     prologue: Prologue,
     header_bytes: u64,
@@ -74,7 +74,8 @@ impl RandomOpener {
         Ok(last)
     }
 
-    /// Opens chunk `number`, which is `sealed`; every chunk but the last is full, and the last is not.
+    /// Opens chunk `number`, which is `sealed`; every chunk but the last is full, and the last is
+    /// not.
     ///
     /// # Errors
     ///

@@ -1,0 +1,55 @@
+# The recipes of this repository. `check` never writes, `fix` does; CI runs the same commands.
+
+# List the recipes.
+default:
+    @just --list
+
+# Find what is wrong without running the tests; writes nothing but build output.
+check:
+    .ci/check
+
+# Format, and let clippy mend what it can.
+fix:
+    cargo fmt --all
+    cargo fmt --manifest-path envelope/fuzz/Cargo.toml
+    cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+
+# All tests; what CI runs last.
+test:
+    cargo test --workspace
+
+# Licences, bans, sources and advisories of all dependencies (needs cargo-deny and the network).
+deny:
+    cargo deny check
+
+# The API documentation, as strict as in CI.
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --lib --no-deps
+
+# The whole CI, on a machine of its own: it installs packages.
+ci:
+    .ci/run
+
+# Median, 95th percentile and largest of files and functions.
+sizes:
+    cargo test -q -p tidy --test tidy most_files -- --nocapture
+
+# The frozen vectors in a second implementation (needs python3-cryptography).
+vectors:
+    python3 envelope/vectors/check.py
+
+# The suites of Project Wycheproof, with their counts.
+wycheproof:
+    cargo test -q -p envelope --lib wycheproof -- --nocapture
+
+# Sealing and opening speed against ring's own.
+bench-envelope:
+    cargo bench -p envelope --bench seal
+
+# Fuzz one format, a target of envelope/fuzz (needs nightly and cargo-fuzz).
+fuzz target seconds="60":
+    cd envelope && cargo +nightly fuzz run {{ target }} -- -max_total_time={{ seconds }}
+
+# Fails when other cryptography than ring's is in the tree.
+tree:
+    ! cargo tree -e normal --workspace | grep -E "aws-lc|openssl"
