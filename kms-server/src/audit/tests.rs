@@ -287,9 +287,13 @@ async fn a_full_disk_refuses_until_there_is_room_and_leaves_no_trace_of_the_refu
     let audit = Audit::open_on(&config(&dir), u64::MAX, Box::new(faults.disk())).unwrap();
     audit.record(record(1)).await.unwrap();
 
-    faults.set(Fault::FullAfter(40));
+    // The torn bytes reach further than the next record will, so that they must be cut off.
+    let mut long = record(2);
+    long.principal = "x".repeat(250);
+    long.resource = "key-2".repeat(50);
+    faults.set(Fault::FullAfter(800));
     for _ in 0..3 {
-        let error = audit.record(record(2)).await.unwrap_err();
+        let error = audit.record(long.clone()).await.unwrap_err();
         assert!(matches!(&error, AuditError::Disk(cause)
             if cause.kind() == io::ErrorKind::StorageFull));
         assert!(!audit.is_available());
