@@ -9,6 +9,7 @@ pub mod join;
 pub mod limits;
 pub mod model;
 pub mod reason;
+pub mod stream;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tls;
