@@ -2,6 +2,7 @@
 //! `gateway-proxy` and `ward gateway` run it.
 
 mod accept;
+pub mod archive;
 pub mod buffers;
 pub mod capture;
 pub mod config;

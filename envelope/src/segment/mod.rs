@@ -40,11 +40,11 @@ pub const BODY_BYTES_MAX: usize = FRAGMENT_BYTES_MAX + TRAILER_BYTES;
 /// Longest text in a flow entry or a gap.
 pub const TEXT_BYTES_MAX: usize = 256;
 
-/// Most data keys in one side-car; the writer starts another segment before.
-pub const SIDE_CAR_KEYS_MAX: usize = 16_384;
+/// Most data keys in one side-car; the writer starts another segment long before.
+pub const SIDE_CAR_KEYS_MAX: usize = 262_144;
 
 /// Largest side-car that is read.
-pub const SIDE_CAR_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const SIDE_CAR_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// Gives the file name of the segment with this number; names sort in the order of writing.
 #[must_use]

@@ -211,7 +211,10 @@ impl Mllp {
                     end: Some(End::Complete),
                 }
             }
-            EB => go_on(1),
+            EB => {
+                self.state = State::Message;
+                go_on(0)
+            }
             _ => {
                 self.state = State::Message;
                 self.strike();

@@ -80,6 +80,16 @@ impl Observer {
         }
     }
 
+    /// Most bytes that an object beginning now can get.
+    #[must_use]
+    pub fn object_bytes_max(&self) -> u64 {
+        match self {
+            // The frame's end can come on top.
+            Self::Mllp(_) => MESSAGE_BYTES_MAX + 2,
+            Self::Opaque(_) => OPAQUE_BYTES_MAX,
+        }
+    }
+
     /// The silence after which [`silence`](Self::silence) is to be called; `None` while nothing is
     /// open, or while only bytes can end what is.
     #[must_use]

@@ -1,0 +1,9 @@
+//! The archive from tap to disk and back through the client library's reader.
+
+mod durability;
+mod gaps;
+mod keys;
+mod partition;
+mod rig;
+
+use rig::Rig;
