@@ -1,0 +1,166 @@
+//! Runs the scenarios at any size and prints what was seen; for figures, build with `--release`.
+
+#![expect(clippy::print_stdout, reason = "printing is its job")]
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+use cluster_tests::scenario;
+
+#[derive(Parser)]
+struct Args {
+    /// The tool under test.
+    #[arg(long, default_value = "target/release/ward")]
+    ward: PathBuf,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// python-hl7 on both ends; archive against stream.
+    Hl7 {
+        /// Messages.
+        #[arg(default_value_t = 1000)]
+        messages: usize,
+    },
+    /// Planted names on the wire and on disk.
+    Wire {
+        /// Messages.
+        #[arg(default_value_t = 200)]
+        messages: usize,
+    },
+    /// A client without a certificate.
+    Stranger,
+    /// SIGKILL of leader, edge and core in turn, then of everything.
+    Kills {
+        /// Rounds of three kills.
+        #[arg(default_value_t = 5)]
+        rounds: usize,
+    },
+    /// DisableKey on one node against Decrypt on the others.
+    Disabled {
+        /// Rounds of two tries.
+        #[arg(default_value_t = 100)]
+        rounds: usize,
+    },
+    /// Every ending, direct and through the pair.
+    Endings {
+        /// Rounds of all cases.
+        #[arg(default_value_t = 5)]
+        rounds: usize,
+    },
+}
+
+fn main() {
+    let Args { ward, what } = Args::parse();
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    match what {
+        What::Hl7 { messages } => hl7(&ward, dir.path(), messages),
+        What::Wire { messages } => wire(&ward, dir.path(), messages),
+        What::Stranger => stranger(&ward, dir.path()),
+        What::Kills { rounds } => kills(&ward, dir.path(), rounds),
+        What::Disabled { rounds } => disabled(&ward, dir.path(), rounds),
+        What::Endings { rounds } => endings(&ward, dir.path(), rounds),
+    }
+}
+
+fn hl7(ward: &Path, dir: &Path, messages: usize) {
+    let Some(seen) = scenario::hl7::run(ward, dir, messages) else {
+        println!("skipped: python-hl7 (install python3-hl7 or pip's hl7)");
+        return;
+    };
+    println!("{} messages, all answered, in order", seen.messages);
+    println!(
+        "objects to-service {}, to-device {}",
+        seen.objects.0, seen.objects.1
+    );
+    println!(
+        "joined equal to {} bytes sent, {} bytes received",
+        seen.bytes.0, seen.bytes.1
+    );
+}
+
+fn wire(ward: &Path, dir: &Path, messages: usize) {
+    let seen = scenario::wire::run(ward, dir, messages).expect("packets can be captured");
+    println!(
+        "segments with a planted name on the legs: {} (control)",
+        seen.on_the_legs
+    );
+    println!(
+        "segments between the gateways: {} (control)",
+        seen.between_gateways
+    );
+    println!(
+        "segments with a planted name elsewhere on loopback: {}",
+        seen.elsewhere
+    );
+    println!(
+        "files under the data directory: {}, with a planted name: {}",
+        seen.files.0, seen.files.1
+    );
+    println!(
+        "objects that give the name back through the KMS: {} (control)",
+        seen.opened
+    );
+}
+
+fn stranger(ward: &Path, dir: &Path) {
+    let seen = scenario::stranger::run(ward, dir);
+    for (who, bytes) in seen.tried {
+        println!("{who}: {bytes} bytes given");
+    }
+    println!(
+        "connections at the server behind the core: {}",
+        seen.upstream_connections
+    );
+}
+
+fn kills(ward: &Path, dir: &Path, rounds: usize) {
+    let seen = scenario::kills::run(ward, dir, rounds);
+    println!("victim   next message ms   next key ms   failed messages   failed keys");
+    for cut in &seen.cuts {
+        println!(
+            "{:<8} {:>15} {:>13} {:>17} {:>13}",
+            cut.victim,
+            cut.next_message.as_millis(),
+            cut.next_key.as_millis(),
+            cut.failed_messages,
+            cut.failed_keys
+        );
+    }
+    println!(
+        "acknowledged keys {}, missing afterwards {}",
+        seen.acknowledged, seen.missing
+    );
+    println!("messages answered {}", seen.answered);
+    println!(
+        "everything killed: `up` to the next answered message {} ms",
+        seen.power_cut.as_millis()
+    );
+}
+
+fn disabled(ward: &Path, dir: &Path, rounds: usize) {
+    let seen = scenario::disabled::run(ward, dir, rounds);
+    println!(
+        "refused with KEY_DISABLED: {} of {}",
+        seen.refused, seen.tried
+    );
+    println!("decrypted while enabled: {} (control)", seen.opened_before);
+}
+
+fn endings(ward: &Path, dir: &Path, rounds: usize) {
+    let rows = scenario::endings::run(ward, dir, rounds);
+    for row in &rows {
+        let verdict = if row.same() { "same" } else { "DIFFERENT" };
+        println!(
+            "{verdict:<10} {:<45} direct: {}; pair: {}",
+            row.name, row.direct, row.pair
+        );
+    }
+    println!(
+        "{} of {} the same",
+        rows.iter().filter(|row| row.same()).count(),
+        rows.len()
+    );
+}

@@ -1,0 +1,8 @@
+//! The stories of the whole stack, at any size; each returns what it saw.
+
+pub mod disabled;
+pub mod endings;
+pub mod hl7;
+pub mod kills;
+pub mod stranger;
+pub mod wire;

@@ -1,0 +1,93 @@
+//! Planted names: on the device's leg they are seen, between the gateways and on disk never.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use envelope::id::ObjectId;
+
+use crate::peer::{self, AckServer};
+use crate::sniff::{Sniffer, contains};
+use crate::stack::Plan;
+use crate::wait;
+
+/// What was seen.
+pub struct Report {
+    /// Segments with a planted name on the device's and the server's legs (the positive control).
+    pub on_the_legs: usize,
+    /// Segments with one anywhere else on loopback.
+    pub elsewhere: usize,
+    /// Segments between the gateways at all (the other positive control).
+    pub between_gateways: usize,
+    /// Files under the data directory, and how many contain a planted name.
+    pub files: (usize, usize),
+    /// Objects that give the name back when they are opened through the KMS.
+    pub opened: usize,
+}
+
+/// Runs it with `messages` messages.
+///
+/// # Errors
+/// When packets cannot be captured here.
+///
+/// # Panics
+/// When the stack does not come up.
+pub fn run(ward: &Path, dir: &Path, messages: usize) -> io::Result<Report> {
+    // Random, so that another test on this machine cannot be taken for this one.
+    let name = format!("CANARY{}", ObjectId::random());
+    let sniffer = Sniffer::start()?;
+    let server = AckServer::start();
+    let mut plan = Plan::new(ward, dir.join("data"));
+    let device = plan.route("mon-1", "hl7", server.address);
+    let stack = plan.start();
+    let status = stack.json(&["cluster", "status"]);
+    let core = status["gateways"].as_array().expect("an array").iter();
+    let core = core
+        .filter(|gateway| gateway["role"] == "core")
+        .find_map(|g| g["address"].as_str());
+    let core = core.expect("a core gateway").parse().expect("an address");
+    for number in 0..messages {
+        peer::exchange(device, &peer::message(&format!("M{number}"), &name))?;
+    }
+    let objects = wait::until("all messages are archived", || {
+        let objects = stack.objects();
+        (objects.len() >= 2 * messages).then_some(objects)
+    });
+    let opened = objects
+        .iter()
+        .filter(|object| object["direction"] == "to-service")
+        .filter_map(|object| object["object_id"].as_str())
+        .filter(|id| contains(&stack.ward(&["archive", "get", id]).stdout, name.as_bytes()))
+        .count();
+    let plan = stack.stop();
+
+    let mut report = Report {
+        on_the_legs: 0,
+        elsewhere: 0,
+        between_gateways: 0,
+        files: (0, 0),
+        opened,
+    };
+    for segment in sniffer.stop() {
+        let planted = contains(&segment.payload, name.as_bytes());
+        let leg = segment.touches(device) || segment.touches(server.address);
+        report.between_gateways += usize::from(segment.touches(core));
+        report.on_the_legs += usize::from(planted && leg);
+        report.elsewhere += usize::from(planted && !leg);
+    }
+    search(&plan.dir, name.as_bytes(), &mut report.files)?;
+    Ok(report)
+}
+
+fn search(folder: &Path, name: &[u8], files: &mut (usize, usize)) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            search(&path, name, files)?;
+        } else if path.is_file() {
+            files.0 += 1;
+            files.1 += usize::from(contains(&fs::read(&path)?, name));
+        }
+    }
+    Ok(())
+}

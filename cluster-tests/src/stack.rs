@@ -1,0 +1,271 @@
+//! Starts, kills and stops a whole `ward up`, and speaks to it through the tool.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal};
+
+use crate::wait;
+
+/// What to start.
+#[derive(Clone)]
+pub struct Plan {
+    /// The tool.
+    pub ward: PathBuf,
+    /// The data directory.
+    pub dir: PathBuf,
+    /// KMS nodes.
+    pub nodes: usize,
+    /// `DEVICE:PROTOCOL@LISTEN=UPSTREAM` each.
+    pub routes: Vec<String>,
+    /// Whether objects are archived.
+    pub archive: bool,
+}
+
+impl Plan {
+    /// A plan with three nodes, an archive and no route.
+    pub fn new(ward: impl Into<PathBuf>, dir: impl Into<PathBuf>) -> Self {
+        Self {
+            ward: ward.into(),
+            dir: dir.into(),
+            nodes: 3,
+            routes: Vec::new(),
+            archive: true,
+        }
+    }
+
+    /// Sets the number of nodes.
+    #[must_use]
+    pub fn nodes(mut self, nodes: usize) -> Self {
+        self.nodes = nodes;
+        self
+    }
+
+    /// Adds a route and returns where its device connects.
+    pub fn route(&mut self, device: &str, protocol: &str, upstream: SocketAddr) -> SocketAddr {
+        let listen = free_address();
+        self.routes
+            .push(format!("{device}:{protocol}@{listen}={upstream}"));
+        listen
+    }
+
+    /// Starts it and waits until every edge listener is bound.
+    ///
+    /// # Panics
+    /// When it ends or is not ready in time; its output goes into the message.
+    pub fn start(&self) -> Stack {
+        let ready = self.dir.with_extension("ready");
+        remove_if_there(&ready);
+        let talk = self.dir.with_extension("stderr");
+        let errors = fs::File::create(&talk).expect("the parent directory is writable");
+        let mut command = Command::new(&self.ward);
+        command.arg("up").arg("--data-dir").arg(&self.dir);
+        command.args(["--nodes", &self.nodes.to_string()]);
+        command.args(["--archive", if self.archive { "on" } else { "off" }]);
+        command.arg("--ready-file").arg(&ready);
+        for route in &self.routes {
+            command.args(["--route", route]);
+        }
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(errors);
+        let up = command.spawn().expect("the tool can be started");
+        let mut stack = Stack {
+            plan: self.clone(),
+            up,
+        };
+        wait::until("ward up is ready", || {
+            if let Some(status) = stack.up.try_wait().expect("our own child") {
+                let said = fs::read_to_string(&talk).unwrap_or_default();
+                panic!("ward up ended with {status}: {said}");
+            }
+            ready.exists().then_some(())
+        });
+        stack
+    }
+}
+
+/// A running `ward up`. Dropping it kills it.
+pub struct Stack {
+    plan: Plan,
+    up: Child,
+}
+
+impl Stack {
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        &self.plan.dir
+    }
+
+    /// Runs the tool against this stack.
+    ///
+    /// # Panics
+    /// When the tool cannot be started.
+    pub fn ward(&self, args: &[&str]) -> Output {
+        self.ward_with_input(args, b"")
+    }
+
+    /// Runs the tool with `input` on its standard input.
+    ///
+    /// # Panics
+    /// When the tool cannot be started.
+    pub fn ward_with_input(&self, args: &[&str], input: &[u8]) -> Output {
+        let mut child = Command::new(&self.plan.ward)
+            .arg("--data-dir")
+            .arg(self.dir())
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the tool can be started");
+        let mut stdin = child.stdin.take().expect("asked for a pipe");
+        let input = input.to_vec();
+        let feeder = std::thread::spawn(move || {
+            // A tool that refuses early closes its end; its exit code tells.
+            match io::Write::write_all(&mut stdin, &input) {
+                Ok(()) | Err(_) => drop(stdin),
+            }
+        });
+        let output = child.wait_with_output().expect("our own child");
+        feeder.join().expect("the feeder does not panic");
+        output
+    }
+
+    /// Runs the tool with `--output json` and parses what it says.
+    ///
+    /// # Panics
+    /// When it fails or says something else.
+    pub fn json(&self, args: &[&str]) -> serde_json::Value {
+        let args: Vec<&str> = args.iter().copied().chain(["--output", "json"]).collect();
+        let output = self.ward(&args);
+        assert!(
+            output.status.success(),
+            "ward {args:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        serde_json::from_slice(&output.stdout).expect("JSON on standard output")
+    }
+
+    /// The objects of the archive, oldest first.
+    pub fn objects(&self) -> Vec<serde_json::Value> {
+        let output = self.ward(&["archive", "list", "--output", "json"]);
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("a JSON line"))
+            .collect()
+    }
+
+    /// The process id in `run/<name>.pid`.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn pid(&self, name: &str) -> Pid {
+        let path = self.dir().join("run").join(format!("{name}.pid"));
+        wait::until("a pid file", || {
+            let text = fs::read_to_string(&path).ok()?;
+            Pid::from_raw(text.trim().parse().ok()?)
+        })
+    }
+
+    /// The names of the processes that have a pid file.
+    pub fn processes(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.dir().join("run")).expect("the run folder");
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter_map(|name| name.strip_suffix(".pid").map(str::to_owned))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Sends SIGKILL to a process of the stack.
+    pub fn kill(&self, name: &str) {
+        signal(self.pid(name), Signal::KILL);
+    }
+
+    /// The name of the leading node, once there is one.
+    pub fn leader(&self) -> String {
+        wait::until("a leader", || {
+            let output = self.ward(&["cluster", "status", "--output", "json"]);
+            let status: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+            Some(format!("node-{}", status["leader"].as_u64()?))
+        })
+    }
+
+    /// Sends SIGKILL to everything at once.
+    pub fn power_off(mut self) -> Plan {
+        let children: Vec<Pid> = self.processes().iter().map(|name| self.pid(name)).collect();
+        signal(Pid::from_child(&self.up), Signal::KILL);
+        for child in children {
+            signal(child, Signal::KILL);
+        }
+        self.up.wait().expect("our own child");
+        self.plan.clone()
+    }
+
+    /// Sends SIGTERM and waits for a clean end.
+    ///
+    /// # Panics
+    /// When it does not end with success.
+    pub fn stop(mut self) -> Plan {
+        signal(Pid::from_child(&self.up), Signal::TERM);
+        let status = wait::until("ward up stops", || {
+            self.up.try_wait().expect("our own child")
+        });
+        assert!(status.success(), "ward up ended with {status}");
+        self.plan.clone()
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // Its children end with it: they hold the other ends of its pipes.
+        if let Ok(None) = self.up.try_wait() {
+            signal(Pid::from_child(&self.up), Signal::KILL);
+            self.up.wait().expect("our own child");
+        }
+    }
+}
+
+/// Sends a signal; a process that is gone already is fine.
+pub fn signal(pid: Pid, signal: Signal) {
+    match rustix::process::kill_process(pid, signal) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+        Err(error) => panic!("cannot signal {pid:?}: {error}"),
+    }
+}
+
+/// An address of loopback on a port that the system had free.
+pub fn free_address() -> SocketAddr {
+    let [address] = free_addresses();
+    address
+}
+
+/// As many addresses of loopback, on different ports that the system had free.
+///
+/// # Panics
+/// When loopback has no port left.
+pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
+    // All are bound before the first is released, so that no port is given twice.
+    let listeners: [TcpListener; N] =
+        std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("it is bound"))
+}
+
+fn remove_if_there(path: &Path) {
+    match fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => panic!("cannot remove {}: {error}", path.display()),
+    }
+}

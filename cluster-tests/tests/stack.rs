@@ -1,0 +1,105 @@
+//! The whole stack as a user has it: real processes on loopback, one scenario a test.
+
+use std::path::Path;
+
+use cluster_tests::scenario;
+
+const WARD: &str = env!("CARGO_BIN_EXE_ward-cluster");
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+#[test]
+fn python_hl7_messages_are_answered_in_order_and_archived_exactly() {
+    let dir = folder();
+    match scenario::hl7::run(Path::new(WARD), dir.path(), 200) {
+        Some(report) => {
+            assert_eq!(report.messages, 200);
+            assert_eq!(
+                report.objects,
+                (200, 200),
+                "one object a message and direction"
+            );
+        }
+        None => eprintln!("skipped: python-hl7 (install python3-hl7 or pip's hl7)"),
+    }
+}
+
+#[test]
+fn planted_names_are_seen_on_the_legs_and_nowhere_else() {
+    let dir = folder();
+    let report = match scenario::wire::run(Path::new(WARD), dir.path(), 20) {
+        Ok(report) => report,
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            eprintln!("skipped: packet capture (needs CAP_NET_RAW)");
+            return;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    assert!(
+        report.on_the_legs > 0,
+        "positive control: the legs are clear"
+    );
+    assert!(
+        report.between_gateways > 0,
+        "positive control: the tunnel was captured"
+    );
+    assert_eq!(
+        report.elsewhere, 0,
+        "a planted name crossed loopback elsewhere"
+    );
+    assert!(report.files.0 > 10, "positive control: there are files");
+    assert_eq!(report.files.1, 0, "a planted name lies on disk");
+    assert_eq!(
+        report.opened, 20,
+        "positive control: the objects give it back"
+    );
+}
+
+#[test]
+fn a_stranger_gets_nothing() {
+    let dir = folder();
+    let report = scenario::stranger::run(Path::new(WARD), dir.path());
+    assert!(
+        report.tried.len() >= 4,
+        "three nodes and a core: {:?}",
+        report.tried
+    );
+    for (who, bytes) in &report.tried {
+        assert_eq!(*bytes, 0, "{who} gave {bytes} bytes to a stranger");
+    }
+    assert_eq!(report.upstream_connections, 0);
+}
+
+#[test]
+fn kills_lose_nothing_acknowledged() {
+    let dir = folder();
+    let report = scenario::kills::run(Path::new(WARD), dir.path(), 1);
+    assert_eq!(report.cuts.len(), 3);
+    assert!(report.acknowledged > 0);
+    assert_eq!(report.missing, 0, "acknowledged keys are missing");
+}
+
+#[test]
+fn a_key_disabled_through_one_node_is_refused_by_each_other() {
+    let dir = folder();
+    let report = scenario::disabled::run(Path::new(WARD), dir.path(), 10);
+    assert_eq!(report.opened_before, 30);
+    assert_eq!((report.tried, report.refused), (20, 20));
+}
+
+#[test]
+fn endings_are_the_same_as_on_one_wire() {
+    let dir = folder();
+    let rows = scenario::endings::run(Path::new(WARD), dir.path(), 1);
+    for row in &rows {
+        assert!(
+            row.same(),
+            "{}: direct: {}; pair: {}",
+            row.name,
+            row.direct,
+            row.pair
+        );
+    }
+}
