@@ -88,7 +88,6 @@ impl From<ProposeError> for Failure {
             ProposeError::Unknown | ProposeError::Stopped => Reason::Unavailable,
             ProposeError::NoQuorum => Reason::NoQuorum,
             ProposeError::StorageFull => Reason::StorageFull,
-            ProposeError::NotYet => Reason::Internal,
         };
         Self::new(reason, error.to_string())
     }
@@ -101,7 +100,6 @@ impl From<BarrierError> for Failure {
             BarrierError::NoQuorum => Reason::NoQuorum,
             BarrierError::Behind => Reason::NotLinearizable,
             BarrierError::Stopped => Reason::Unavailable,
-            BarrierError::NotYet => Reason::Internal,
         };
         Self::new(reason, error.to_string())
     }
@@ -112,7 +110,6 @@ impl From<WaitError> for Failure {
         let reason = match error {
             WaitError::TimedOut { .. } => Reason::NotLinearizable,
             WaitError::Stopped => Reason::Unavailable,
-            WaitError::NotYet => Reason::Internal,
         };
         Self::new(reason, error.to_string())
     }

@@ -156,10 +156,7 @@ fn finish(
     {
         writes.remove(RecordId::IdempotencyExpiry(at, id));
         // The same id may have been given a new answer, by this very entry or an earlier one.
-        let rewritten = writes
-            .pairs()
-            .iter()
-            .any(|(written, _)| *written == RecordId::Idempotency(id));
+        let rewritten = writes.touches(&RecordId::Idempotency(id));
         let same = index
             .idempotency(&id)
             .is_some_and(|kept| kept.expires_ms == at);

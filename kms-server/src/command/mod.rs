@@ -21,6 +21,10 @@ mod record_certificate;
 mod refusal;
 mod rotate_key;
 mod set_key_state;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod writes;
 
 use serde::{Deserialize, Serialize};
@@ -39,7 +43,7 @@ pub use record_certificate::RecordCertificate;
 pub use refusal::Refusal;
 pub use rotate_key::RotateKey;
 pub use set_key_state::SetKeyState;
-pub(crate) use writes::Writes;
+pub(crate) use writes::{Write, Writes};
 
 /// A write. New variants go to the end: their numbers are in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

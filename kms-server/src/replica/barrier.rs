@@ -1,4 +1,22 @@
 //! The read barrier: proof that everything answered before a request began is applied here.
+//!
+//! Batched: one task runs rounds; a round confirms the leader once, for all requests that arrived
+//! before it started. A request that arrives during a round waits for the next, because the round
+//! under way may have been confirmed before the request began.
+
+use openraft::ReadPolicy;
+use openraft::errors::{LinearizableReadError, RaftError};
+use openraft::raft::linearizable_read::LinearizerOption;
+use tokio::sync::{mpsc, oneshot};
+use ward_proto::peer::v1::ReadIndexRequest;
+
+use super::BarrierError;
+use super::limits::{
+    BARRIER_ATTEMPT_TIMEOUT, BARRIER_QUEUE_MAX, BARRIER_RETRY, BARRIER_ROUND_TIMEOUT,
+};
+use crate::raft::network::{Lane, Peers, request_for};
+use crate::raft::{RaftHandle, TypeConfig};
+use crate::state::NodeId;
 
 /// Made by [`super::Replica::read_barrier`] alone; who serves a linearizable read demands one.
 #[derive(Clone, Copy, Debug)]
@@ -7,8 +25,108 @@ pub struct ReadBarrier {
 }
 
 impl ReadBarrier {
+    pub(super) fn passed(index: u64) -> Self {
+        Self { index }
+    }
+
     /// This node had applied at least this much when the barrier was passed.
     pub fn index(self) -> u64 {
         self.index
+    }
+}
+
+type Waiting = oneshot::Sender<Result<u64, BarrierError>>;
+
+/// The way to the rounds.
+#[derive(Clone, Debug)]
+pub(super) struct Rounds {
+    queue: mpsc::Sender<Waiting>,
+}
+
+impl Rounds {
+    /// The way, and the task that runs the rounds; it ends when the last handle is gone.
+    pub(super) fn new(confirm: Confirm) -> (Self, impl Future<Output = ()> + Send) {
+        let (queue, waiting) = mpsc::channel(BARRIER_QUEUE_MAX);
+        (Self { queue }, run(confirm, waiting))
+    }
+
+    /// The index that a round, started from now on, confirms.
+    pub(super) async fn read_index(&self) -> Result<u64, BarrierError> {
+        let (answer, waiting) = oneshot::channel();
+        let queued = self.queue.send(answer).await;
+        queued.map_err(|_| BarrierError::Stopped)?;
+        waiting.await.map_err(|_| BarrierError::Stopped)?
+    }
+}
+
+async fn run(confirm: Confirm, mut queue: mpsc::Receiver<Waiting>) {
+    let mut round = Vec::new();
+    // Everything taken here is in the queue, so it arrived, before the round starts.
+    while queue.recv_many(&mut round, BARRIER_QUEUE_MAX).await > 0 {
+        let confirmed = confirm.round().await;
+        for waiting in round.drain(..) {
+            // Who gave up meanwhile does not listen.
+            waiting.send(confirmed).ok();
+        }
+    }
+}
+
+/// Confirms who leads, once.
+#[derive(Debug)]
+pub(super) struct Confirm {
+    pub(super) own_id: NodeId,
+    pub(super) raft: RaftHandle,
+    pub(super) peers: std::sync::Arc<Peers>,
+}
+
+impl Confirm {
+    /// Tries until somebody is confirmed or the time is up: who asks during an election is
+    /// answered after it.
+    async fn round(&self) -> Result<u64, BarrierError> {
+        let deadline = sys::clock::monotonic() + BARRIER_ROUND_TIMEOUT;
+        loop {
+            match self.attempt().await {
+                Err(BarrierError::NoLeader | BarrierError::NoQuorum)
+                    if sys::clock::monotonic() < deadline => {}
+                confirmed => return confirmed,
+            }
+            tokio::time::sleep(BARRIER_RETRY).await;
+        }
+    }
+
+    async fn attempt(&self) -> Result<u64, BarrierError> {
+        match self.raft.current_leader().await {
+            None => Err(BarrierError::NoLeader),
+            Some(leader) if leader == self.own_id => self.here().await,
+            Some(leader) => self.at(leader).await,
+        }
+    }
+
+    /// This node leads: a round of heartbeats confirms it.
+    async fn here(&self) -> Result<u64, BarrierError> {
+        let option = LinearizerOption::from(ReadPolicy::ReadIndex)
+            .with_wait_timeout(BARRIER_ATTEMPT_TIMEOUT);
+        match self.raft.get_read_linearizer(option).await {
+            Ok(linearizer) => Ok(linearizer.read_log_id().index()),
+            Err(error) => Err(explain(&error)),
+        }
+    }
+
+    /// Another node leads: it runs a round of its own, started after this one.
+    async fn at(&self, leader: NodeId) -> Result<u64, BarrierError> {
+        let mut client = self.peers.client(leader, Lane::Control);
+        let asking = client.read_index(request_for(leader, ReadIndexRequest {}));
+        match tokio::time::timeout(BARRIER_ROUND_TIMEOUT, asking).await {
+            Ok(Ok(answer)) => Ok(answer.get_ref().index),
+            Ok(Err(_)) | Err(_) => Err(BarrierError::NoQuorum),
+        }
+    }
+}
+
+fn explain(error: &RaftError<TypeConfig, LinearizableReadError<TypeConfig>>) -> BarrierError {
+    match error {
+        RaftError::APIError(LinearizableReadError::ForwardToLeader(_)) => BarrierError::NoLeader,
+        RaftError::APIError(LinearizableReadError::QuorumNotEnough(_)) => BarrierError::NoQuorum,
+        RaftError::Fatal(_) => BarrierError::Stopped,
     }
 }

@@ -2,6 +2,8 @@
 
 use envelope::id::KeyId;
 
+use crate::state::Role;
+
 /// One applied change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -22,6 +24,8 @@ pub enum Event {
     Policy,
     /// A gateway's announcement.
     Gateway(String),
+    /// An identity: joined, renewed or revoked.
+    Identity(Role, String),
     /// Everything may have: a snapshot was installed.
     Everything,
 }

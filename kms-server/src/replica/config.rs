@@ -1,23 +1,22 @@
 //! What a replica is opened with.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-use envelope::id::ClusterId;
 
 use crate::raft::Member;
 use crate::raft::peer::PeerConnector;
 use crate::state::NodeId;
 
 /// What a replica is opened with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ReplicaConfig {
     /// This node.
     pub node_id: NodeId,
-    /// Its cluster.
-    pub cluster_id: ClusterId,
-    /// The node's data directory; holds `identity.toml`, `log/`, `state/`, `snapshots/`.
+    /// The node's data directory; `log/`, `log.floor`, `state/`, `state.boot` and `snapshots/` in
+    /// it are the replica's.
     pub dir: PathBuf,
     /// Where this node is reached now, and its public key.
     pub member: Member,
@@ -25,4 +24,18 @@ pub struct ReplicaConfig {
     pub hints: BTreeMap<NodeId, String>,
     /// Makes connections to peers.
     pub connector: Arc<dyn PeerConnector>,
+    /// Whether the identity file says that this node's log ever held anything.
+    pub initialised: bool,
+    /// Writes that into the identity file, durably. Called once, off the runtime, before the first
+    /// vote or entry of a node that was not initialised is acknowledged.
+    pub mark_initialised: Arc<dyn Fn() -> io::Result<()> + Send + Sync>,
+}
+
+impl fmt::Debug for ReplicaConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplicaConfig")
+            .field("node_id", &self.node_id)
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
+    }
 }

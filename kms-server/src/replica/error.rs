@@ -9,21 +9,6 @@ use crate::state::NodeId;
 /// Why a replica was not opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// The code is not there yet.
-    #[error("not built yet")]
-    NotYet,
-    /// The directory belongs to another node or cluster.
-    #[error(
-        "{path} belongs to node {found} of cluster {cluster}; give this node its own directory"
-    )]
-    Foreign {
-        /// Which file says so.
-        path: String,
-        /// Whose it is.
-        found: NodeId,
-        /// Of which cluster.
-        cluster: String,
-    },
     /// The node was initialised, but its log is empty or ends before what it is known to hold.
     #[error(
         "the log of node {node} was lost or shortened ({detail}); it must not vote under its old \
@@ -70,9 +55,6 @@ pub enum OpenError {
 /// Why a write was not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ProposeError {
-    /// The code is not there yet.
-    #[error("not built yet")]
-    NotYet,
     /// The command was applied and refused; nothing changed.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -100,9 +82,6 @@ pub enum ProposeError {
 /// Why no read barrier was passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BarrierError {
-    /// The code is not there yet.
-    #[error("not built yet")]
-    NotYet,
     /// No leader is known.
     #[error("no leader is known")]
     NoLeader,
@@ -120,9 +99,6 @@ pub enum BarrierError {
 /// Why an index was not reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum WaitError {
-    /// The code is not there yet.
-    #[error("not built yet")]
-    NotYet,
     /// Not in time.
     #[error("this node did not apply index {at_least} in time")]
     TimedOut {

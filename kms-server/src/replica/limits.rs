@@ -1,5 +1,7 @@
 //! The named bounds of the replica. The API's own stand in its modules.
 
+use std::time::Duration;
+
 /// The largest sealed blob of one record: with its clear fields it stays below the 64 KiB that
 /// sled keeps inline.
 pub const SEALED_BYTES_MAX: usize = 48 * 1024;
@@ -19,3 +21,146 @@ pub const IDENTITY_KEYS_MAX: usize = 8;
 pub const IDEMPOTENCY_SWEEP_MAX: usize = 4;
 
 const _: () = assert!(IDEMPOTENCY_SWEEP_MAX > 1);
+
+/// The size of one file of the Raft log.
+pub const LOG_FILE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// The Raft log is compacted once its files take more than this.
+pub const LOG_PURGE_BYTES: u64 = 256 * 1024 * 1024;
+
+/// How many of the newest log entries are kept in memory, for replication without disk reads.
+pub const LOG_RECENT_ENTRIES_MAX: usize = 4096;
+
+/// How many bytes of them.
+pub const LOG_RECENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How many entries one read for replication takes.
+pub const LOG_READ_ENTRIES_MAX: u64 = 300;
+
+/// How many writes may wait for the log.
+pub const LOG_QUEUE_JOBS_MAX: usize = 1024;
+
+/// How many of them share one fdatasync.
+pub const LOG_GROUP_JOBS_MAX: usize = 256;
+
+/// How many bytes share one fdatasync.
+pub const LOG_GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+const _: () = assert!(LOG_FILE_BYTES < LOG_PURGE_BYTES);
+const _: () = assert!((LOG_GROUP_BYTES_MAX as u64) < LOG_FILE_BYTES);
+
+/// sled's cache. Reads are served from the memory index; this only serves writes and loading.
+pub const SLED_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How many records go into one sled batch when a snapshot is installed.
+pub const SLED_INSTALL_BATCH: u64 = 1024;
+
+/// How many changes a slow watcher may lag behind before it has to start over.
+pub const CHANGES_MAX: usize = 1024;
+
+/// How many entries are applied in one go off the runtime.
+pub const APPLY_CHUNK: usize = 64;
+
+/// How many records a snapshot builder takes while it holds the index.
+pub const SNAPSHOT_PAGE: usize = 256;
+
+/// The longest record in a snapshot; a longer length is damage.
+pub const SNAPSHOT_RECORD_BYTES_MAX: u32 = 1024 * 1024;
+
+/// The longest description of a snapshot (log id, membership).
+pub const SNAPSHOT_META_BYTES_MAX: u32 = 64 * 1024;
+
+/// The bytes of a snapshot sent in one message.
+pub const SNAPSHOT_CHUNK_BYTES: usize = 256 * 1024;
+
+/// How many bytes of entries one read for replication takes; one entry may be more.
+pub const LOG_READ_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The largest message between peers: one read for replication, and an entry beyond it.
+pub const PEER_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+const _: () = assert!(LOG_READ_BYTES_MAX * 2 <= PEER_MESSAGE_BYTES_MAX);
+const _: () = assert!(SNAPSHOT_CHUNK_BYTES < PEER_MESSAGE_BYTES_MAX);
+
+/// How long one attempt to connect to a peer may take.
+pub const PEER_CONNECT_TIMEOUT: Duration = Duration::from_millis(1_000);
+
+/// How often a silent connection to a peer is probed.
+pub const PEER_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long a probe may go unanswered.
+pub const PEER_KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a peer may take to make one batch of entries durable.
+pub const APPEND_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long one transfer of a snapshot may take.
+pub const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How often a leader tells that it leads.
+pub const HEARTBEAT_INTERVAL_MS: u64 = 100;
+
+/// The shortest time, beyond the lease, after which a follower stands for election.
+pub const ELECTION_TIMEOUT_MIN_MS: u64 = 150;
+
+/// The longest such time, and the leader's lease: three heartbeats may be lost.
+pub const ELECTION_TIMEOUT_MAX_MS: u64 = 300;
+
+const _: () = assert!(HEARTBEAT_INTERVAL_MS < ELECTION_TIMEOUT_MIN_MS);
+const _: () = assert!(ELECTION_TIMEOUT_MIN_MS < ELECTION_TIMEOUT_MAX_MS);
+
+/// How many entries after a snapshot the next one is taken.
+pub const SNAPSHOT_ENTRIES: u64 = 50_000;
+
+/// How many entries below a snapshot are kept, for followers that are a little behind.
+pub const LOG_KEPT_ENTRIES: u64 = 10_000;
+
+/// How many requests may wait for a read barrier.
+pub const BARRIER_QUEUE_MAX: usize = 4_096;
+
+/// How long one attempt to confirm the leader may take.
+pub const BARRIER_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(600);
+
+/// How long a round goes on trying, over an election for instance.
+pub const BARRIER_ROUND_TIMEOUT: Duration = Duration::from_millis(1_500);
+
+/// The pause between its attempts.
+pub const BARRIER_RETRY: Duration = Duration::from_millis(20);
+
+/// How long a node may take to catch up to a confirmed index.
+pub const BARRIER_APPLY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a write may take to be acknowledged by a quorum and applied.
+pub const PROPOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often the membership is looked at when nothing else happens.
+pub const MEMBERSHIP_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long one change of it may take.
+pub const MEMBERSHIP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one announcement of this node's addresses may take.
+pub const ANNOUNCE_TIMEOUT: Duration = Duration::from_millis(1_000);
+
+/// How many entries a learner may lack when it becomes a voter.
+pub const LEARNER_LAG_MAX: u64 = 64;
+
+/// How long a new cluster may take to elect its only node, and a leader to hand over.
+pub const ELECTION_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a hand-over may take before the leader stops anyway.
+pub const HAND_OVER_TIMEOUT: Duration = Duration::from_millis(1_000);
+
+/// How long a node whose log lost its end waits for a leader to bring it up to date. Beyond it,
+/// the node votes again: after a power cut of the whole cluster every log may end in a write that
+/// was never acknowledged, and somebody has to lead.
+pub const CATCH_UP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long closing waits for the log's thread.
+pub const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Writes are refused when less than this part of the disk is free …
+pub const DISK_RESERVE_DIVISOR: u64 = 20;
+
+/// … or less than this, whichever is smaller.
+pub const DISK_RESERVE_BYTES_MAX: u64 = 64 * 1024 * 1024;

@@ -1,39 +1,77 @@
 //! The replica: this node's copy of the cluster's state, and the way to change it.
 //!
-//! The API proposes, reads, waits and watches here and knows nothing of Raft.
+//! The API proposes, reads, waits and watches here and knows nothing of Raft. `open` brings up
+//! what is on disk, `propose` writes, `barrier` makes reads linearizable, `membership` keeps the
+//! members as they should be, `stop` ends it.
 
 mod barrier;
 mod change;
 mod config;
+mod disk;
 mod error;
 pub mod limits;
+mod membership;
+mod open;
+mod peers;
+mod propose;
 mod status;
+mod stop;
+#[cfg(test)]
+mod tests;
+mod vigil;
 
+use std::fmt;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use openraft::async_runtime::WatchReceiver;
 use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
 
-use crate::command::{Genesis, Outcome, Proposal};
-use crate::raft::Member;
+use self::barrier::{Confirm, Rounds};
+use self::disk::Disk;
+use self::membership::Membership;
+use self::open::OnDisk;
+use self::vigil::Vigil;
+use crate::raft::network::{Network, Peers};
+use crate::raft::{Core, Floor, LogShared, Member, RaftHandle, StateMachine};
 use crate::state::{Addresses, Index, NodeId};
 
 pub use barrier::ReadBarrier;
 pub use change::{Change, Event};
 pub use config::ReplicaConfig;
 pub use error::{BarrierError, OpenError, ProposeError, WaitError};
+pub use propose::Applied;
 pub use status::{MemberStatus, ReplicaRole, Status};
 
 /// A handle to this node's replica; clones are cheap and the same replica.
-#[derive(Clone, Debug)]
-pub struct Replica {}
+#[derive(Clone)]
+pub struct Replica {
+    inner: Arc<Inner>,
+}
 
-/// A command that was applied on this node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Applied {
-    /// The log index at which the answer first stood; this node has applied at least this much.
-    pub index: u64,
-    /// The answer.
-    pub outcome: Outcome,
+struct Inner {
+    node_id: NodeId,
+    member: Member,
+    raft: RaftHandle,
+    core: Arc<Core>,
+    peers: Arc<Peers>,
+    rounds: Rounds,
+    membership: Arc<Membership>,
+    disk: Disk,
+    floor: Floor,
+    /// Weak, so that the log closes with Raft and not with the last handle.
+    log: Weak<LogShared>,
+    vigil: Vigil,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl fmt::Debug for Replica {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replica")
+            .field("node_id", &self.inner.node_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Replica {
@@ -41,39 +79,82 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// When the directory is another node's, newer, damaged, or its log was shortened.
-    pub async fn open(_config: ReplicaConfig) -> Result<Self, OpenError> {
-        Err(OpenError::NotYet)
+    /// When the directory is newer, damaged, or its log was shortened.
+    pub async fn open(config: ReplicaConfig) -> Result<Self, OpenError> {
+        let settings = open::raft_config()?;
+        let opening = config.clone();
+        let on_disk = tokio::task::spawn_blocking(move || open::open(&opening))
+            .await
+            .map_err(|error| OpenError::Raft(error.to_string()))??;
+        let OnDisk {
+            log,
+            core,
+            floor,
+            tail_dropped,
+        } = on_disk;
+        let shared = Arc::downgrade(&log.shared());
+        let peers = Peers::new(config.connector, config.hints);
+        let network = Network::new(config.node_id, peers.clone());
+        let machine = StateMachine::new(core.clone());
+        let raft = RaftHandle::build(config.node_id, settings, network, log, machine)
+            .await
+            .map_err(|error| OpenError::Raft(error.to_string()))?;
+        let membership = Arc::new(Membership::new(
+            config.node_id,
+            config.member.addresses.clone(),
+            raft.clone(),
+            core.clone(),
+            peers.clone(),
+        ));
+        let (rounds, confirming) = Rounds::new(Confirm {
+            own_id: config.node_id,
+            raft: raft.clone(),
+            peers: peers.clone(),
+        });
+        let vigil = Vigil::new(tail_dropped, &raft);
+        let tasks = vec![
+            sys::task::spawn("read-barrier", confirming),
+            sys::task::spawn("membership", membership.clone().run()),
+            sys::task::spawn("vigil", vigil.clone().run(raft.clone())),
+            sys::task::spawn(
+                "log-floor",
+                stop::raise_with_snapshots(raft.clone(), shared.clone(), floor.clone()),
+            ),
+        ];
+        raft.run();
+        let inner = Inner {
+            node_id: config.node_id,
+            member: config.member,
+            raft,
+            core,
+            peers,
+            rounds,
+            membership,
+            disk: Disk::new(config.dir, shared.clone()),
+            floor,
+            log: shared,
+            vigil,
+            tasks: Mutex::new(tasks),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
-    /// Begins a new cluster with this node as its only member. On a cluster that has begun,
-    /// does nothing.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::propose`].
-    pub async fn initialize(&self, _genesis: Genesis) -> Result<(), ProposeError> {
-        Err(ProposeError::NotYet)
-    }
-
-    /// Proposes a write; answers once it is durable on a quorum and applied here.
-    ///
-    /// # Errors
-    ///
-    /// [`ProposeError`]; of some it is unknown whether the write happened, see there.
-    pub async fn propose(&self, _proposal: Proposal) -> Result<Applied, ProposeError> {
-        Err(ProposeError::NotYet)
+    /// This node.
+    pub fn node_id(&self) -> NodeId {
+        self.inner.node_id
     }
 
     /// Reads the state as this node has applied it, perhaps stale. Keep `read` short: apply
     /// waits for it.
     pub fn read<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
-        read(&Index::default())
+        read(&self.inner.core.cell.index())
     }
 
     /// How far this node has applied the log.
     pub fn applied_index(&self) -> u64 {
-        0
+        self.inner.core.cell.applied_index()
     }
 
     /// Waits until this node has applied at least this much.
@@ -81,51 +162,61 @@ impl Replica {
     /// # Errors
     ///
     /// When it did not within `patience`, or the replica stopped.
-    pub async fn wait_applied(&self, _at_least: u64, _patience: Duration) -> Result<(), WaitError> {
-        Err(WaitError::NotYet)
+    pub async fn wait_applied(&self, at_least: u64, patience: Duration) -> Result<(), WaitError> {
+        let mut applied = self.inner.core.cell.watch_applied();
+        let reached = applied.wait_for(|index| *index >= at_least);
+        match tokio::time::timeout(patience, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(WaitError::Stopped),
+            Err(_) => Err(WaitError::TimedOut { at_least }),
+        }
     }
 
     /// Waits until everything answered before this call began is applied here.
     ///
     /// # Errors
     ///
-    /// Without a leader or a quorum.
+    /// Without a leader or a quorum, or when this node does not catch up.
     pub async fn read_barrier(&self) -> Result<ReadBarrier, BarrierError> {
-        Err(BarrierError::NotYet)
+        let index = self.inner.rounds.read_index().await?;
+        match self
+            .wait_applied(index, limits::BARRIER_APPLY_TIMEOUT)
+            .await
+        {
+            Ok(()) => Ok(ReadBarrier::passed(index)),
+            Err(WaitError::TimedOut { .. }) => Err(BarrierError::Behind),
+            Err(WaitError::Stopped) => Err(BarrierError::Stopped),
+        }
+    }
+
+    /// The index that a round confirms which starts after this call began; for peers. Only a
+    /// leader answers: two followers that take each other for the leader must not wait in a ring.
+    pub(crate) async fn confirm_read_index(&self) -> Result<u64, BarrierError> {
+        match self.leader() {
+            Some((leader, _)) if leader == self.inner.node_id => {
+                self.inner.rounds.read_index().await
+            }
+            Some(_) | None => Err(BarrierError::NoLeader),
+        }
     }
 
     /// Changes as this node applies them. Who lags gets `Lagged` and must forget what it cached.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
-        broadcast::channel(1).1
-    }
-
-    /// What this node knows of itself and the members.
-    pub fn status(&self) -> Status {
-        Status::default()
+        self.inner.core.cell.watch_changes()
     }
 
     /// The leader, when one is known, and how it is reached.
     pub fn leader(&self) -> Option<(NodeId, Member)> {
-        None
-    }
-
-    /// A member by its id.
-    pub fn member(&self, _node: NodeId) -> Option<Member> {
-        None
-    }
-
-    /// The member that holds this public key (SubjectPublicKeyInfo, DER): a listener for peers
-    /// admits nobody else. A node that was let in but is not a member yet is found too.
-    pub fn member_by_public_key(&self, _public_key: &[u8]) -> Option<NodeId> {
-        None
+        let leader = self.inner.raft.metrics().borrow_watched().current_leader?;
+        Some((leader, self.member(leader)?))
     }
 
     /// Says that this node is reached at other addresses now; repeated until it is recorded.
-    pub fn announce(&self, _addresses: Addresses) {}
+    pub fn announce(&self, addresses: Addresses) {
+        self.inner.membership.moved(addresses);
+    }
 
-    /// Hands leadership to another voter, if this node leads and there is one.
-    pub async fn hand_over(&self) {}
-
-    /// Stops taking part, with everything on disk.
-    pub async fn shutdown(&self) {}
+    pub(crate) fn raft(&self) -> &RaftHandle {
+        &self.inner.raft
+    }
 }

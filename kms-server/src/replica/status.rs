@@ -1,5 +1,9 @@
 //! What a node knows of itself and the members, without asking anyone.
 
+use openraft::ServerState;
+use openraft::async_runtime::WatchReceiver;
+
+use super::Replica;
 use crate::raft::Member;
 use crate::state::NodeId;
 
@@ -49,4 +53,42 @@ pub struct Status {
     pub snapshot_index: u64,
     /// Everyone it knows, by id.
     pub members: Vec<MemberStatus>,
+}
+
+impl Replica {
+    /// What this node knows of itself and the members.
+    pub fn status(&self) -> Status {
+        let metrics = self.inner.raft.metrics().borrow_watched().clone();
+        let membership = metrics.membership_config.membership();
+        let voters: Vec<NodeId> = membership.voter_ids().collect();
+        let members = membership.nodes().map(|(node_id, member)| MemberStatus {
+            node_id: *node_id,
+            member: member.clone(),
+            voter: voters.contains(node_id),
+        });
+        let role = match metrics.running_state {
+            Ok(()) => role(metrics.state),
+            Err(_) => ReplicaRole::Stopped,
+        };
+        Status {
+            node_id: self.inner.node_id,
+            role,
+            leader: metrics.current_leader,
+            term: metrics.current_term,
+            last_log_index: metrics.last_log_index.unwrap_or_default(),
+            applied_index: self.applied_index(),
+            snapshot_index: metrics.snapshot.map_or(0, |log_id| log_id.index),
+            members: members.collect(),
+        }
+    }
+}
+
+fn role(state: ServerState) -> ReplicaRole {
+    match state {
+        ServerState::Learner => ReplicaRole::Learner,
+        ServerState::Follower => ReplicaRole::Follower,
+        ServerState::Candidate => ReplicaRole::Candidate,
+        ServerState::Leader => ReplicaRole::Leader,
+        ServerState::Shutdown => ReplicaRole::Stopped,
+    }
 }

@@ -1,5 +1,7 @@
 //! The applied state: records, the memory index that reads are served from, and its store on disk.
 
+mod applied;
+mod cell;
 mod cluster;
 mod device;
 mod gateway;
@@ -8,10 +10,14 @@ mod idempotency;
 mod identity;
 mod index;
 mod key;
+mod pin;
 mod policy;
 mod record;
+mod store;
 pub(crate) mod wire;
 
+pub(crate) use applied::Applied;
+pub(crate) use cell::StateCell;
 pub use cluster::{ClusterRecord, Counters, SealWrap};
 pub use device::{DeviceRecord, DeviceState};
 pub use gateway::GatewayRecord;
@@ -22,8 +28,10 @@ pub use identity::{
 };
 pub use index::Index;
 pub use key::{KeyRecord, KeyState, VersionRecord};
+pub(crate) use pin::Pin;
 pub use policy::PolicyRecord;
 pub use record::{Record, RecordId};
+pub(crate) use store::Store;
 
 /// The version of everything stored: records, log entries, snapshots.
 pub const FORMAT_VERSION: u32 = 1;

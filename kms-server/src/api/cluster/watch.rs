@@ -138,6 +138,6 @@ fn tell(node: &Node, event: &Event) -> Option<Told> {
         }),
         // Permissions may be less now, or anything may have changed.
         Event::Policy | Event::Everything => Some(Told::Resync(Resync {})),
-        Event::Device(_) | Event::Gateway(_) => None,
+        Event::Device(_) | Event::Gateway(_) | Event::Identity(..) => None,
     }
 }

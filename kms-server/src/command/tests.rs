@@ -1,0 +1,1 @@
+//! Apply, verb by verb.

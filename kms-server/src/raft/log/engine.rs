@@ -1,0 +1,292 @@
+//! raft-engine, wrapped: what is stored under which name, and in what form.
+//!
+//! One group. Entries are byte strings: the index (8 bytes, big-endian), then postcard of openraft's
+//! entry. Beside them a few named values: format, vote, committed, purge mark, and `void_from`, from
+//! which index on entries do not count after a truncation (raft-engine truncates only when it
+//! appends).
+
+use std::io;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use openraft::alias::{EntryOf, LogIdOf, VoteOf};
+use openraft::entry::RaftEntry;
+use protobuf::well_known_types::BytesValue;
+use raft_engine::{Command, Config, Engine, LogBatch, MessageExt, ReadableSize, RecoveryMode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use crate::raft::TypeConfig;
+use crate::replica::limits::{LOG_FILE_BYTES, LOG_PURGE_BYTES};
+use crate::state::FORMAT_VERSION;
+
+/// The one Raft group of this node's engine.
+const GROUP: u64 = 1;
+
+const FORMAT: &[u8] = b"format";
+const VOTE: &[u8] = b"vote";
+const COMMITTED: &[u8] = b"committed";
+const PURGED: &[u8] = b"purged";
+const VOID_FROM: &[u8] = b"void_from";
+
+/// Why the log was not opened.
+#[derive(Debug, Error)]
+pub(crate) enum EngineError {
+    /// Written by a newer version.
+    #[error("the log has format version {0}")]
+    Newer(u32),
+    /// Not what it should be.
+    #[error("the log is damaged")]
+    Damaged(#[source] io::Error),
+}
+
+/// An entry in its stored form.
+#[derive(Clone, Debug)]
+pub(super) struct StoredEntry {
+    pub(super) index: u64,
+    message: BytesValue,
+}
+
+impl StoredEntry {
+    pub(super) fn new(entry: &EntryOf<TypeConfig>) -> io::Result<Self> {
+        let index = entry.index();
+        let mut message = BytesValue::new();
+        message.value =
+            postcard::to_extend(entry, index.to_be_bytes().to_vec()).map_err(damaged)?;
+        Ok(Self { index, message })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.message.value.len()
+    }
+}
+
+struct Entries;
+
+impl MessageExt for Entries {
+    type Entry = BytesValue;
+
+    fn index(entry: &BytesValue) -> u64 {
+        entry
+            .value
+            .first_chunk()
+            .map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    }
+}
+
+/// What one write to the engine holds; all of it is durable, or none.
+#[derive(Default)]
+pub(super) struct Batch(LogBatch);
+
+impl Batch {
+    pub(super) fn append(&mut self, entries: &[StoredEntry]) -> io::Result<()> {
+        let messages: Vec<BytesValue> = entries.iter().map(|e| e.message.clone()).collect();
+        // What comes after a truncation replaces it.
+        self.0.delete(GROUP, VOID_FROM.to_vec());
+        self.0
+            .add_entries::<Entries>(GROUP, &messages)
+            .map_err(engine_error)
+    }
+
+    pub(super) fn vote(&mut self, vote: &VoteOf<TypeConfig>) -> io::Result<()> {
+        self.put(VOTE, vote)
+    }
+
+    pub(super) fn committed(&mut self, committed: &Option<LogIdOf<TypeConfig>>) -> io::Result<()> {
+        self.put(COMMITTED, committed)
+    }
+
+    pub(super) fn void_from(&mut self, index: u64) -> io::Result<()> {
+        self.put(VOID_FROM, &index)
+    }
+
+    pub(super) fn purge(&mut self, purged: &LogIdOf<TypeConfig>) -> io::Result<()> {
+        self.put(PURGED, purged)?;
+        let index = purged.index + 1;
+        self.0.add_command(GROUP, Command::Compact { index });
+        Ok(())
+    }
+
+    fn format(&mut self) -> io::Result<()> {
+        self.put(FORMAT, &FORMAT_VERSION)
+    }
+
+    fn put(&mut self, name: &[u8], value: &impl Serialize) -> io::Result<()> {
+        let bytes = postcard::to_stdvec(value).map_err(damaged)?;
+        self.0
+            .put(GROUP, name.to_vec(), bytes)
+            .map_err(engine_error)
+    }
+}
+
+/// What was found when the log was opened.
+#[derive(Debug, Default)]
+pub(super) struct Recovered {
+    pub(super) vote: Option<VoteOf<TypeConfig>>,
+    pub(super) committed: Option<LogIdOf<TypeConfig>>,
+    pub(super) purged: Option<LogIdOf<TypeConfig>>,
+    pub(super) last: Option<LogIdOf<TypeConfig>>,
+    /// Bytes at the end of the newest file were not whole and were dropped. After a power cut
+    /// this is the write that was never acknowledged; it can also be damage.
+    pub(super) tail_dropped: bool,
+}
+
+/// The engine, open.
+pub(super) struct LogEngine {
+    engine: Engine,
+}
+
+impl LogEngine {
+    /// Opens the log in `dir`, or makes a new one.
+    pub(super) fn open(dir: &Path) -> Result<(Self, Recovered), EngineError> {
+        let (engine, tail_dropped) = match open_engine(dir, RecoveryMode::AbsoluteConsistency) {
+            Ok(engine) => (engine, false),
+            Err(_) => {
+                let mode = RecoveryMode::TolerateTailCorruption;
+                (open_engine(dir, mode).map_err(EngineError::Damaged)?, true)
+            }
+        };
+        let log = Self { engine };
+        log.check_format()?;
+        let mut recovered = log.recover().map_err(EngineError::Damaged)?;
+        recovered.tail_dropped = tail_dropped;
+        Ok((log, recovered))
+    }
+
+    /// Writes a batch; when `durable`, answers after it is. A panic of the engine, which is how it
+    /// reports a failed fsync, becomes an error: after one, what is on disk is unknown.
+    pub(super) fn write(&self, mut batch: Batch, durable: bool) -> io::Result<()> {
+        let written = catch_unwind(AssertUnwindSafe(|| {
+            self.engine.write(&mut batch.0, durable)
+        }));
+        match written {
+            Ok(result) => result.map(drop).map_err(engine_error),
+            Err(_) => Err(io::Error::other(FSYNC_FAILED)),
+        }
+    }
+
+    /// Entries of a range that is known to be on disk; with `bytes_max`, perhaps only its
+    /// beginning, one entry at least.
+    pub(super) fn read(
+        &self,
+        range: Range<u64>,
+        bytes_max: Option<usize>,
+    ) -> io::Result<Vec<EntryOf<TypeConfig>>> {
+        // The first entry of all may stand above the purge mark.
+        let first = self.engine.first_index(GROUP).unwrap_or(range.end);
+        let (start, end) = (range.start.max(first), range.end);
+        let mut messages = Vec::new();
+        self.engine
+            .fetch_entries_to::<Entries>(GROUP, start, end, bytes_max, &mut messages)
+            .map_err(engine_error)?;
+        messages.iter().map(decode).collect()
+    }
+
+    /// Removes files that hold nothing but purged entries.
+    pub(super) fn remove_expired(&self) -> io::Result<()> {
+        self.engine
+            .purge_expired_files()
+            .map(drop)
+            .map_err(engine_error)
+    }
+
+    fn check_format(&self) -> Result<(), EngineError> {
+        let found: Option<u32> = self.get(FORMAT).map_err(EngineError::Damaged)?;
+        match found {
+            Some(version) if version > FORMAT_VERSION => Err(EngineError::Newer(version)),
+            Some(_) => Ok(()),
+            None => {
+                let mut batch = Batch::default();
+                batch.format().map_err(EngineError::Damaged)?;
+                self.write(batch, true).map_err(EngineError::Damaged)
+            }
+        }
+    }
+
+    fn recover(&self) -> io::Result<Recovered> {
+        let purged: Option<LogIdOf<TypeConfig>> = self.get(PURGED)?;
+        let last = match self.counted()? {
+            None => None,
+            Some(index) => self.read(index..index + 1, None)?.pop(),
+        };
+        let last = last.map(|entry| entry.log_id());
+        let last = last.max(purged);
+        let committed: Option<LogIdOf<TypeConfig>> = self
+            .get::<Option<LogIdOf<TypeConfig>>>(COMMITTED)?
+            .flatten();
+        Ok(Recovered {
+            vote: self.get(VOTE)?,
+            // Written without fsync: it may name more than the log still holds.
+            committed: committed.min(last),
+            purged,
+            last,
+            tail_dropped: false,
+        })
+    }
+
+    /// The index of the last entry that counts, if any does.
+    fn counted(&self) -> io::Result<Option<u64>> {
+        let void_from: u64 = self.get(VOID_FROM)?.unwrap_or(u64::MAX);
+        let end = match self.engine.last_index(GROUP) {
+            None => return Ok(None),
+            Some(stored) => void_from.min(stored + 1),
+        };
+        let first = self.engine.first_index(GROUP).unwrap_or(end);
+        Ok((first < end).then(|| end - 1))
+    }
+
+    fn get<T: DeserializeOwned>(&self, name: &[u8]) -> io::Result<Option<T>> {
+        let bytes = self.engine.get(GROUP, name);
+        bytes
+            .map(|bytes| postcard::from_bytes(&bytes).map_err(damaged))
+            .transpose()
+    }
+}
+
+/// The text of the error that stops the log for good.
+const FSYNC_FAILED: &str = "the log could not be made durable; what is on disk is unknown";
+
+fn open_engine(dir: &Path, recovery_mode: RecoveryMode) -> io::Result<Engine> {
+    let config = Config {
+        dir: dir.to_string_lossy().into_owned(),
+        recovery_mode,
+        recovery_threads: 2,
+        // Ciphertext does not compress.
+        batch_compression_threshold: ReadableSize(0),
+        target_file_size: ReadableSize(LOG_FILE_BYTES),
+        purge_threshold: ReadableSize(LOG_PURGE_BYTES),
+        // A recycled file would keep purged bytes, sealed records of destroyed keys among them.
+        enable_log_recycle: false,
+        ..Config::default()
+    };
+    Engine::open(config).map_err(engine_error)
+}
+
+fn decode(message: &BytesValue) -> io::Result<EntryOf<TypeConfig>> {
+    let bytes = message.value.get(size_of::<u64>()..).unwrap_or_default();
+    postcard::from_bytes(bytes).map_err(damaged)
+}
+
+fn damaged(error: postcard::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+fn engine_error(error: raft_engine::Error) -> io::Error {
+    match error {
+        raft_engine::Error::Io(error) => error,
+        // The engine's own way to say that the disk is full.
+        raft_engine::Error::TryAgain(detail) => io::Error::new(io::ErrorKind::StorageFull, detail),
+        other => io::Error::other(other.to_string()),
+    }
+}
+
+/// Writes another format version into a new log.
+#[cfg(test)]
+pub(crate) fn write_format(dir: &Path, version: u32) {
+    let engine = open_engine(dir, RecoveryMode::AbsoluteConsistency).unwrap();
+    let mut batch = Batch::default();
+    batch.put(FORMAT, &version).unwrap();
+    LogEngine { engine }.write(batch, true).unwrap();
+}

@@ -1,0 +1,58 @@
+//! Builds a snapshot of a pinned point while apply goes on.
+
+use std::io;
+use std::sync::Arc;
+
+use openraft::alias::SnapshotOf;
+use openraft::storage::RaftSnapshotBuilder;
+
+use super::Core;
+use crate::raft::TypeConfig;
+use crate::raft::snapshot::{SnapshotFile, SnapshotWriter};
+use crate::replica::limits::SNAPSHOT_PAGE;
+use crate::state::Pin;
+
+/// Made in order with apply: what it writes is the state at that moment.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    core: Arc<Core>,
+    pin: Arc<Pin>,
+}
+
+impl Builder {
+    /// Pins the present point.
+    pub(super) fn pin(core: Arc<Core>) -> Self {
+        let pin = core.cell.pin(core.applied());
+        Self { core, pin }
+    }
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for Builder {
+    type SnapshotData = SnapshotFile;
+
+    /// Answers once the file and its name are durable; openraft may purge the log after that.
+    async fn build_snapshot(&mut self) -> io::Result<SnapshotOf<TypeConfig, SnapshotFile>> {
+        let core = self.core.clone();
+        let pin = self.pin.clone();
+        tokio::task::spawn_blocking(move || build(&core, &pin))
+            .await
+            .map_err(io::Error::other)?
+    }
+}
+
+fn build(core: &Core, pin: &Pin) -> io::Result<SnapshotOf<TypeConfig, SnapshotFile>> {
+    let meta = pin.applied.to_snapshot_meta();
+    let mut writer = SnapshotWriter::begin(core.shelf.begin()?, &meta)?;
+    loop {
+        let page = core.cell.take_pinned(pin, SNAPSHOT_PAGE);
+        if page.is_empty() {
+            break;
+        }
+        for (id, record) in &page {
+            writer.record(id, record)?;
+        }
+    }
+    let file = writer.finish()?.finish()?;
+    let snapshot = core.shelf.keep(&meta, &file)?;
+    Ok(SnapshotOf::<TypeConfig, SnapshotFile> { meta, snapshot })
+}

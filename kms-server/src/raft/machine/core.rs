@@ -1,0 +1,106 @@
+//! What the state machine does, without openraft's clothes: apply a chunk, install a snapshot.
+
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use openraft::alias::{EntryOf, SnapshotMetaOf, StoredMembershipOf};
+use openraft::entry::{EntryPayload, RaftEntry};
+use openraft::storage::EntryResponder;
+
+use crate::command::{self, Effect, Write};
+use crate::raft::snapshot::{Shelf, SnapshotFile};
+use crate::raft::{Answer, TypeConfig};
+use crate::state::{Applied, StateCell, Store};
+
+/// The state in its three forms: on sled, in memory, as snapshot files.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) cell: StateCell,
+    pub(crate) shelf: Shelf,
+    store: Mutex<Store>,
+}
+
+impl Core {
+    pub(crate) fn new(store: Store, cell: StateCell, shelf: Shelf) -> Self {
+        Self {
+            cell,
+            shelf,
+            store: Mutex::new(store),
+        }
+    }
+
+    /// How far the log is applied.
+    pub(crate) fn applied(&self) -> Applied {
+        self.store().applied().clone()
+    }
+
+    /// Applies entries in order and answers each after it is applied.
+    pub(crate) fn apply(&self, chunk: Vec<EntryResponder<TypeConfig>>) -> io::Result<()> {
+        let mut store = self.store();
+        for (entry, responder) in chunk {
+            let answer = self.apply_entry(&mut store, &entry)?;
+            if let Some(responder) = responder {
+                responder.send(answer);
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces the state by a snapshot's; the snapshot is durable and the newest before.
+    pub(crate) fn install(
+        &self,
+        meta: &SnapshotMetaOf<TypeConfig>,
+        file: &SnapshotFile,
+    ) -> io::Result<()> {
+        let (found, index) = file.load()?;
+        if found != *meta {
+            let what = "the snapshot is not the one that was announced";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        self.shelf.keep(meta, file)?;
+        let applied = Applied::from(meta);
+        self.store().replace(&index, applied.clone())?;
+        self.cell.replace(index, &applied);
+        Ok(())
+    }
+
+    /// Hands what sled buffers to the kernel.
+    pub(crate) fn flush(&self) -> io::Result<()> {
+        self.store().flush()
+    }
+
+    fn apply_entry(&self, store: &mut Store, entry: &EntryOf<TypeConfig>) -> io::Result<Answer> {
+        let log_id = entry.log_id();
+        let mut applied = store.applied().clone();
+        applied.log_id = Some(log_id);
+        let (answer, writes) = match &entry.payload {
+            EntryPayload::Blank => (Answer::Nothing, Vec::new()),
+            EntryPayload::Membership(membership) => {
+                applied.membership =
+                    StoredMembershipOf::<TypeConfig>::new(Some(log_id), membership.clone());
+                (Answer::Nothing, Vec::new())
+            }
+            EntryPayload::Normal(proposal) => {
+                let effect = command::apply(&self.cell.index(), log_id.index, proposal);
+                answer_of(effect)
+            }
+        };
+        store.apply(&writes, applied)?;
+        self.cell.apply(writes, log_id.index);
+        Ok(answer)
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        // Its summary is replaced in one step, after the batch.
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn answer_of(effect: Effect) -> (Answer, Vec<Write>) {
+    let index = effect.answered_at;
+    let answer = match effect.answer {
+        Ok(outcome) => Answer::Done { index, outcome },
+        Err(refusal) => Answer::Refused(refusal),
+    };
+    (answer, effect.writes.into_vec())
+}

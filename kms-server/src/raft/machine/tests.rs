@@ -1,0 +1,179 @@
+//! openraft's own storage suite, over our log and state machine; and what it does not ask.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::stream;
+use openraft::alias::{EntryOf, LeaderIdOf, LogIdOf};
+use openraft::entry::{EntryPayload, RaftEntry};
+use openraft::storage::{RaftSnapshotBuilder, RaftStateMachine};
+use openraft::testing::log::{StoreBuilder, Suite};
+use openraft::vote::RaftLeaderId;
+use openraft::{RaftTypeConfig, StorageError};
+use tempfile::TempDir;
+
+use super::{Core, StateMachine};
+use crate::command::testing::{begin, create_key};
+use crate::command::{Command, Proposal};
+use crate::raft::TypeConfig;
+use crate::raft::log::LogStore;
+use crate::raft::snapshot::Shelf;
+use crate::state::{NodeId, StateCell, Store};
+
+fn open(dir: &Path) -> Arc<Core> {
+    let (store, index) = Store::open(&dir.join("state")).unwrap();
+    let cell = StateCell::new(index, store.applied());
+    let shelf = Shelf::open(&dir.join("snapshots")).unwrap();
+    Arc::new(Core::new(store, cell, shelf))
+}
+
+struct Builder;
+
+impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for Builder {
+    async fn build(&self) -> Result<(TempDir, LogStore, StateMachine), StorageError<TypeConfig>> {
+        let dir = tempfile::tempdir().unwrap();
+        let log = LogStore::open(&dir.path().join("log"), None).unwrap().store;
+        let machine = StateMachine::new(open(dir.path()));
+        Ok((dir, log, machine))
+    }
+}
+
+// Mutations this catches: a truncation or a purge mark that is not kept, an applied state that
+// forgets the membership. It says nothing about durability: `raft::log::tests` does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn openrafts_storage_suite_passes() {
+    Suite::test_all(Builder).await.unwrap();
+}
+
+fn log_id(index: u64) -> LogIdOf<TypeConfig> {
+    LogIdOf::<TypeConfig> {
+        leader_id: LeaderIdOf::<TypeConfig>::new(1, NodeId(1)).to_committed(),
+        index,
+    }
+}
+
+fn entry(index: u64, command: Command) -> EntryOf<TypeConfig> {
+    let payload = EntryPayload::Normal(Proposal::internal(1_000 + index, command));
+    <TypeConfig as RaftTypeConfig>::Entry::new(log_id(index), payload)
+}
+
+/// Entries from index 1: genesis, then keys.
+fn entries(keys: u64) -> Vec<EntryOf<TypeConfig>> {
+    let genesis = entry(1, begin());
+    let keys = (2..2 + keys).map(|i| entry(i, create_key(&format!("key-{i}"), i)));
+    std::iter::once(genesis).chain(keys).collect()
+}
+
+async fn apply(machine: &mut StateMachine, entries: Vec<EntryOf<TypeConfig>>) {
+    let stream = stream::iter(entries.into_iter().map(|entry| Ok((entry, None))));
+    machine.apply(stream).await.unwrap();
+}
+
+async fn snapshot_bytes(machine: &mut StateMachine) -> Vec<u8> {
+    let mut builder = machine.get_snapshot_builder().await;
+    let built = builder.build_snapshot().await.unwrap();
+    built.snapshot.read_at(0, 64 * 1024 * 1024).unwrap()
+}
+
+#[tokio::test]
+async fn the_state_survives_a_reopen() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = StateMachine::new(open(dir.path()));
+    apply(&mut machine, entries(10)).await;
+    let before = snapshot_bytes(&mut machine).await;
+    drop(machine);
+    let mut machine = StateMachine::new(open(dir.path()));
+    assert_eq!(machine.core.applied().index(), 11);
+    assert_eq!(snapshot_bytes(&mut machine).await, before);
+}
+
+#[tokio::test]
+async fn a_snapshot_installed_elsewhere_is_the_same_state() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut machine = StateMachine::new(open(here.path()));
+    apply(&mut machine, entries(100)).await;
+    let bytes = snapshot_bytes(&mut machine).await;
+    let built = machine.get_current_snapshot().await.unwrap().unwrap();
+
+    let mut other = StateMachine::new(open(there.path()));
+    apply(&mut other, entries(3)).await;
+    other
+        .install_snapshot(&built.meta, built.snapshot)
+        .await
+        .unwrap();
+    assert_eq!(other.core.applied().index(), 101);
+    assert_eq!(snapshot_bytes(&mut other).await, bytes);
+    drop(other);
+    // The store on disk was replaced too.
+    let mut other = StateMachine::new(open(there.path()));
+    assert_eq!(snapshot_bytes(&mut other).await, bytes);
+}
+
+// Mutation: `Pin::keep` that does nothing makes the later keys appear in the snapshot.
+#[tokio::test]
+async fn what_is_applied_while_a_snapshot_is_built_is_not_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = StateMachine::new(open(dir.path()));
+    let all = entries(600);
+    apply(&mut machine, all[..300].to_vec()).await;
+    let mut builder = machine.get_snapshot_builder().await;
+    apply(&mut machine, all[300..].to_vec()).await;
+    let built = builder.build_snapshot().await.unwrap();
+    let (meta, index) = built.snapshot.load().unwrap();
+    assert_eq!(meta.last_log_id, Some(log_id(300)));
+    assert_eq!(index.keys_by_name("", "").count(), 299);
+    assert_eq!(index.counters().time_ms, 1_300);
+    let live = machine.core.cell.index().keys_by_name("", "").count();
+    assert_eq!(live, 600);
+}
+
+#[tokio::test]
+async fn a_snapshot_goes_on_when_the_state_is_replaced_under_it() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut machine = StateMachine::new(open(here.path()));
+    apply(&mut machine, entries(50)).await;
+    let mut builder = machine.get_snapshot_builder().await;
+    let mut other = StateMachine::new(open(there.path()));
+    apply(&mut other, entries(500)).await;
+    snapshot_bytes(&mut other).await;
+    let newer = other.get_current_snapshot().await.unwrap().unwrap();
+    machine
+        .install_snapshot(&newer.meta, newer.snapshot)
+        .await
+        .unwrap();
+
+    let built = builder.build_snapshot().await.unwrap();
+    assert_eq!(built.meta.last_log_id, Some(log_id(51)));
+    let current = machine.get_current_snapshot().await.unwrap().unwrap();
+    assert_eq!(
+        current.meta.last_log_id,
+        Some(log_id(501)),
+        "never backwards"
+    );
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_doubted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = StateMachine::new(open(dir.path()));
+    apply(&mut machine, entries(10)).await;
+    drop(machine);
+    let db = sled::open(dir.path().join("state")).unwrap();
+    let (key, value) = db.iter().nth(3).unwrap().unwrap();
+    db.insert(&key, &value[..value.len() - 1]).unwrap();
+    drop(db);
+    assert!(Store::open(&dir.path().join("state")).is_err());
+}
+
+#[tokio::test]
+async fn a_store_that_lost_a_record_is_doubted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = StateMachine::new(open(dir.path()));
+    apply(&mut machine, entries(10)).await;
+    drop(machine);
+    let db = sled::open(dir.path().join("state")).unwrap();
+    let (key, _) = db.iter().nth(3).unwrap().unwrap();
+    db.remove(&key).unwrap();
+    drop(db);
+    assert!(Store::open(&dir.path().join("state")).is_err());
+}

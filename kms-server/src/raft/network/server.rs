@@ -1,0 +1,222 @@
+//! What this node answers to its peers.
+//!
+//! The API mounts it on the listener for peers, behind mutual TLS; each request carries the
+//! [`PeerIdentity`] that its connection proved.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use openraft::alias::{SnapshotMetaOf, SnapshotOf, VoteOf};
+use serde::Serialize;
+use tokio_stream::StreamExt;
+use tonic::{Request, Response, Status, Streaming};
+use ward_proto::peer::v1::peer_service_server::{PeerService, PeerServiceServer};
+use ward_proto::peer::v1::snapshot_chunk::Part;
+use ward_proto::peer::v1::{
+    AnnounceRequest, AnnounceResponse, ForwardRequest, ForwardResponse, GetNodeStatusRequest,
+    GetNodeStatusResponse, RaftMessage, ReadIndexRequest, ReadIndexResponse, SnapshotChunk,
+};
+
+use super::TARGET_METADATA;
+use super::wire::{from_bytes, pack, unpack};
+use crate::raft::TypeConfig;
+use crate::raft::peer::{PeerHandler, PeerIdentity};
+use crate::raft::snapshot::SnapshotFile;
+use crate::replica::Replica;
+use crate::replica::limits::PEER_MESSAGE_BYTES_MAX;
+use crate::state::{Addresses, NodeId};
+
+/// The service of a replica.
+pub(crate) fn serve(replica: Replica, handler: Arc<dyn PeerHandler>) -> PeerServiceServer<PeerApi> {
+    PeerServiceServer::new(PeerApi { replica, handler })
+        .max_decoding_message_size(PEER_MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(PEER_MESSAGE_BYTES_MAX)
+}
+
+/// The service itself; named because the listener's type names it.
+pub struct PeerApi {
+    replica: Replica,
+    handler: Arc<dyn PeerHandler>,
+}
+
+impl PeerApi {
+    /// Who asks, if it is known and asks the right node.
+    fn check<T>(&self, request: &Request<T>) -> Result<NodeId, Status> {
+        let own = self.replica.node_id().0.to_string();
+        let target = request.metadata().get(TARGET_METADATA);
+        if target.is_some_and(|target| target.as_bytes() != own.as_bytes()) {
+            return Err(Status::failed_precondition("this is another node"));
+        }
+        match request.extensions().get::<PeerIdentity>() {
+            Some(PeerIdentity(node)) => Ok(*node),
+            None => Err(Status::unauthenticated("peers prove who they are")),
+        }
+    }
+
+    /// Writes the chunks into a file and makes it durable.
+    async fn receive(
+        &self,
+        mut chunks: Streaming<SnapshotChunk>,
+    ) -> Result<(VoteOf<TypeConfig>, SnapshotOf<TypeConfig, SnapshotFile>), Status> {
+        let header = match next_part(&mut chunks).await? {
+            Some(Part::Header(header)) => header,
+            Some(Part::Data(_)) | None => return Err(malformed()),
+        };
+        let (vote, meta): (VoteOf<TypeConfig>, SnapshotMetaOf<TypeConfig>) = from_bytes(&header)?;
+        let mut incoming = self.replica.begin_snapshot().map_err(|e| io_status(&e))?;
+        while let Some(part) = next_part(&mut chunks).await? {
+            let Part::Data(bytes) = part else {
+                return Err(malformed());
+            };
+            incoming = off_runtime(move || incoming.write_all(&bytes).map(|()| incoming)).await?;
+        }
+        let snapshot = off_runtime(move || {
+            let file = incoming.finish()?;
+            // Checked here, so that a torn transfer is the sender's to repeat and not a failure
+            // of this node's storage, which would stop it.
+            file.load().map(|_| file)
+        })
+        .await?;
+        Ok((
+            vote,
+            SnapshotOf::<TypeConfig, SnapshotFile> { meta, snapshot },
+        ))
+    }
+}
+
+#[tonic::async_trait]
+impl PeerService for PeerApi {
+    async fn append_entries(
+        &self,
+        request: Request<RaftMessage>,
+    ) -> Result<Response<RaftMessage>, Status> {
+        self.check(&request)?;
+        let rpc = unpack(request.get_ref())?;
+        answer(self.replica.raft().append_entries(rpc).await)
+    }
+
+    async fn vote(&self, request: Request<RaftMessage>) -> Result<Response<RaftMessage>, Status> {
+        self.check(&request)?;
+        let rpc = unpack(request.get_ref())?;
+        self.replica.may_vote().then_some(()).ok_or_else(behind)?;
+        answer(self.replica.raft().vote(rpc).await)
+    }
+
+    async fn pre_vote(
+        &self,
+        request: Request<RaftMessage>,
+    ) -> Result<Response<RaftMessage>, Status> {
+        self.check(&request)?;
+        let rpc = unpack(request.get_ref())?;
+        self.replica.may_vote().then_some(()).ok_or_else(behind)?;
+        answer(self.replica.raft().pre_vote(rpc).await)
+    }
+
+    async fn install_snapshot(
+        &self,
+        request: Request<Streaming<SnapshotChunk>>,
+    ) -> Result<Response<RaftMessage>, Status> {
+        self.check(&request)?;
+        let (vote, snapshot) = self.receive(request.into_inner()).await?;
+        answer(
+            self.replica
+                .raft()
+                .install_full_snapshot(vote, snapshot)
+                .await,
+        )
+    }
+
+    async fn transfer_leader(
+        &self,
+        request: Request<RaftMessage>,
+    ) -> Result<Response<RaftMessage>, Status> {
+        self.check(&request)?;
+        let rpc = unpack(request.get_ref())?;
+        answer(self.replica.raft().handle_transfer_leader(rpc).await)
+    }
+
+    async fn read_index(
+        &self,
+        request: Request<ReadIndexRequest>,
+    ) -> Result<Response<ReadIndexResponse>, Status> {
+        self.check(&request)?;
+        let index = self.replica.confirm_read_index().await;
+        let index = index.map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(Response::new(ReadIndexResponse { index }))
+    }
+
+    async fn forward(
+        &self,
+        request: Request<ForwardRequest>,
+    ) -> Result<Response<ForwardResponse>, Status> {
+        let from = self.check(&request)?;
+        if self.replica.member(from).is_none() {
+            return Err(Status::permission_denied("only members forward writes"));
+        }
+        let intent = request.into_inner().intent;
+        let (outcome, index) = self.handler.forward(from, intent).await?;
+        Ok(Response::new(ForwardResponse { outcome, index }))
+    }
+
+    async fn announce(
+        &self,
+        request: Request<AnnounceRequest>,
+    ) -> Result<Response<AnnounceResponse>, Status> {
+        let from = self.check(&request)?;
+        let said = request.into_inner();
+        let addresses = Addresses {
+            api: said.api_address,
+            peer: said.peer_address,
+            join: said.join_address,
+        };
+        self.replica.announced(from, addresses).await;
+        Ok(Response::new(AnnounceResponse {}))
+    }
+
+    async fn get_node_status(
+        &self,
+        request: Request<GetNodeStatusRequest>,
+    ) -> Result<Response<GetNodeStatusResponse>, Status> {
+        self.check(&request)?;
+        let status = Some(self.handler.node_status());
+        Ok(Response::new(GetNodeStatusResponse { status }))
+    }
+}
+
+async fn next_part(chunks: &mut Streaming<SnapshotChunk>) -> Result<Option<Part>, Status> {
+    match chunks.next().await.transpose()? {
+        None => Ok(None),
+        Some(chunk) => chunk.part.map(Some).ok_or_else(malformed),
+    }
+}
+
+async fn off_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, Status> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Status::internal("a task ended early"))?
+        .map_err(|error| io_status(&error))
+}
+
+fn answer<T: Serialize>(
+    result: Result<T, impl std::fmt::Display>,
+) -> Result<Response<RaftMessage>, Status> {
+    match result {
+        Ok(message) => pack(&message).map(Response::new),
+        // Only a stopped Raft answers so; the peer tries again later.
+        Err(error) => Err(Status::unavailable(error.to_string())),
+    }
+}
+
+fn io_status(error: &std::io::Error) -> Status {
+    Status::unavailable(format!("the snapshot cannot be stored: {error}"))
+}
+
+fn malformed() -> Status {
+    Status::invalid_argument("not a snapshot transfer")
+}
+
+fn behind() -> Status {
+    Status::unavailable("this node's log lost its end; it votes again when it has caught up")
+}

@@ -1,0 +1,251 @@
+//! The directory of snapshots: holds the newest one, and files that are being written.
+//!
+//! A file is written under a temporary name, fsynced, renamed, and the directory fsynced; only
+//! then is it the newest. Leftovers of a crash are removed when the shelf is opened.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use openraft::alias::{SnapshotMetaOf, SnapshotOf};
+
+use super::read_snapshot;
+use crate::raft::TypeConfig;
+use crate::state::Index;
+
+const SUFFIX: &str = "wsnp";
+const TEMPORARY: &str = "tmp";
+
+/// A snapshot's file. It stays readable after a newer one has replaced it.
+#[derive(Clone, Debug)]
+pub(crate) struct SnapshotFile {
+    path: PathBuf,
+    file: Arc<File>,
+}
+
+impl SnapshotFile {
+    fn open(path: PathBuf) -> io::Result<Self> {
+        let file = Arc::new(File::open(&path)?);
+        Ok(Self { path, file })
+    }
+
+    /// Reads and checks it whole.
+    pub(crate) fn load(&self) -> io::Result<(SnapshotMetaOf<TypeConfig>, Index)> {
+        read_snapshot(BufReader::with_capacity(1 << 20, self.reader()))
+    }
+
+    /// At most `max` bytes from `offset`; none at the end.
+    pub(crate) fn read_at(&self, offset: u64, max: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; max];
+        let count = self.file.read_at(&mut bytes, offset)?;
+        bytes.truncate(count);
+        Ok(bytes)
+    }
+
+    fn reader(&self) -> impl io::Read + '_ {
+        ReaderAt {
+            file: &self.file,
+            offset: 0,
+        }
+    }
+}
+
+/// Reads from the start whatever the shared file's own position is.
+struct ReaderAt<'a> {
+    file: &'a File,
+    offset: u64,
+}
+
+impl io::Read for ReaderAt<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.offset)?;
+        self.offset += count as u64;
+        Ok(count)
+    }
+}
+
+/// A snapshot being written; removed when dropped before it is kept.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    path: PathBuf,
+    out: Option<BufWriter<File>>,
+    kept: bool,
+}
+
+impl Incoming {
+    /// Makes what was written durable under its temporary name, and readable.
+    pub(crate) fn finish(mut self) -> io::Result<SnapshotFile> {
+        if let Some(mut out) = self.out.take() {
+            out.flush()?;
+            out.get_ref().sync_all()?;
+        }
+        let file = SnapshotFile::open(self.path.clone())?;
+        self.kept = true;
+        Ok(file)
+    }
+}
+
+impl Write for Incoming {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.out {
+            Some(out) => out.write(bytes),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.as_mut().map_or(Ok(()), BufWriter::flush)
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if !self.kept {
+            // Unfinished; when it cannot be removed now, the next start does it.
+            drop(fs::remove_file(&self.path));
+        }
+    }
+}
+
+/// The directory and the newest snapshot in it.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    dir: PathBuf,
+    next_temporary: AtomicU64,
+    newest: Mutex<Option<Newest>>,
+}
+
+#[derive(Clone, Debug)]
+struct Newest {
+    meta: SnapshotMetaOf<TypeConfig>,
+    file: SnapshotFile,
+}
+
+impl Shelf {
+    /// Opens the directory, removes leftovers, and checks the newest snapshot whole.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData`, with the path, when the newest snapshot is damaged.
+    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+        fs::create_dir_all(dir)?;
+        let mut snapshots = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            let path = entry?.path();
+            match path.extension().and_then(|e| e.to_str()) {
+                Some(TEMPORARY) => fs::remove_file(&path)?,
+                Some(SUFFIX) => snapshots.push(path),
+                Some(_) | None => {}
+            }
+        }
+        // Names are fixed-width hexadecimal: the last in order is the newest.
+        snapshots.sort();
+        let newest = match snapshots.pop() {
+            None => None,
+            Some(path) => Some(Self::check(path)?),
+        };
+        for older in snapshots {
+            fs::remove_file(older)?;
+        }
+        Ok(Self {
+            dir: dir.to_owned(),
+            next_temporary: AtomicU64::new(0),
+            newest: Mutex::new(newest),
+        })
+    }
+
+    /// A file to write a snapshot into.
+    pub(crate) fn begin(&self) -> io::Result<Incoming> {
+        let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
+        let path = self.dir.join(format!("{number}.{TEMPORARY}"));
+        let file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&path)?;
+        Ok(Incoming {
+            path,
+            out: Some(BufWriter::with_capacity(1 << 20, file)),
+            kept: false,
+        })
+    }
+
+    /// Makes a finished file the newest snapshot, durably, and removes the former one. When a
+    /// newer one was kept meanwhile, that one stays.
+    pub(crate) fn keep(
+        &self,
+        meta: &SnapshotMetaOf<TypeConfig>,
+        file: &SnapshotFile,
+    ) -> io::Result<SnapshotFile> {
+        let mut newest = self.newest();
+        if let Some(newest) = &*newest
+            && newest.meta.last_log_id > meta.last_log_id
+        {
+            self.discard(file);
+            return Ok(file.clone());
+        }
+        let (term, index) = meta
+            .last_log_id
+            .map_or((0, 0), |log_id| (log_id.leader_id.term, log_id.index));
+        let path = self.dir.join(format!("{index:016x}-{term:016x}.{SUFFIX}"));
+        if file.path != path {
+            let ours = self.own(file)?;
+            fs::rename(&ours.path, &path)?;
+            sys::file::sync_dir(&self.dir)?;
+        }
+        let kept = SnapshotFile::open(path)?;
+        let former = newest.replace(Newest {
+            meta: meta.clone(),
+            file: kept.clone(),
+        });
+        if let Some(former) = former
+            && former.file.path != kept.path
+        {
+            self.discard(&former.file);
+        }
+        Ok(kept)
+    }
+
+    /// The newest snapshot.
+    pub(crate) fn current(&self) -> Option<SnapshotOf<TypeConfig, SnapshotFile>> {
+        let newest = self.newest().clone()?;
+        Some(SnapshotOf::<TypeConfig, SnapshotFile> {
+            meta: newest.meta,
+            snapshot: newest.file,
+        })
+    }
+
+    fn check(path: PathBuf) -> io::Result<Newest> {
+        let file = SnapshotFile::open(path.clone())?;
+        let (meta, _) = file.load().map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+        })?;
+        Ok(Newest { meta, file })
+    }
+
+    /// Removes a file's name. Who reads it keeps it open; a leftover is removed at the next start.
+    fn discard(&self, file: &SnapshotFile) {
+        if file.path.parent() == Some(&self.dir) {
+            drop(fs::remove_file(&file.path));
+        }
+    }
+
+    /// The file itself when it lies here under a temporary name, else a durable copy.
+    fn own(&self, file: &SnapshotFile) -> io::Result<SnapshotFile> {
+        let temporary = file.path.extension().is_some_and(|e| e == TEMPORARY);
+        if temporary && file.path.parent() == Some(&self.dir) {
+            return Ok(file.clone());
+        }
+        let mut copy = self.begin()?;
+        io::copy(&mut file.reader(), &mut copy)?;
+        copy.finish()
+    }
+
+    fn newest(&self) -> MutexGuard<'_, Option<Newest>> {
+        // Replaced in one step.
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,218 @@
+//! Changes of the membership: who joined becomes a learner, a learner that has caught up becomes a
+//! voter, and who moved is recorded where it is now. One change at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::ChangeMembers;
+use openraft::alias::StoredMembershipOf;
+use openraft::async_runtime::WatchReceiver;
+use openraft::errors::{ClientWriteError, RaftError};
+use tokio::sync::Mutex;
+use ward_proto::peer::v1::AnnounceRequest;
+
+use super::limits::{ANNOUNCE_TIMEOUT, LEARNER_LAG_MAX, MEMBERSHIP_INTERVAL, MEMBERSHIP_TIMEOUT};
+use crate::raft::network::{Lane, Peers, request_for};
+use crate::raft::{Core, Member, RaftHandle, TypeConfig};
+use crate::state::{Addresses, NodeId};
+
+type Change = ChangeMembers<NodeId, Member>;
+type ChangeError = RaftError<TypeConfig, ClientWriteError<TypeConfig>>;
+
+/// Keeps the membership as it should be: on the leader for all, on every node for its own address.
+#[derive(Debug)]
+pub(super) struct Membership {
+    own_id: NodeId,
+    raft: RaftHandle,
+    core: Arc<Core>,
+    peers: Arc<Peers>,
+    /// Where this node is reached now.
+    own: std::sync::Mutex<Addresses>,
+    /// Held over every change: two at once may leave a joint configuration behind.
+    changing: Mutex<()>,
+}
+
+impl Membership {
+    pub(super) fn new(
+        own_id: NodeId,
+        own: Addresses,
+        raft: RaftHandle,
+        core: Arc<Core>,
+        peers: Arc<Peers>,
+    ) -> Self {
+        Self {
+            own_id,
+            raft,
+            core,
+            peers,
+            own: std::sync::Mutex::new(own),
+            changing: Mutex::new(()),
+        }
+    }
+
+    /// Says that this node is reached elsewhere now.
+    pub(super) fn moved(&self, addresses: Addresses) {
+        *self.own_addresses() = addresses;
+    }
+
+    /// Runs until it is aborted.
+    pub(super) async fn run(self: Arc<Self>) {
+        let mut metrics = self.raft.metrics();
+        loop {
+            // A change of the metrics, or a while: records and replication move without one too.
+            match tokio::time::timeout(MEMBERSHIP_INTERVAL, metrics.changed()).await {
+                Ok(Err(_)) => return,
+                Ok(Ok(())) => tokio::time::sleep(SETTLE).await,
+                Err(_) => {}
+            }
+            if let Err(error) = self.step().await {
+                tracing::warn!(%error, "the membership could not be changed; tried again soon");
+            }
+        }
+    }
+
+    /// Records the addresses of a member. Only the leader can.
+    pub(super) async fn record(
+        &self,
+        node: NodeId,
+        addresses: Addresses,
+    ) -> Result<(), ChangeError> {
+        let membership = self
+            .raft
+            .metrics()
+            .borrow_watched()
+            .membership_config
+            .clone();
+        let Some(known) = membership.membership().get_node(&node) else {
+            return Ok(());
+        };
+        if known.addresses == addresses {
+            return Ok(());
+        }
+        let public_key = known.public_key.clone();
+        let member = Member {
+            addresses,
+            public_key,
+        };
+        tracing::info!(%node, peer = %member.addresses.peer, "a member is reached elsewhere");
+        self.change(Change::SetNodes(BTreeMap::from([(node, member)])))
+            .await
+    }
+
+    async fn step(&self) -> Result<(), ChangeError> {
+        let metrics = self.raft.metrics().borrow_watched().clone();
+        let membership = &metrics.membership_config;
+        for (node, member) in membership.membership().nodes() {
+            self.peers.note(*node, member);
+        }
+        if metrics.current_leader == Some(self.own_id) {
+            return self.lead(membership).await;
+        }
+        self.announce(membership).await;
+        Ok(())
+    }
+
+    async fn lead(&self, membership: &StoredMembershipOf<TypeConfig>) -> Result<(), ChangeError> {
+        let own = self.own_addresses().clone();
+        self.record(self.own_id, own).await?;
+        if membership.membership().get_joint_config().len() > 1 {
+            // A change that was cut off half-way is completed.
+            return self.change(Change::AddVoterIds(BTreeSet::new())).await;
+        }
+        if let Some((node, member)) = self.next_learner(membership) {
+            tracing::info!(%node, "a node joins as learner");
+            let nodes = BTreeMap::from([(node, member)]);
+            return self.change(Change::AddNodes(nodes)).await;
+        }
+        if let Some(node) = self.next_voter(membership) {
+            tracing::info!(%node, "a learner has caught up and becomes a voter");
+            let nodes = BTreeSet::from([node]);
+            return self.change(Change::AddVoterIds(nodes)).await;
+        }
+        Ok(())
+    }
+
+    /// A node that joined and is not a member yet.
+    fn next_learner(
+        &self,
+        membership: &StoredMembershipOf<TypeConfig>,
+    ) -> Option<(NodeId, Member)> {
+        let index = self.core.cell.index();
+        let joined = index
+            .nodes()
+            .find(|node| membership.membership().get_node(&node.node_id).is_none())?;
+        let member = Member {
+            addresses: joined.addresses.clone(),
+            public_key: joined.public_key.clone(),
+        };
+        Some((joined.node_id, member))
+    }
+
+    /// A learner that holds nearly everything this leader holds.
+    fn next_voter(&self, membership: &StoredMembershipOf<TypeConfig>) -> Option<NodeId> {
+        let metrics = self.raft.metrics().borrow_watched().clone();
+        let last = metrics.last_log_index?;
+        let replication = metrics.replication?;
+        membership.membership().learner_ids().find(|learner| {
+            let matched = replication
+                .get(learner)
+                .and_then(|matched| matched.as_ref());
+            matched.is_some_and(|matched| matched.index + LEARNER_LAG_MAX >= last)
+        })
+    }
+
+    /// Tells the others where this node is, if the membership says otherwise. Not the leader
+    /// alone: there may be none before they reach this node.
+    async fn announce(&self, membership: &StoredMembershipOf<TypeConfig>) {
+        let own = self.own_addresses().clone();
+        let recorded = membership.membership().get_node(&self.own_id);
+        if recorded.is_none_or(|member| member.addresses == own) {
+            return;
+        }
+        let others = membership.membership().nodes().map(|(node, _)| *node);
+        let telling = others
+            .filter(|node| *node != self.own_id)
+            .map(|node| self.tell(node, &own));
+        futures::future::join_all(telling).await;
+    }
+
+    async fn tell(&self, node: NodeId, own: &Addresses) {
+        let mut client = self.peers.client(node, Lane::Control);
+        let request = AnnounceRequest {
+            api_address: own.api.clone(),
+            peer_address: own.peer.clone(),
+            join_address: own.join.clone(),
+        };
+        let announcing = client.announce(request_for(node, request));
+        match tokio::time::timeout(ANNOUNCE_TIMEOUT, announcing).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(status)) => {
+                let code = status.code();
+                tracing::debug!(%node, ?code, "the announcement did not pass");
+            }
+            Err(_) => tracing::debug!(%node, "the announcement took too long"),
+        }
+    }
+
+    async fn change(&self, change: Change) -> Result<(), ChangeError> {
+        let _changing = self.changing.lock().await;
+        // Whoever loses its vote stays a learner: nobody is forgotten by accident.
+        let changing = self.raft.change_membership(change, true);
+        match tokio::time::timeout(MEMBERSHIP_TIMEOUT, changing).await {
+            Ok(changed) => changed.map(drop),
+            // Without a quorum it waits in the log; the next step sees what became of it.
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn own_addresses(&self) -> std::sync::MutexGuard<'_, Addresses> {
+        // Replaced in one step.
+        self.own
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Metrics change with every entry: after one change, wait so long before looking.
+const SETTLE: Duration = Duration::from_millis(20);

@@ -1,0 +1,172 @@
+//! Opens what a node has on disk, in the order that keeps it honest: the log, then what may be
+//! believed of the applied state, then Raft.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use openraft::alias::LogIdOf;
+use openraft::{Config, SnapshotPolicy};
+
+use super::limits::{
+    ELECTION_TIMEOUT_MAX_MS, ELECTION_TIMEOUT_MIN_MS, HEARTBEAT_INTERVAL_MS, LOG_KEPT_ENTRIES,
+    LOG_READ_ENTRIES_MAX, SNAPSHOT_ENTRIES,
+};
+use super::{OpenError, ReplicaConfig};
+use crate::raft::{BeforeFirst, Core, EngineError, Floor, LogOpened, LogStore, Shelf, TypeConfig};
+use crate::state::{FORMAT_VERSION, Index, StateCell, Store};
+
+/// What was opened, ready to build Raft from.
+pub(super) struct OnDisk {
+    pub(super) log: LogStore,
+    pub(super) core: Arc<Core>,
+    pub(super) floor: Floor,
+    /// The log lost its end: the node does not vote until it has caught up.
+    pub(super) tail_dropped: bool,
+}
+
+/// Opens log, state and snapshots. Blocking.
+pub(super) fn open(config: &ReplicaConfig) -> Result<OnDisk, OpenError> {
+    let log_dir = config.dir.join("log");
+    let log = open_log(config, &log_dir)?;
+    let floor = Floor::new(&config.dir);
+    check_whole(config, &log, &floor)?;
+
+    let snapshots = config.dir.join("snapshots");
+    let shelf = Shelf::open(&snapshots).map_err(|error| damaged_or_io(&snapshots, error))?;
+    let (store, index) = open_state(&config.dir, log.last, log.purged)?;
+    let cell = StateCell::new(index, store.applied());
+    Ok(OnDisk {
+        core: Arc::new(Core::new(store, cell, shelf)),
+        log: log.store,
+        floor,
+        tail_dropped: log.tail_dropped,
+    })
+}
+
+/// The settings of Raft.
+///
+/// A follower stands for election when it has heard nothing for the lease (the maximum) and a
+/// random time between minimum and maximum: 450 to 600 ms after the last heartbeat.
+pub(super) fn raft_config() -> Result<Arc<Config>, OpenError> {
+    let config = Config {
+        cluster_name: "ward".to_owned(),
+        heartbeat_interval: HEARTBEAT_INTERVAL_MS,
+        election_timeout_min: ELECTION_TIMEOUT_MIN_MS,
+        election_timeout_max: ELECTION_TIMEOUT_MAX_MS,
+        max_payload_entries: LOG_READ_ENTRIES_MAX,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_ENTRIES),
+        // A follower that lags further than two snapshots is sent one.
+        replication_lag_threshold: SNAPSHOT_ENTRIES * 2,
+        max_in_snapshot_log_to_keep: LOG_KEPT_ENTRIES,
+        enable_pre_vote: Some(true),
+        // A restarted leader asks to be elected: its lease is from before it stopped.
+        enable_leader_restore: Some(false),
+        backoff: "50ms 100ms 200ms ..500ms".to_owned(),
+        ..Config::default()
+    };
+    let config = config.validate();
+    config
+        .map(Arc::new)
+        .map_err(|error| OpenError::Raft(error.to_string()))
+}
+
+fn open_log(config: &ReplicaConfig, dir: &Path) -> Result<LogOpened, OpenError> {
+    std::fs::create_dir_all(dir).map_err(|error| damaged_or_io(dir, error))?;
+    sys::file::sync_dir(&config.dir).map_err(|error| damaged_or_io(&config.dir, error))?;
+    let mark = config.mark_initialised.clone();
+    let before_first: Option<BeforeFirst> = match config.initialised {
+        true => None,
+        false => Some(Box::new(move || mark())),
+    };
+    LogStore::open(dir, before_first).map_err(|error| match error {
+        EngineError::Newer(found) => OpenError::Newer {
+            path: dir.display().to_string(),
+            found,
+            known: FORMAT_VERSION,
+        },
+        EngineError::Damaged(error) => damaged_or_io(dir, error),
+    })
+}
+
+/// Refuses a log that is known to have held more.
+fn check_whole(config: &ReplicaConfig, log: &LogOpened, floor: &Floor) -> Result<(), OpenError> {
+    let shortened = |detail: String| OpenError::LogShortened {
+        node: config.node_id,
+        detail,
+    };
+    if config.initialised && log.empty {
+        return Err(shortened(
+            "the node was initialised, its log is empty".into(),
+        ));
+    }
+    let floor = floor
+        .load()
+        .map_err(|error| damaged_or_io(&config.dir, error))?;
+    let last = log.last.map(|last| last.index);
+    if floor > last {
+        return Err(shortened(format!(
+            "it reached index {}, now it ends at {}",
+            floor.unwrap_or_default(),
+            last.map_or_else(|| "nothing".to_owned(), |last| last.to_string()),
+        )));
+    }
+    Ok(())
+}
+
+/// Opens the applied state if it may be believed, else deletes it: openraft then installs the
+/// newest snapshot and applies the log again.
+fn open_state(
+    dir: &Path,
+    last: Option<LogIdOf<TypeConfig>>,
+    purged: Option<LogIdOf<TypeConfig>>,
+) -> Result<(Store, Index), OpenError> {
+    let state = dir.join("state");
+    let boot = dir.join("state.boot");
+    let opened = match believable_boot(&boot) {
+        true => Store::open(&state).and_then(|(store, index)| {
+            let applied = store.applied().log_id;
+            // openraft trusts a state that is ahead of its log; one behind the purge mark it
+            // could not bring forward.
+            match applied <= last && applied >= purged {
+                true => Ok((store, index)),
+                false => Err(io::Error::other("it does not fit the log")),
+            }
+        }),
+        false => Err(io::Error::other("the machine was started anew since")),
+    };
+    let opened = opened.or_else(|doubt| {
+        if state.exists() {
+            tracing::info!(%doubt, "the applied state is rebuilt");
+            std::fs::remove_dir_all(&state)?;
+        }
+        Store::open(&state)
+    });
+    let opened = opened.map_err(|error| damaged_or_io(&state, error))?;
+    sys::file::write_atomic(&boot, boot_id().as_bytes(), 0o600)
+        .map_err(|error| damaged_or_io(&boot, error))?;
+    Ok(opened)
+}
+
+/// Whether the state was last opened since the machine started: what sled gave to the kernel
+/// then, the kernel still has. An unknown boot is never believed.
+fn believable_boot(boot: &Path) -> bool {
+    let now = boot_id();
+    !now.is_empty() && std::fs::read_to_string(boot).is_ok_and(|then| then == now)
+}
+
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
+}
+
+fn damaged_or_io(path: &Path, source: io::Error) -> OpenError {
+    let path: PathBuf = path.to_owned();
+    let path = path.display().to_string();
+    match source.kind() {
+        io::ErrorKind::InvalidData => OpenError::Damaged {
+            path,
+            detail: source.to_string(),
+        },
+        _ => OpenError::Io { path, source },
+    }
+}

@@ -1,0 +1,130 @@
+//! Ending: hand over, stop Raft, leave everything on disk.
+
+use std::sync::{PoisonError, Weak};
+use std::time::Duration;
+
+use openraft::async_runtime::WatchReceiver;
+
+use super::Replica;
+use super::limits::{CLOSE_PATIENCE, HAND_OVER_TIMEOUT};
+use crate::raft::{Floor, LogShared, RaftHandle};
+use crate::state::NodeId;
+
+impl Replica {
+    /// Hands leadership to another voter, if this node leads and there is one.
+    pub async fn hand_over(&self) {
+        let own = self.inner.node_id;
+        let Some(heir) = self.heir() else {
+            return;
+        };
+        if self
+            .inner
+            .raft
+            .trigger()
+            .transfer_leader(heir)
+            .await
+            .is_err()
+        {
+            return;
+        }
+        let mut metrics = self.inner.raft.metrics();
+        let handed_over = async {
+            while metrics.borrow_watched().current_leader == Some(own) {
+                if metrics.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(HAND_OVER_TIMEOUT, handed_over)
+            .await
+            .is_err()
+        {
+            tracing::warn!(%heir, "leadership was not taken over in time");
+        }
+    }
+
+    /// Stops taking part, with everything on disk. The directory can be opened again once every
+    /// handle is gone.
+    pub async fn shutdown(&self) {
+        let tasks = {
+            let mut tasks = self
+                .inner
+                .tasks
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *tasks)
+        };
+        for task in &tasks {
+            task.abort();
+        }
+        let reached = self
+            .inner
+            .log
+            .upgrade()
+            .and_then(|log| log.durable_committed());
+        if let Err(error) = self.inner.raft.shutdown().await {
+            tracing::warn!(%error, "raft ended with an error");
+        }
+        let inner = self.inner.clone();
+        let closed = tokio::task::spawn_blocking(move || {
+            if let Err(error) = inner.core.flush() {
+                tracing::warn!(%error, "the applied state is not flushed; it will be rebuilt");
+            }
+            raise(&inner.floor, reached);
+        });
+        if closed.await.is_err() {
+            tracing::warn!("closing ended early");
+        }
+        self.wait_for_the_log().await;
+    }
+
+    /// The log closes when its thread and its readers have ended.
+    async fn wait_for_the_log(&self) {
+        let deadline = sys::clock::monotonic() + CLOSE_PATIENCE;
+        while self.inner.log.strong_count() > 0 && sys::clock::monotonic() < deadline {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// The other voter that holds the most of the log.
+    fn heir(&self) -> Option<NodeId> {
+        let metrics = self.inner.raft.metrics().borrow_watched().clone();
+        let replication = metrics.replication?;
+        let voters = metrics.membership_config.membership().voter_ids();
+        voters
+            .filter(|voter| *voter != self.inner.node_id)
+            .filter_map(|voter| Some((replication.get(&voter)?.as_ref()?.index, voter)))
+            .max()
+            .map(|(_, voter)| voter)
+    }
+}
+
+const POLL: Duration = Duration::from_millis(5);
+
+/// Raises the floor whenever a snapshot is taken; until it is aborted.
+pub(super) async fn raise_with_snapshots(raft: RaftHandle, log: Weak<LogShared>, floor: Floor) {
+    let mut metrics = raft.metrics();
+    let mut snapshot = None;
+    loop {
+        let newest = metrics.borrow_watched().snapshot;
+        if newest != snapshot {
+            snapshot = newest;
+            let reached = log.upgrade().and_then(|log| log.durable_committed());
+            let floor = floor.clone();
+            let raising = tokio::task::spawn_blocking(move || raise(&floor, reached));
+            drop(raising.await);
+        }
+        if metrics.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn raise(floor: &Floor, reached: Option<u64>) {
+    let Some(index) = reached else {
+        return;
+    };
+    if let Err(error) = floor.raise(index) {
+        tracing::warn!(%error, "cannot record how far the log reaches");
+    }
+}

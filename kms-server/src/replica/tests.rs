@@ -1,0 +1,5 @@
+//! Replicas over real gRPC on loopback: killed, restarted, joined, moved.
+
+mod cluster;
+mod disk;
+mod life;

@@ -1,0 +1,99 @@
+//! What is on disk, after it was lost, cut or left behind.
+
+use super::cluster::{Cluster, until};
+use crate::command::testing::create_key;
+use crate::replica::OpenError;
+
+async fn stopped_with_keys(count: u64) -> Cluster {
+    let mut cluster = Cluster::of(1).await;
+    for number in 0..count {
+        cluster
+            .write(create_key(&format!("k{number}"), number))
+            .await;
+    }
+    cluster.kill(1).await;
+    cluster
+}
+
+fn keys(cluster: &Cluster) -> usize {
+    let replica = &cluster.nodes[&1].replica;
+    replica.read(|index| index.keys_by_name("", "").count())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_initialised_node_without_its_log_does_not_start() {
+    let mut cluster = stopped_with_keys(3).await;
+    std::fs::remove_dir_all(cluster.dir(1).join("log")).unwrap();
+    let error = cluster.start(1).await.unwrap_err();
+    assert!(matches!(error, OpenError::LogShortened { .. }), "{error}");
+    assert!(error.to_string().contains("join it again"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shortened_log_does_not_start() {
+    let mut cluster = stopped_with_keys(20).await;
+    let log = std::fs::read_dir(cluster.dir(1).join("log")).unwrap();
+    let newest = log
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "raftlog"))
+        .max()
+        .unwrap();
+    let file = std::fs::File::options().write(true).open(&newest).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.set_len(length * 2 / 3).unwrap();
+    let error = cluster.start(1).await.unwrap_err();
+    assert!(matches!(error, OpenError::LogShortened { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_state_is_rebuilt() {
+    let mut cluster = stopped_with_keys(20).await;
+    std::fs::remove_dir_all(cluster.dir(1).join("state")).unwrap();
+    cluster.start(1).await.unwrap();
+    until("the keys are back", || keys(&cluster) == 20).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_of_another_boot_is_rebuilt() {
+    let mut cluster = stopped_with_keys(20).await;
+    std::fs::write(cluster.dir(1).join("state.boot"), "another boot").unwrap();
+    // Something that only a store that was not deleted would still have.
+    let db = sled::open(cluster.dir(1).join("state")).unwrap();
+    db.open_tree("witness")
+        .unwrap()
+        .insert("was", "here")
+        .unwrap();
+    db.flush().unwrap();
+    drop(db);
+    cluster.start(1).await.unwrap();
+    until("the keys are back", || keys(&cluster) == 20).await;
+    cluster.kill(1).await;
+    let db = sled::open(cluster.dir(1).join("state")).unwrap();
+    assert!(db.open_tree("witness").unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_ahead_of_its_log_is_not_believed() {
+    let mut cluster = stopped_with_keys(20).await;
+    let ahead = cluster.dir(1).join("state");
+    let mut other = stopped_with_keys(5).await;
+    let behind = other.dir(1).join("state");
+    std::fs::remove_dir_all(&behind).unwrap();
+    std::fs::rename(&ahead, &behind).unwrap();
+    other.start(1).await.unwrap();
+    until("the log's keys alone", || keys(&other) == 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_of_a_newer_version_is_refused() {
+    let cluster = Cluster::begin().await;
+    let dir = cluster.dir(7).join("log");
+    std::fs::create_dir_all(&dir).unwrap();
+    crate::raft::write_log_format(&dir, 99);
+    let mut cluster = cluster;
+    let error = cluster.start(7).await.unwrap_err();
+    assert!(
+        matches!(error, OpenError::Newer { found: 99, .. }),
+        "{error}"
+    );
+}

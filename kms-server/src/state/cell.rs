@@ -1,0 +1,141 @@
+//! The live state: the memory index behind its lock, who is told of changes, and who has pinned it.
+//!
+//! Written by the state machine alone; read by everyone through the replica.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
+};
+
+use tokio::sync::{broadcast, watch};
+
+use super::pin::Pin;
+use super::{Applied, Index, Record, RecordId};
+use crate::command::Write;
+use crate::replica::limits::CHANGES_MAX;
+use crate::replica::{Change, Event};
+
+/// The live state of a replica.
+#[derive(Debug)]
+pub(crate) struct StateCell {
+    index: RwLock<Index>,
+    applied: watch::Sender<u64>,
+    changes: broadcast::Sender<Change>,
+    pins: Mutex<Vec<Weak<Pin>>>,
+}
+
+impl StateCell {
+    /// The state as it was found on disk.
+    pub(crate) fn new(index: Index, applied: &Applied) -> Self {
+        Self {
+            index: RwLock::new(index),
+            applied: watch::Sender::new(applied.index()),
+            changes: broadcast::Sender::new(CHANGES_MAX),
+            pins: Mutex::default(),
+        }
+    }
+
+    /// Reads the index.
+    pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        // Writers only insert and remove whole records: a panic leaves none half-made.
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far the index goes.
+    pub(crate) fn applied_index(&self) -> u64 {
+        *self.applied.borrow()
+    }
+
+    /// Follows how far the index goes.
+    pub(crate) fn watch_applied(&self) -> watch::Receiver<u64> {
+        self.applied.subscribe()
+    }
+
+    /// Follows what changes.
+    pub(crate) fn watch_changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// Carries out what the entry at `log_index` changed, then publishes that index, then tells of
+    /// the changes. The store on disk has them already.
+    pub(crate) fn apply(&self, writes: Vec<Write>, log_index: u64) {
+        let events: Vec<Event> = writes.iter().filter_map(|(id, _)| event_of(id)).collect();
+        {
+            let mut index = self.index_mut();
+            let pins = self.live_pins();
+            for (id, record) in writes {
+                for pin in &pins {
+                    pin.keep(&id, index.get(&id));
+                }
+                index.put(id, record);
+            }
+        }
+        self.publish(log_index, events);
+    }
+
+    /// Replaces the whole state by a snapshot's.
+    pub(crate) fn replace(&self, new: Index, applied: &Applied) {
+        {
+            let mut index = self.index_mut();
+            let old = Arc::new(std::mem::replace(&mut *index, new));
+            for pin in self.live_pins() {
+                pin.keep_all(&old);
+            }
+        }
+        self.publish(applied.index(), vec![Event::Everything]);
+    }
+
+    /// Pins the present point, which is `applied`.
+    pub(crate) fn pin(&self, applied: Applied) -> Arc<Pin> {
+        let pin = Arc::new(Pin::new(applied));
+        self.pins().push(Arc::downgrade(&pin));
+        pin
+    }
+
+    /// Takes the next records of a pinned point, at most `max`; none at the end.
+    pub(crate) fn take_pinned(&self, pin: &Pin, max: usize) -> Vec<(RecordId, Record)> {
+        let index = self.index();
+        pin.take(&index, max)
+    }
+
+    fn publish(&self, log_index: u64, events: Vec<Event>) {
+        self.applied.send_replace(log_index);
+        for event in events {
+            let index = log_index;
+            // Without a receiver nobody caches anything.
+            drop(self.changes.send(Change { index, event }));
+        }
+    }
+
+    fn live_pins(&self) -> Vec<Arc<Pin>> {
+        let mut pins = self.pins();
+        pins.retain(|pin| pin.strong_count() > 0);
+        pins.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn pins(&self) -> MutexGuard<'_, Vec<Weak<Pin>>> {
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a change of this record is called outside, if anyone outside cares.
+fn event_of(id: &RecordId) -> Option<Event> {
+    match id {
+        RecordId::Key(key_id) => Some(Event::Key(*key_id)),
+        RecordId::Device(device_id) => Some(Event::Device(device_id.clone())),
+        RecordId::Policy(_) => Some(Event::Policy),
+        RecordId::Gateway(gateway_id) => Some(Event::Gateway(gateway_id.clone())),
+        RecordId::Identity(role, id) => Some(Event::Identity(*role, id.clone())),
+        RecordId::Counters
+        | RecordId::Cluster
+        | RecordId::KeyVersion(..)
+        | RecordId::KeyName(_)
+        | RecordId::Node(_)
+        | RecordId::Token(_)
+        | RecordId::Idempotency(_)
+        | RecordId::IdempotencyExpiry(..) => None,
+    }
+}
