@@ -268,7 +268,9 @@ fn file_names_sort_and_come_back() {
 
 proptest! {
     #[test]
-    fn what_parses_is_written_back_the_same(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+    fn what_parses_is_written_back_the_same(
+        bytes in proptest::collection::vec(any::<u8>(), 0..400),
+    ) {
         if let Ok(Some((entry, length))) = decode(&bytes) {
             prop_assert_eq!(encode(&[entry]), &bytes[..length]);
         }

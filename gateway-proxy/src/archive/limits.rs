@@ -48,6 +48,9 @@ pub(super) const COMMIT_KEYS: usize = 4_096;
 /// A segment that got so many new data keys is followed by another, to keep its side-car small.
 pub(super) const SEGMENT_KEYS: usize = 8_192;
 
+/// Devices whose wrapped data key is kept at hand.
+pub(super) const WRAPPED_MAX: usize = 16_384;
+
 /// How often the thread looks while bytes arrive.
 pub(super) const TICK_BUSY: Duration = Duration::from_millis(5);
 

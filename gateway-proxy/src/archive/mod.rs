@@ -14,6 +14,7 @@
 mod flow;
 mod keys;
 mod lane;
+mod leases;
 mod limits;
 mod metrics;
 mod object;
@@ -42,6 +43,7 @@ use worker::Worker;
 use writer::Writer;
 
 pub use keys::{DataKeys, Lease, Leased};
+pub use leases::LeasedKeys;
 
 /// Where and how to archive.
 #[derive(Clone, Debug)]

@@ -12,6 +12,7 @@ use kms_client::{Client, Error};
 use rustls::ServerConfig;
 use sys::task::AbortOnDrop;
 
+use crate::archive::{self, Archive, LeasedKeys};
 use crate::capture::{CaptureSink, NoCapture};
 use crate::config::{Config, CoreConfig, EdgeConfig, RoleConfig};
 use crate::core::CoreShared;
@@ -37,6 +38,7 @@ pub(super) struct Gateway {
     client: Client,
     devices: DeviceStores,
     announcement: Announcement,
+    archive: Option<Archive>,
     tasks: Vec<AbortOnDrop<()>>,
 }
 
@@ -82,8 +84,14 @@ impl Gateway {
         });
     }
 
-    /// Ends what is kept going.
+    /// Ends what is kept going, the archive last: it still leases data keys while it writes.
     pub(super) async fn close(self) {
+        if let Some(archive) = self.archive {
+            let stopped = tokio::task::spawn_blocking(|| archive.stop()).await;
+            if let Err(error) = stopped {
+                tracing::error!(%error, "the archive was not written to its end");
+            }
+        }
         drop(self.tasks);
     }
 
@@ -113,6 +121,7 @@ fn prepare_edge(
         client,
         devices,
         announcement,
+        archive: None,
         tasks: Vec::new(),
     };
     gateway.keep_own_certificate();
@@ -126,7 +135,11 @@ fn prepare_core(
     client: Client,
 ) -> Result<Gateway, Error> {
     let tls = Arc::new(ArcSwap::from_pointee(tunnel_tls(identity)?));
-    let capture: Arc<dyn CaptureSink> = Arc::new(NoCapture);
+    let archive = start_archive(core, &client)?;
+    let capture: Arc<dyn CaptureSink> = match &archive {
+        Some(archive) => archive.sink(),
+        None => Arc::new(NoCapture),
+    };
     let shared = CoreShared::new(core, Arc::clone(&tls), capture);
     let announcement = Announcement {
         role: GatewayRole::Core,
@@ -139,6 +152,7 @@ fn prepare_core(
         client,
         devices,
         announcement,
+        archive,
         tasks: Vec::new(),
     };
     gateway.keep_own_certificate();
@@ -148,6 +162,23 @@ fn prepare_core(
         follow_certificate(dir, tls, not_after_ms),
     );
     Ok(gateway)
+}
+
+/// Starts the archive where the configuration asks for one.
+fn start_archive(core: &CoreConfig, client: &Client) -> Result<Option<Archive>, Error> {
+    let Some(dir) = &core.archive_dir else {
+        return Ok(None);
+    };
+    let keys = Arc::new(LeasedKeys::start(client.clone()));
+    let started = Archive::start(archive::Settings::new(dir), keys);
+    let started = started.map_err(|error| {
+        let reason = match &error {
+            archive::StartError::Locked(_) => Reason::Locked,
+            archive::StartError::Thread(_) => Reason::Internal,
+        };
+        Error::new(reason, error.to_string()).with_source(error)
+    })?;
+    Ok(Some(started))
 }
 
 impl Gateway {

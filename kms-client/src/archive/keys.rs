@@ -7,7 +7,7 @@ use envelope::secret::SecretKey;
 
 use crate::{Client, Result};
 
-/// Opens wrapped data keys. The client does it by asking the KMS.
+/// Opens wrapped data keys. [`Client`] does it by asking the KMS.
 pub trait DataKeySource {
     /// Opens a data key that was wrapped under `context`.
     fn unwrap_data_key(
@@ -23,7 +23,7 @@ impl DataKeySource for Client {
         wrapped: &[u8],
         context: &EncryptionContext,
     ) -> Result<SecretKey> {
-        // The inherent verb of the same name, which also tells limits and version.
-        Ok(Self::unwrap_data_key(self, wrapped, context).await?.secret)
+        let unwrapped = Self::unwrap_data_key(self, wrapped, context).await?;
+        Ok(unwrapped.secret)
     }
 }

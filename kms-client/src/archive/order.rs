@@ -102,7 +102,8 @@ impl Order {
 
     fn is_of(&self, number: u64, flow: FlowId) -> bool {
         let at = usize::try_from(number - self.front).ok();
-        matches!(at.and_then(|at| self.slots.get(at)), Some(Slot::Open(begun)) if begun.info.flow == flow)
+        let slot = at.and_then(|at| self.slots.get(at));
+        matches!(slot, Some(Slot::Open(begun)) if begun.info.flow == flow)
     }
 
     fn slot(&mut self, object: &ObjectId) -> Option<&mut Slot> {
