@@ -1,6 +1,7 @@
 //! A certificate authority in memory, for tests of this crate and of those that build on it
 //! (feature `testing`; never part of a binary).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{
@@ -13,10 +14,11 @@ use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyD
 use crate::identity::{Identity, Role, SpiffeId};
 
 /// An authority that issues whatever a test asks for.
+#[derive(Clone)]
 pub struct Authority {
     trust_domain: String,
     certificate: CertificateDer<'static>,
-    issuer: Issuer<'static, KeyPair>,
+    issuer: Arc<Issuer<'static, KeyPair>>,
 }
 
 /// From when to when a certificate is valid, relative to now.
@@ -68,7 +70,7 @@ impl Authority {
             .expect("a fresh key signs")
             .der()
             .clone();
-        let issuer = Issuer::new(params, key);
+        let issuer = Arc::new(Issuer::new(params, key));
         Self {
             trust_domain: trust_domain.into(),
             certificate,

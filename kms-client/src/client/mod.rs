@@ -13,6 +13,8 @@ mod nodes;
 mod refresh;
 mod renew;
 mod status;
+#[cfg(test)]
+mod tests;
 mod verbs;
 mod watch;
 

@@ -1,0 +1,167 @@
+//! What a user hears when certificates do not fit, and renewal.
+
+use std::time::Duration;
+
+use super::node::Node;
+use super::{Behaviour, Cluster};
+use crate::client::Client;
+use crate::error::Error;
+use crate::identity::{Identity, IdentityDir, Role};
+use crate::reason::Reason;
+use crate::testing::{Authority, Life};
+use crate::tls::Dates;
+
+async fn refusal(cluster: &Cluster, identity: Identity) -> Error {
+    let client = Client::builder()
+        .identity(identity)
+        .endpoints(cluster.endpoints());
+    let began = sys::clock::monotonic();
+    let refused = client
+        .open()
+        .unwrap()
+        .describe_key("billing")
+        .await
+        .unwrap_err();
+    let took = sys::clock::monotonic() - began;
+    assert!(
+        took < Duration::from_secs(5),
+        "waiting mends no certificate: {took:?}"
+    );
+    refused
+}
+
+#[tokio::test]
+async fn a_foreign_certificate_is_named() {
+    let cluster = Cluster::start().await;
+    let stranger = Authority::new("ward.test");
+    // A folder with the right authority but a certificate of another cluster.
+    let key = rcgen::KeyPair::generate().unwrap();
+    let csr = rcgen::CertificateParams::default()
+        .serialize_request(&key)
+        .unwrap();
+    let id = stranger.identity(Role::Operator, "first").id().clone();
+    let certificate = stranger.issue_for_csr(csr.der(), &id);
+    let key = rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let ca = vec![cluster.authority.certificate()];
+    let foreign = Identity::new(key, certificate, ca).unwrap();
+    let refused = refusal(&cluster, foreign).await;
+    assert_eq!(refused.reason(), Reason::CertificateForeign, "{refused}");
+    assert_eq!(cluster.calls(1), 0);
+}
+
+#[tokio::test]
+async fn a_folder_of_another_cluster_is_named() {
+    let cluster = Cluster::start().await;
+    let other = Authority::new("ward.test").identity(Role::Operator, "first");
+    let refused = refusal(&cluster, other).await;
+    assert_eq!(refused.reason(), Reason::CertificateForeign, "{refused}");
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_call_is_named() {
+    let cluster = Cluster::start().await;
+    let device = cluster.authority.identity(Role::Device, "mon-1");
+    assert_eq!(
+        refusal(&cluster, device).await.reason(),
+        Reason::CertificateForeign
+    );
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_named_whether_tls_or_the_node_refuses_it() {
+    let authority = Authority::new("ward.test");
+    let mut nodes = Vec::new();
+    for id in 1..=2 {
+        let identity = authority.identity(Role::Node, &id.to_string());
+        nodes.push(Node::start_as(&authority, id, &identity, Dates::Checked).await);
+    }
+    let cluster = Cluster { authority, nodes };
+    let expired = || {
+        cluster
+            .authority
+            .identity_for(Role::Operator, "first", Life::OVER)
+    };
+    assert_eq!(
+        refusal(&cluster, expired()).await.reason(),
+        Reason::CertificateExpired
+    );
+    assert_eq!(cluster.calls(1), 0);
+
+    let lenient = Cluster {
+        nodes: vec![Node::start(&cluster.authority, 1).await],
+        ..cluster
+    };
+    lenient
+        .node(1)
+        .behave(Behaviour::Refuse(Reason::CertificateExpired));
+    let expired = lenient
+        .authority
+        .identity_for(Role::Operator, "first", Life::OVER);
+    assert_eq!(
+        refusal(&lenient, expired).await.reason(),
+        Reason::CertificateExpired
+    );
+    assert_eq!(lenient.calls(1), 1);
+}
+
+#[tokio::test]
+async fn an_expired_node_is_named_and_another_serves() {
+    let authority = Authority::new("ward.test");
+    let stale = authority.identity_for(Role::Node, "1", Life::OVER);
+    let stale = Node::start_as(&authority, 1, &stale, Dates::Checked).await;
+    let mut cluster = Cluster {
+        authority,
+        nodes: vec![stale],
+    };
+    let operator = cluster.authority.identity(Role::Operator, "first");
+    assert_eq!(
+        refusal(&cluster, operator).await.reason(),
+        Reason::CertificateExpired
+    );
+    cluster.nodes.push(Node::start(&cluster.authority, 2).await);
+    cluster.client().describe_key("billing").await.unwrap();
+}
+
+#[tokio::test]
+async fn another_node_on_a_known_address_is_not_taken_for_it() {
+    let authority = Authority::new("ward.test");
+    let other = authority.identity(Role::Node, "7");
+    let node = Node::start_as(&authority, 1, &other, Dates::Checked).await;
+    let cluster = Cluster {
+        authority,
+        nodes: vec![node],
+    };
+    let operator = cluster.authority.identity(Role::Operator, "first");
+    assert_eq!(
+        refusal(&cluster, operator).await.reason(),
+        Reason::CertificateForeign
+    );
+    assert_eq!(cluster.calls(1), 0);
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_for_the_same_key_and_is_stored() {
+    let cluster = Cluster::start().await;
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = IdentityDir::new(temporary.path());
+    let operator = cluster
+        .authority
+        .identity(Role::Operator, "first")
+        .id()
+        .clone();
+    let certificate = cluster
+        .authority
+        .issue_for_csr(&dir.create_csr().unwrap(), &operator);
+    let first = dir
+        .store_certificate(&certificate, &[cluster.authority.certificate()])
+        .unwrap();
+    dir.store_endpoints(&cluster.endpoints()).unwrap();
+
+    let client = Client::open(temporary.path()).unwrap();
+    assert!(!client.is_renewal_due());
+    client.renew_certificate().await.unwrap();
+    let renewed = dir.load().unwrap();
+    assert_ne!(renewed.certificate(), first.certificate());
+    assert_eq!(renewed.facts().spki_sha256, first.facts().spki_sha256);
+    client.describe_key("billing").await.unwrap();
+}

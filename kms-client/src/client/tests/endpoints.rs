@@ -1,0 +1,130 @@
+//! The list of nodes: kept right by the cluster, and by other processes through the folder.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use ward_proto::v1;
+
+use super::{Cluster, dead_address, endpoint, until};
+use crate::client::Client;
+use crate::identity::{IdentityDir, NodeId, Role};
+use crate::model::NodeRole;
+
+fn node_status(id: u64, address: &str, role: v1::NodeRole) -> v1::NodeStatus {
+    v1::NodeStatus {
+        node_id: id,
+        api_address: address.into(),
+        role: role.into(),
+        sealed: false,
+        applied_index: 5,
+        pid: 100,
+    }
+}
+
+fn tell_status(cluster: &Cluster) {
+    for teller in &cluster.nodes {
+        let followers = cluster.nodes.iter();
+        let nodes = followers
+            .map(|node| node_status(node.id, &node.address, v1::NodeRole::Follower))
+            .collect();
+        *teller.shared.status.lock().unwrap() = v1::GetClusterStatusResponse {
+            cluster_id: Bytes::from_static(&[9; 16]),
+            leader: 2,
+            nodes,
+            gateways: vec![],
+            applied: Some(v1::Applied { index: 5 }),
+            served_by: teller.id,
+        };
+    }
+}
+
+/// A folder as its owner would have it.
+fn folder(cluster: &Cluster, path: &std::path::Path) -> IdentityDir {
+    let dir = IdentityDir::new(path);
+    let operator = cluster
+        .authority
+        .identity(Role::Operator, "first")
+        .id()
+        .clone();
+    let certificate = cluster
+        .authority
+        .issue_for_csr(&dir.create_csr().unwrap(), &operator);
+    dir.store_certificate(&certificate, &[cluster.authority.certificate()])
+        .unwrap();
+    dir
+}
+
+#[tokio::test]
+async fn a_status_is_read_and_its_addresses_are_written_back() {
+    let cluster = Cluster::start().await;
+    tell_status(&cluster);
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = folder(&cluster, temporary.path());
+    let mut first = cluster.node(1).endpoint();
+    first.join = Some("127.0.0.1:7301".into());
+    dir.store_endpoints(&[
+        first.clone(),
+        endpoint(2, "127.0.0.1:1"),
+        endpoint(9, "gone:1"),
+    ])
+    .unwrap();
+    let client = Client::open(temporary.path()).unwrap();
+    let status = client.cluster_status().await.unwrap();
+    assert_eq!(status.leader, Some(NodeId(2)));
+    assert_eq!((status.served_by, status.applied_index), (NodeId(1), 5));
+    assert_eq!(status.nodes[0].role, NodeRole::Follower);
+    let expected = vec![
+        first,
+        cluster.node(2).endpoint(),
+        cluster.node(3).endpoint(),
+    ];
+    assert_eq!(
+        dir.load_endpoints().unwrap(),
+        expected,
+        "what joiners need stays"
+    );
+}
+
+#[tokio::test]
+async fn after_a_node_was_not_found_the_list_is_asked_for_anew() {
+    let cluster = Cluster::start().await;
+    tell_status(&cluster);
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = folder(&cluster, temporary.path());
+    let dead = dead_address().await;
+    dir.store_endpoints(&[endpoint(1, &dead), cluster.node(2).endpoint()])
+        .unwrap();
+    let client = Client::open(temporary.path()).unwrap();
+    client.describe_key("billing").await.unwrap();
+    let expected = cluster.endpoints();
+    until("the list is right", || {
+        dir.load_endpoints().unwrap() == expected
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_list_that_another_process_writes_is_read_while_a_call_waits() {
+    let cluster = Cluster::start().await;
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = folder(&cluster, temporary.path());
+    dir.store_endpoints(&[endpoint(1, &dead_address().await)])
+        .unwrap();
+    let client = Client::open(temporary.path()).unwrap();
+    let (answer, ()) = tokio::join!(client.describe_key("billing"), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        dir.store_endpoints(&cluster.endpoints()).unwrap();
+    });
+    answer.unwrap();
+}
+
+#[tokio::test]
+async fn a_data_directory_is_opened_as_its_operator() {
+    let cluster = Cluster::start().await;
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = folder(&cluster, &temporary.path().join("operator"));
+    dir.store_endpoints(&cluster.endpoints()).unwrap();
+    let client = Client::open(temporary.path()).unwrap();
+    assert_eq!(client.id().id(), "first");
+    client.describe_key("billing").await.unwrap();
+}

@@ -1,0 +1,122 @@
+//! What is tried again, with what, and for how long.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Behaviour, Cluster, dead_address, endpoint};
+use crate::client::Client;
+use crate::limits::ATTEMPT_MAX;
+use crate::reason::Reason;
+
+#[tokio::test]
+async fn one_intent_keeps_its_key_over_all_attempts_and_the_next_has_another() {
+    let cluster = Cluster::start().await;
+    for id in 1..=3 {
+        cluster
+            .node(id)
+            .behave(Behaviour::RefuseTimes(2, Reason::NoQuorum));
+    }
+    let client = cluster.client();
+    client.create_key("billing").await.unwrap();
+    let intents = |cluster: &Cluster| -> BTreeSet<Vec<u8>> {
+        let seen = cluster.nodes.iter().flat_map(|node| node.seen());
+        seen.map(|seen| seen.intent).collect()
+    };
+    let attempts: usize = (1..=3).map(|id| cluster.calls(id)).sum();
+    assert_eq!(attempts, 7, "two rounds in vain, then the first");
+    assert_eq!(intents(&cluster).len(), 1);
+    assert_eq!(intents(&cluster).first().unwrap().len(), 16);
+    client.create_key("other").await.unwrap();
+    assert_eq!(intents(&cluster).len(), 2);
+}
+
+#[tokio::test]
+async fn a_final_refusal_is_answered_at_once() {
+    let cluster = Cluster::start().await;
+    for reason in Reason::ALL
+        .iter()
+        .copied()
+        .filter(|reason| !reason.may_pass())
+    {
+        cluster.node(1).behave(Behaviour::Refuse(reason));
+        let client = cluster.client();
+        let before = cluster.calls(1);
+        let refused = client.describe_key("billing").await.unwrap_err();
+        assert_eq!(refused.reason(), reason);
+        assert_eq!(
+            refused.message(),
+            format!("refused with {reason} by the test")
+        );
+        assert_eq!((cluster.calls(1), cluster.calls(2)), (before + 1, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_passing_refusal_is_answered_by_its_own_name_when_time_is_up() {
+    let cluster = Cluster::start().await;
+    let dead = endpoint(4, &dead_address().await);
+    for reason in [Reason::NoQuorum, Reason::Sealed, Reason::AuditUnavailable] {
+        cluster.others(0, &Behaviour::Refuse(reason));
+        let endpoints = [cluster.endpoints(), vec![dead.clone()]].concat();
+        let client = cluster
+            .builder()
+            .endpoints(endpoints)
+            .deadline(Duration::from_millis(250));
+        let began = sys::clock::monotonic();
+        let refused = client
+            .open()
+            .unwrap()
+            .describe_key("billing")
+            .await
+            .unwrap_err();
+        let took = sys::clock::monotonic() - began;
+        assert_eq!(refused.reason(), reason, "not the unreachable node's");
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+    assert!(cluster.calls(1) > 3, "tried more than once each");
+}
+
+#[tokio::test]
+async fn nobody_there_is_unavailable_and_names_the_address() {
+    let cluster = Cluster::start().await;
+    let dead = dead_address().await;
+    let client = cluster.builder().endpoints(vec![endpoint(1, &dead)]);
+    let client = client.deadline(Duration::from_millis(200)).open().unwrap();
+    let refused = client.describe_key("billing").await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::Unavailable);
+    assert!(refused.message().contains(&dead), "{refused}");
+    assert!(refused.message().contains("refused"), "says why: {refused}");
+}
+
+#[tokio::test]
+async fn silence_ends_at_the_deadline_which_the_node_is_told() {
+    let cluster = Cluster::start().await;
+    cluster.others(0, &Behaviour::Hang);
+    let client = cluster
+        .builder()
+        .deadline(Duration::from_millis(300))
+        .open()
+        .unwrap();
+    let began = sys::clock::monotonic();
+    let refused = client.describe_key("billing").await.unwrap_err();
+    let took = sys::clock::monotonic() - began;
+    assert_eq!(refused.reason(), Reason::Deadline, "{refused}");
+    assert!(
+        (Duration::from_millis(250)..Duration::from_secs(5)).contains(&took),
+        "{took:?}"
+    );
+    assert!(!cluster.node(1).seen()[0].timeout.is_empty());
+}
+
+#[tokio::test]
+async fn a_node_that_hangs_does_not_use_up_the_others_time() {
+    let cluster = Cluster::start().await;
+    cluster.node(1).behave(Behaviour::Hang);
+    let client: Client = cluster.client();
+    let began = sys::clock::monotonic();
+    client.describe_key("billing").await.unwrap();
+    assert!(sys::clock::monotonic() - began < ATTEMPT_MAX * 2);
+    // And it is not asked first again.
+    client.describe_key("billing").await.unwrap();
+    assert_eq!((cluster.calls(1), cluster.calls(2)), (1, 2));
+}
