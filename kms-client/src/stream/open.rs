@@ -1,7 +1,7 @@
 //! Opens a stand-alone stream.
 
 use envelope::OpenFailed;
-use envelope::context::EncryptionContext;
+use envelope::context::{EncryptionContext, reserved};
 use envelope::object::{HEADER_MAX, Opener, Prologue, SALT_AND_COMMITMENT_BYTES};
 use envelope::secret::SecretVec;
 use envelope::stream::{HEADER_BYTES_MAX, StreamHeader};
@@ -16,7 +16,8 @@ use crate::reason::Reason;
 /// Opens a stream that [`seal_stream`](super::seal_stream) made and writes its plaintext to
 /// `writer`, in constant memory. Answers how many bytes it were.
 ///
-/// Every pair of `context` must be among those the stream was sealed under; it may have more.
+/// `context` must be what the stream was sealed under: all of it and no more. What the stream says
+/// of its context is not believed, except for Ward's own pairs, which unwrapping proves.
 /// Nothing is written that is not authentic, but a stream can prove its completeness only at its
 /// end: what was written before an error is a true beginning, not the whole.
 ///
@@ -40,11 +41,10 @@ pub(super) async fn open_with(
     mut writer: impl AsyncWrite + Unpin,
 ) -> Result<u64, Error> {
     let (front, rest) = read_front(&mut reader).await?;
-    if !front.prologue.context.includes(context) {
-        return Err(OpenFailed.into());
-    }
+    let wrap_context = wrap_context(&front.prologue.context, context)?;
+    front.prologue.check_belongs_to(&wrap_context)?;
     let secret = keys
-        .unwrap_data_key(&front.wrapped, &front.prologue.context)
+        .unwrap_data_key(&front.wrapped, &wrap_context)
         .await
         .map_err(hide_unknown_key)?;
     let mut opener = Opener::new(&secret, &front.prologue_bytes, &front.salt_and_commitment)?;
@@ -66,6 +66,22 @@ pub(super) async fn open_with(
     writer.write_all(out.expose()).await.map_err(cannot_write)?;
     writer.flush().await.map_err(cannot_write)?;
     Ok(plaintext_bytes)
+}
+
+/// What the data key must have been wrapped under: the caller's pairs, and Ward's own.
+fn wrap_context(
+    stream: &EncryptionContext,
+    given: &EncryptionContext,
+) -> Result<EncryptionContext, OpenFailed> {
+    let mut context = given.clone();
+    for name in [reserved::DATA_KEY, reserved::KIND, reserved::DEVICE] {
+        if let Some(value) = stream.get(name) {
+            context
+                .insert_reserved(name, value)
+                .map_err(|_| OpenFailed)?;
+        }
+    }
+    Ok(context)
 }
 
 /// What stands before a stream's first chunk.
