@@ -1,7 +1,7 @@
 //! Everything the tool says: data to standard output, talk to standard error.
 //!
 //! The only place that prints. A reader that went away (`ward key list | head -1`) ends the
-//! output quietly; it is no error of a list, and one of a stream (`Stdout::write`).
+//! output quietly; it is no error of a list, and one of a stream (`Stdout`).
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -58,13 +58,6 @@ impl Stdout {
     /// Takes standard output.
     pub(crate) fn lock() -> Self {
         Self(io::stdout().lock())
-    }
-
-    /// Writes all of `bytes`.
-    pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.0
-            .write_all(bytes)
-            .map_err(|error| cannot_write(&error))
     }
 
     /// Hands over what is buffered; only then was everything written.

@@ -47,7 +47,7 @@ pub(crate) async fn node(plan: &Plan, client: &Client, id: u64) -> Result<(), Fa
     forget_token(layout, name)
 }
 
-/// Gives a gateway its identity, also anew when its certificate ran out while it was off.
+/// Gives a gateway its identity, and a fresh certificate when that is due.
 pub(crate) async fn gateway(
     plan: &Plan,
     client: &Client,
@@ -56,13 +56,7 @@ pub(crate) async fn gateway(
     let layout = plan.layout();
     let identity = IdentityDir::new(layout.identity(name));
     make_private(identity.path())?;
-    let now_ms = sys::clock::wall_ms();
-    let lasting = |identity: &IdentityDir| {
-        identity
-            .load()
-            .is_ok_and(|loaded| !loaded.facts().is_due_for_renewal(now_ms))
-    };
-    if !lasting(&identity) {
+    if !identity.has_certificate() {
         let csr = identity.create_csr()?;
         let token = JoinToken::decode(&token(layout, client, name).await?)
             .map_err(|error| Failure::told("TOKEN_INVALID", &error))?;
@@ -70,7 +64,17 @@ pub(crate) async fn gateway(
         identity.store_certificate(&joined.certificate, &joined.ca)?;
         forget_token(layout, name)?;
     }
-    settings::write_endpoints(layout, &plan.cluster())
+    settings::write_endpoints(layout, &plan.cluster())?;
+    // It renews itself while it runs; after days of standing still it would come too late.
+    renew_if_due(&Client::open(identity.path())?).await
+}
+
+/// Renews a certificate of which most of the life is over.
+pub(crate) async fn renew_if_due(client: &Client) -> Result<(), Failure> {
+    if client.is_renewal_due() {
+        client.renew_certificate().await?;
+    }
+    Ok(())
 }
 
 /// Enrols the devices of the routes; one that is enrolled already stays as it is.

@@ -21,10 +21,13 @@ mod start;
 mod supervise;
 mod talk;
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 
+use kms_client::Client;
 use sys::file::Lock;
+use sys::task::AbortOnDrop;
 
 use crate::cli::UpArguments;
 use crate::error::{Failure, Reason};
@@ -58,7 +61,10 @@ async fn serve(plan: Arc<Plan>, ready_file: Option<ReadyFile>) -> Result<(), Fai
     let mut stack = Stack::new(Arc::clone(&plan));
     let outcome = tokio::select! {
         started = bring_up(&plan, &mut stack, ready_file.as_ref()) => match started {
-            Ok(()) => (&mut stop).await.map_err(|error| Failure::io("the signals", &error)),
+            Ok(client) => {
+                let _fresh = keep_fresh(client);
+                (&mut stop).await.map_err(|error| Failure::io("the signals", &error))
+            }
             Err(failure) => Err(failure),
         },
         _ = &mut stop => Err(Failure::new(
@@ -80,7 +86,7 @@ async fn bring_up(
     plan: &Arc<Plan>,
     stack: &mut Stack,
     ready_file: Option<&ReadyFile>,
-) -> Result<(), Failure> {
+) -> Result<Client, Failure> {
     let begun = sys::clock::monotonic();
     let nodes = plan
         .cluster()
@@ -95,12 +101,18 @@ async fn bring_up(
     for door in plan.doors() {
         door.check()?;
     }
-    start::start(stack).await?;
+    let client = start::start(stack).await?;
     talk::running(plan, begun.elapsed());
-    match ready_file {
-        Some(file) => file.write(plan),
-        None => Ok(()),
+    if let Some(file) = ready_file {
+        file.write(plan)?;
     }
+    Ok(client)
+}
+
+/// Renews the operator's certificate for as long as the stack runs, so that verbs find a valid one.
+fn keep_fresh(client: Client) -> AbortOnDrop<Infallible> {
+    let renewing = async move { client.keep_certificate_fresh().await };
+    AbortOnDrop(sys::task::spawn("operator certificate", renewing))
 }
 
 fn lock(layout: &Layout) -> Result<Lock, Failure> {

@@ -13,7 +13,8 @@ use crate::error::{Failure, Reason};
 use crate::output::say;
 
 /// Brings everything up. When this returns, every edge listener is bound and its policy loaded.
-pub(crate) async fn start(stack: &mut Stack) -> Result<(), Failure> {
+/// Answers the operator's client.
+pub(crate) async fn start(stack: &mut Stack) -> Result<Client, Failure> {
     let plan = stack.plan().clone();
     let board = stack.board().clone();
     let nodes = plan.cluster().nodes.len();
@@ -24,7 +25,7 @@ pub(crate) async fn start(stack: &mut Stack) -> Result<(), Failure> {
     }
 }
 
-async fn come_up(stack: &mut Stack) -> Result<(), Failure> {
+async fn come_up(stack: &mut Stack) -> Result<Client, Failure> {
     let plan = stack.plan().clone();
     let board = stack.board().clone();
     let names: Vec<_> = plan
@@ -41,6 +42,7 @@ async fn come_up(stack: &mut Stack) -> Result<(), Failure> {
     }
     board.ready(&members[..1]).await;
     let client = Client::open(plan.layout().operator())?;
+    patiently(|| enlist::renew_if_due(&client)).await?;
     for name in newcomers {
         let ProcessName::Node(id) = name else {
             continue;
@@ -64,7 +66,7 @@ async fn come_up(stack: &mut Stack) -> Result<(), Failure> {
             ));
         }
     }
-    Ok(())
+    Ok(client)
 }
 
 /// Repeats a step for as long as only the others are not there yet; the caller limits the time.

@@ -1,7 +1,7 @@
 //! `ward gateway`: one gateway, the same as the program `gateway-proxy`.
 
 use crate::cli::ServeArguments;
-use crate::error::{Failure, Reason};
+use crate::error::Failure;
 use crate::process_log;
 
 /// Serves until told to stop.
@@ -9,6 +9,5 @@ pub(super) fn run(arguments: &ServeArguments, warnings: &[String]) -> Result<(),
     process_log::start(warnings);
     let config = gateway_proxy::config::Config::load(&arguments.config)
         .map_err(|error| Failure::told("INVALID_ARGUMENT", &error))?;
-    gateway_proxy::run(config, arguments.supervised)
-        .map_err(|error| Failure::new(Reason::INTERNAL, error.to_string()))
+    Ok(gateway_proxy::run(config, arguments.supervised)?)
 }
