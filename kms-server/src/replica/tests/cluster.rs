@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -48,7 +48,12 @@ pub(super) struct Cluster {
 pub(super) struct TestNode {
     pub(super) replica: Replica,
     listener: JoinHandle<()>,
+    connections: Connections,
 }
+
+/// A second handle to each connection a node has accepted, to cut it when the node is killed:
+/// tonic serves accepted connections in tasks of their own.
+type Connections = Arc<Mutex<Vec<std::net::TcpStream>>>;
 
 impl Cluster {
     /// One node that has begun the cluster.
@@ -150,6 +155,9 @@ impl Cluster {
     pub(super) async fn kill(&mut self, number: u64) {
         let node = self.nodes.remove(&number).unwrap();
         node.listener.abort();
+        for connection in node.connections.lock().unwrap().drain(..) {
+            drop(connection.shutdown(std::net::Shutdown::Both));
+        }
         node.replica.shutdown().await;
     }
 
@@ -178,14 +186,26 @@ impl Cluster {
         let config = config(&dir, number, &self.addresses);
         let replica = open_when_free(config).await?;
         let service = replica.peer_service(Arc::new(Handler));
-        let incoming = futures::stream::unfold(listener, |listener| async move {
-            Some((accept(&listener).await, listener))
+        let connections = Connections::default();
+        let accepted = (listener, connections.clone());
+        let incoming = futures::stream::unfold(accepted, |(listener, connections)| async move {
+            Some((
+                accept(&listener, &connections).await,
+                (listener, connections),
+            ))
         });
         let listener = sys::task::spawn("test-peers", async move {
             let server = Server::builder().add_service(service);
             server.serve_with_incoming(incoming).await.unwrap();
         });
-        self.nodes.insert(number, TestNode { replica, listener });
+        self.nodes.insert(
+            number,
+            TestNode {
+                replica,
+                listener,
+                connections,
+            },
+        );
         Ok(())
     }
 }
@@ -264,8 +284,11 @@ impl PeerConnector for Plain {
     }
 }
 
-async fn accept(listener: &TcpListener) -> io::Result<Accepted> {
-    let (mut stream, _) = listener.accept().await?;
+async fn accept(listener: &TcpListener, connections: &Connections) -> io::Result<Accepted> {
+    let (stream, _) = listener.accept().await?;
+    let stream = stream.into_std()?;
+    connections.lock().unwrap().push(stream.try_clone()?);
+    let mut stream = TcpStream::from_std(stream)?;
     stream.set_nodelay(true)?;
     let mut who = [0; 8];
     stream.read_exact(&mut who).await?;

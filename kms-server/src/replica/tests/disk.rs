@@ -86,11 +86,10 @@ async fn a_state_ahead_of_its_log_is_not_believed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_of_a_newer_version_is_refused() {
-    let cluster = Cluster::begin().await;
+    let mut cluster = Cluster::begin().await;
     let dir = cluster.dir(7).join("log");
     std::fs::create_dir_all(&dir).unwrap();
     crate::raft::write_log_format(&dir, 99);
-    let mut cluster = cluster;
     let error = cluster.start(7).await.unwrap_err();
     assert!(
         matches!(error, OpenError::Newer { found: 99, .. }),
