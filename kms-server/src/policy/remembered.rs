@@ -123,20 +123,17 @@ mod tests {
     use super::*;
     use crate::policy::{Action, Principal};
 
-    #[test]
-    fn requests_that_differ_anywhere_have_different_fingerprints() {
-        let mut context = EncryptionContext::new();
-        let empty = context.clone();
-        context.insert("a", "b").unwrap();
-        let kinds = [
-            PrincipalKind::Node,
-            PrincipalKind::Gateway(None),
-            PrincipalKind::Gateway(Some(GatewayRole::Edge)),
-            PrincipalKind::Gateway(Some(GatewayRole::Core)),
-            PrincipalKind::Device,
-            PrincipalKind::App,
-            PrincipalKind::Operator,
-        ];
+    const KINDS: [PrincipalKind; 7] = [
+        PrincipalKind::Node,
+        PrincipalKind::Gateway(None),
+        PrincipalKind::Gateway(Some(GatewayRole::Edge)),
+        PrincipalKind::Gateway(Some(GatewayRole::Core)),
+        PrincipalKind::Device,
+        PrincipalKind::App,
+        PrincipalKind::Operator,
+    ];
+
+    fn resources() -> [Resource<'static>; 6] {
         let bare = DeviceRef {
             id: "m",
             gateway: None,
@@ -145,7 +142,7 @@ mod tests {
             id: "m",
             gateway: Some(""),
         };
-        let resources = [
+        [
             Resource::Cluster,
             Resource::Key {
                 name: "m",
@@ -161,7 +158,13 @@ mod tests {
             },
             Resource::Device(bare),
             Resource::Device(spoken_for),
-        ];
+        ]
+    }
+
+    #[test]
+    fn requests_that_differ_anywhere_have_different_fingerprints() {
+        let (empty, mut context) = (EncryptionContext::new(), EncryptionContext::new());
+        context.insert("a", "b").unwrap();
         let facts = [
             Facts::None,
             Facts::Use {
@@ -179,25 +182,24 @@ mod tests {
             Facts::Invite { role: "" },
             Facts::Invite { role: "app" },
         ];
+        let principals = KINDS.into_iter().flat_map(|kind| {
+            ["a", "ab"].map(|id| Principal {
+                kind,
+                id: id.to_owned(),
+            })
+        });
         let (mut seen, mut asked) = (HashSet::new(), 0);
-        for kind in kinds {
-            for id in ["a", "ab"] {
-                let principal = &Principal {
-                    kind,
-                    id: id.to_owned(),
-                };
-                for action in [Action::Encrypt, Action::Decrypt] {
-                    for resource in resources {
-                        for facts in facts {
-                            let request = Request {
-                                principal,
-                                action,
-                                resource,
-                                facts,
-                            };
-                            seen.insert(Fingerprint::of(&request));
-                            asked += 1;
-                        }
+        for principal in &principals.collect::<Vec<_>>() {
+            for action in [Action::Encrypt, Action::Decrypt] {
+                for resource in resources() {
+                    for facts in facts {
+                        seen.insert(Fingerprint::of(&Request {
+                            principal,
+                            action,
+                            resource,
+                            facts,
+                        }));
+                        asked += 1;
                     }
                 }
             }
