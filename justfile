@@ -12,6 +12,7 @@ check:
 fix:
     cargo fmt --all
     cargo fmt --manifest-path envelope/fuzz/Cargo.toml
+    cargo fmt --manifest-path gateway-proxy/fuzz/Cargo.toml
     cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
 
 # All tests; what CI runs last.
@@ -46,9 +47,10 @@ wycheproof:
 bench-envelope:
     cargo bench -p envelope --bench seal
 
-# Fuzz one format, a target of envelope/fuzz (needs nightly and cargo-fuzz).
-fuzz target seconds="60":
-    cd envelope && cargo +nightly fuzz run {{ target }} -- -max_total_time={{ seconds }}
+# Fuzz one format, a target of envelope/fuzz or, with crate=gateway-proxy, of gateway-proxy/fuzz
+# (needs nightly and cargo-fuzz).
+fuzz target seconds="60" crate="envelope":
+    cd {{ crate }} && cargo +nightly fuzz run {{ target }} -- -max_total_time={{ seconds }}
 
 # Fails when other cryptography than ring's is in the tree.
 tree:

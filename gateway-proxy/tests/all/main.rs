@@ -2,6 +2,10 @@
 //! out at the core. One binary, one file a subject.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+#![expect(
+    clippy::print_stdout,
+    reason = "seeds, so that a failure can be repeated"
+)]
 
 mod authority;
 mod basics;
