@@ -12,6 +12,7 @@ pub mod config;
 pub mod keyring;
 mod limits;
 pub mod node;
+mod ops;
 pub mod policy;
 pub mod raft;
 pub mod replica;
@@ -23,5 +24,5 @@ pub mod vault;
 
 pub use config::{Config, ConfigError};
 pub use node::{
-    InitOptions, Initialized, JoinOptions, Joined, NodeError, Operator, init, join, run,
+    InitOptions, Initialized, JoinOptions, Joined, NodeError, Operator, init, join, run, run_until,
 };

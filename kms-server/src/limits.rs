@@ -56,12 +56,8 @@ pub(crate) const RATED_IDENTITIES_MAX: usize = 16_384;
 
 /// Entries of a page of a list.
 pub(crate) const PAGE_ENTRIES_MAX: usize = 1_000;
-/// Data keys in one answer.
-pub(crate) const DATA_KEYS_MAX: usize = 1_000;
 /// Open watch streams at once.
 pub(crate) const WATCHES_MAX: usize = 1_024;
-/// Events that wait for one watcher to read them.
-pub(crate) const WATCH_QUEUE_MAX: usize = 64;
 /// A watch stream that has nothing to say says so.
 pub(crate) const WATCH_HEARTBEAT: Duration = Duration::from_secs(1);
 

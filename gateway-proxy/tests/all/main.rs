@@ -9,9 +9,7 @@
 
 mod authority;
 mod basics;
-mod bytes;
 mod endings;
 mod pair;
-mod refusals;
 mod relay;
 mod reuse;

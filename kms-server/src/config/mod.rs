@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::state::Addresses;
+
 pub use address::{AddressError, HostPort};
 pub use file::{
     AdvertiseSection, ConfigFile, FileSealSection, ListenSection, PeerSection, SealSection,
@@ -143,6 +145,21 @@ impl Config {
                 })
                 .collect::<Result<_, ConfigError>>()?,
         })
+    }
+}
+
+impl Config {
+    /// What is told to others, as far as the configuration knows it: port 0 stays 0 until it is
+    /// bound.
+    pub(crate) fn addresses(&self) -> Addresses {
+        let told = |advertised: &Option<HostPort>, bound: &HostPort| {
+            advertised.as_ref().unwrap_or(bound).to_string()
+        };
+        Addresses {
+            api: told(&self.advertise.api, &self.listen.api),
+            peer: told(&self.advertise.peer, &self.listen.peer),
+            join: told(&self.advertise.join, &self.listen.join),
+        }
     }
 }
 

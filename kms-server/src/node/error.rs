@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use kms_client::reason::Reason;
 use thiserror::Error;
 
+use crate::ca::CaError;
 use crate::config::{ConfigError, HostPort};
+use crate::replica::OpenError;
 
 /// Why a node could not be made, joined or run.
 #[derive(Debug, Error)]
@@ -59,7 +61,7 @@ pub enum NodeError {
         path: PathBuf,
     },
     /// A file of the node cannot be read, written or understood.
-    #[error("{path}: {what}")]
+    #[error("{path} {what}")]
     File {
         /// Which file.
         path: PathBuf,
@@ -69,6 +71,54 @@ pub enum NodeError {
         #[source]
         source: Option<std::io::Error>,
     },
+    /// Another process runs in the directory.
+    #[error("{path} is in use by another process: stop that node first")]
+    Locked {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// The identity's files, or a member that was asked.
+    #[error(transparent)]
+    Client(#[from] kms_client::Error),
+    /// The seal's secret.
+    #[error(transparent)]
+    Seal(#[from] crate::seal::SealError),
+    /// A new record cannot be sealed.
+    #[error("a new record cannot be sealed")]
+    Record(#[source] crate::keyring::RecordError),
+    /// The authority, or a signing request.
+    #[error(transparent)]
+    Ca(#[from] crate::ca::CaError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] crate::audit::AuditError),
+    /// The built-in policies.
+    #[error("the built-in policies are refused")]
+    Policy(#[source] crate::policy::PolicyError),
+    /// The replicated state.
+    #[error(transparent)]
+    Open(#[from] crate::replica::OpenError),
+    /// The cluster's first command.
+    #[error("the cluster cannot begin")]
+    Begin(#[source] crate::replica::ProposeError),
+    /// The signals or the supervisor's pipe cannot be taken over.
+    #[error("the process cannot be told to stop")]
+    Shutdown(#[source] std::io::Error),
+    /// A listener's server ended by itself.
+    #[error("the {listener} listener failed")]
+    Serve {
+        /// Which.
+        listener: &'static str,
+    },
+}
+
+/// A file that the file system refused.
+pub(crate) fn file_error(path: PathBuf, what: &'static str, source: std::io::Error) -> NodeError {
+    NodeError::File {
+        path,
+        what,
+        source: Some(source),
+    }
 }
 
 impl NodeError {
@@ -81,7 +131,41 @@ impl NodeError {
             Self::VersionNewer { .. } => Reason::VersionNewer,
             Self::NotInitialised { .. } => Reason::NotInitialised,
             Self::AlreadyInitialised { .. } => Reason::AlreadyInitialised,
-            Self::File { .. } => Reason::Storage,
+            Self::File {
+                source: Some(error),
+                ..
+            } if is_full(error) => Reason::StorageFull,
+            Self::File { .. } | Self::Seal(_) => Reason::Storage,
+            Self::Locked { .. } => Reason::Locked,
+            Self::Client(error) => error.reason(),
+            Self::Ca(error) => match error {
+                CaError::Malformed
+                | CaError::KeyType
+                | CaError::Possession
+                | CaError::TrustDomain
+                | CaError::TrustDomainName => Reason::InvalidArgument,
+                CaError::Damaged | CaError::System => Reason::Internal,
+            },
+            Self::Audit(_) => Reason::AuditUnavailable,
+            Self::Open(error) => match error {
+                OpenError::Newer { .. } => Reason::VersionNewer,
+                OpenError::LogShortened { .. }
+                | OpenError::Damaged { .. }
+                | OpenError::Io { .. } => Reason::Storage,
+                OpenError::Raft(_) => Reason::Internal,
+            },
+            Self::Begin(_)
+            | Self::Record(_)
+            | Self::Policy(_)
+            | Self::Shutdown(_)
+            | Self::Serve { .. } => Reason::Internal,
         }
     }
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+    )
 }

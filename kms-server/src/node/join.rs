@@ -1,9 +1,16 @@
 //! Enters an existing cluster: exchanges a join token for a node's identity.
 
+use envelope::token::JoinToken;
+use kms_client::identity::IdentityDir;
+use kms_client::join::NodeAddresses;
+use kms_client::reason::Reason;
 use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::node::NodeError;
+use crate::node::identity_file::IdentityFile;
+use crate::node::layout::Layout;
+use crate::state::NodeId;
 
 /// How to enter.
 pub struct JoinOptions {
@@ -27,10 +34,45 @@ pub struct Joined {
 /// Makes the node's key, consumes the token and writes the node's identity; the node becomes a
 /// learner, then a voter, once it is started with [`crate::run`].
 ///
+/// Repeated after a crash with the same token it gets the same id, since the key is the same.
+///
 /// # Errors
 /// When the directory belongs to a cluster already, the token is refused, or no member answers.
 pub async fn join(options: JoinOptions) -> Result<Joined, NodeError> {
-    Err(NodeError::AlreadyInitialised {
-        path: options.config.data_dir,
+    let layout = Layout::new(&options.config.data_dir);
+    if IdentityFile::load(layout.root())?.is_some() {
+        return Err(NodeError::AlreadyInitialised {
+            path: layout.root().to_owned(),
+        });
+    }
+    layout.create()?;
+    let token = JoinToken::decode(&options.token)
+        .map_err(|error| kms_client::Error::new(Reason::TokenInvalid, error.to_string()))?;
+    let tls = IdentityDir::new(layout.tls());
+    let addresses = options.config.addresses();
+    let addresses = NodeAddresses {
+        api: addresses.api,
+        peer: addresses.peer,
+        join: addresses.join,
+    };
+    let csr_der = tls.create_csr()?;
+    let joined =
+        kms_client::join::join(&options.endpoint, &token, &csr_der, Some(&addresses)).await?;
+    let node_id = joined.node_id.ok_or_else(|| {
+        let message = "the token is for another role; a node needs one for role `node`";
+        kms_client::Error::new(Reason::TokenInvalid, message)
+    })?;
+    tls.store_certificate(&joined.certificate, &joined.ca)?;
+    // The last file: from here on the directory is a node's.
+    let (cluster_id, node_id) = (joined.cluster_id, NodeId(node_id.0));
+    IdentityFile {
+        cluster_id,
+        node_id,
+        initialised: false,
+    }
+    .store(layout.root())?;
+    Ok(Joined {
+        cluster_id: cluster_id.to_string(),
+        node_id: node_id.0,
     })
 }

@@ -1,15 +1,26 @@
 //! A node's life: [`init`] or [`join`] once, then [`run`] at every start.
 
+mod assembly;
 pub(crate) mod context;
 mod error;
+mod genesis_file;
+mod honour;
 pub(crate) mod identity_file;
 mod init;
 mod join;
+mod known_peers;
+mod layout;
+mod listeners;
+mod peer_handler;
 pub(crate) mod peers;
 pub(crate) mod policies;
+mod renew;
 mod run;
+mod servers;
+mod serving;
+mod unseal;
 
 pub use error::NodeError;
 pub use init::{InitOptions, Initialized, Operator, init};
 pub use join::{JoinOptions, Joined, join};
-pub use run::run;
+pub use run::{run, run_until};

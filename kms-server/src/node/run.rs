@@ -1,7 +1,27 @@
 //! Serves until told to stop: `ward node` and `kms-server` are this and nothing else.
+//!
+//! ```text
+//! identity ─▶ bind ports ─▶ open replica, audit ─▶ serve ─▶ begin (first node) ─▶ ready
+//!      … told to stop ─▶ drain clients ─▶ hand leadership over ─▶ close Raft ─▶ close audit
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kms_client::identity::IdentityDir;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::node::NodeError;
+use crate::node::assembly::{Assembled, assemble};
+use crate::node::context::Node;
+use crate::node::genesis_file;
+use crate::node::identity_file::IdentityFile;
+use crate::node::layout::Layout;
+use crate::node::listeners::Listeners;
+use crate::node::serving::Serving;
+use crate::node::{renew, unseal};
+use crate::ops::Ops;
 
 /// Runs the node of `config.data_dir` until it is told to stop, then drains and closes.
 ///
@@ -10,8 +30,101 @@ use crate::node::NodeError;
 /// # Errors
 /// When it cannot start; see [`NodeError`].
 pub async fn run(config: Config, supervised: bool) -> Result<(), NodeError> {
-    let _ = supervised;
-    Err(NodeError::NotInitialised {
-        path: config.data_dir,
+    // Before anything slow, so that a signal during the start is not lost.
+    let told_to_stop = sys::shutdown::requested(supervised);
+    run_until(config, async move {
+        told_to_stop.await.map_err(NodeError::Shutdown)
     })
+    .await
 }
+
+/// Runs the node until `stop` ends.
+///
+/// # Errors
+/// When it cannot start, `stop` failed, or a listener ended by itself.
+pub async fn run_until(
+    config: Config,
+    stop: impl Future<Output = Result<(), NodeError>>,
+) -> Result<(), NodeError> {
+    let layout = Layout::new(&config.data_dir);
+    let file = IdentityFile::load(layout.root())?.ok_or_else(|| NodeError::NotInitialised {
+        path: layout.root().to_owned(),
+    })?;
+    let _lock = sys::file::Lock::acquire(&layout.lock()).map_err(|_| NodeError::Locked {
+        path: layout.root().to_owned(),
+    })?;
+    let listeners = Listeners::bind(&config)?;
+    let assembled = assemble(&config, &layout, &file, &listeners).await?;
+    let node = Arc::clone(&assembled.node);
+    let ops = Ops::new(Arc::clone(&node));
+    let mut serving = Serving::start(&assembled, listeners, ops.clone());
+    let chores = sys::task::spawn("chores", chores(assembled, config, layout.clone()));
+
+    let outcome = tokio::select! {
+        stopped = stop => stopped,
+        started = start(&node, &layout, &ops, file.initialised) => match started {
+            Err(error) => Err(error),
+            Ok(never) => match never {},
+        },
+        failed = serving.failed() => Err(failed),
+    };
+    tracing::info!("the node stops");
+    node.draining.cancel();
+    serving.drain(&node).await;
+    chores.abort();
+    outcome
+}
+
+/// Begins the cluster if this is its first node, and says that the node is ready once it is; then
+/// waits for ever.
+async fn start(
+    node: &Node,
+    layout: &Layout,
+    ops: &Ops,
+    initialised: bool,
+) -> Result<std::convert::Infallible, NodeError> {
+    if let Some(genesis) = genesis_file::load(layout)? {
+        node.replica
+            .initialize(genesis)
+            .await
+            .map_err(NodeError::Begin)?;
+        genesis_file::remove(layout)?;
+    }
+    // A member that was one before is ready without a leader: after a power cut the others may
+    // wait for it to be.
+    let mut tick = tokio::time::interval(READY_POLL);
+    while !initialised && node.replica.leader().is_none() {
+        tick.tick().await;
+    }
+    ops.set_ready(true);
+    tracing::info!(node = %node.id, api = node.addresses.api, "the node is ready");
+    if let Err(error) = sys::notify::ready() {
+        tracing::warn!(%error, "the supervisor was not told that the node is ready");
+    }
+    std::future::pending().await
+}
+
+/// What a node does beside serving, until it drains.
+async fn chores(assembled: Assembled, config: Config, layout: Layout) {
+    let Assembled { node, configs, .. } = assembled;
+    let tls = IdentityDir::new(layout.tls());
+    tokio::join!(
+        unseal::unseal(&node, &config.seal_file),
+        renew::keep_renewed(&node, &tls, &configs),
+        sweep(&node, node.draining.clone()),
+    );
+}
+
+/// Wipes unwrapped keys whose time is over, whether or not anybody asks for keys.
+async fn sweep(node: &Node, draining: CancellationToken) {
+    let mut tick = tokio::time::interval(SWEEP_INTERVAL);
+    loop {
+        tokio::select! {
+            () = draining.cancelled() => return,
+            _ = tick.tick() => node.vault.sweep(),
+        }
+    }
+}
+
+const READY_POLL: Duration = Duration::from_millis(20);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);

@@ -1,7 +1,5 @@
 //! What the engine answers: a proof that an action was permitted, or a refusal with its cause.
 
-use std::sync::Arc;
-
 use super::Action;
 
 /// Proof that a policy permitted one action on one resource. Only the engine makes it.
@@ -12,7 +10,7 @@ use super::Action;
 pub struct Authorized {
     action: Action,
     resource: String,
-    policies: Arc<[String]>,
+    policies: Vec<String>,
     policy_epoch: u64,
 }
 
@@ -20,7 +18,7 @@ impl Authorized {
     pub(super) fn new(
         action: Action,
         resource: String,
-        policies: Arc<[String]>,
+        policies: Vec<String>,
         policy_epoch: u64,
     ) -> Self {
         Self {
@@ -69,7 +67,7 @@ pub struct Denied {
     /// What was asked for.
     pub action: Action,
     /// The policies that forbid it, sorted; empty where none permits it.
-    pub policies: Arc<[String]>,
+    pub policies: Vec<String>,
     /// Why.
     pub because: DeniedBecause,
 }

@@ -14,7 +14,6 @@ mod action;
 mod decision;
 mod engine;
 mod entities;
-mod remembered;
 mod request;
 mod set;
 #[cfg(test)]

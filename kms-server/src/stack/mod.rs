@@ -11,6 +11,7 @@
 pub(crate) mod admission;
 pub(crate) mod deadline;
 pub(crate) mod identity;
+pub(crate) mod peer;
 pub(crate) mod rate;
 mod refuse;
 pub(crate) mod trace;

@@ -1,0 +1,117 @@
+//! Puts a node together: opens what is on disk and connects the parts; nothing is served yet.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use kms_client::identity::{Identity, IdentityDir};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::audit::{Audit, AuditConfig};
+use crate::config::Config;
+use crate::limits::WATCHES_MAX;
+use crate::node::NodeError;
+use crate::node::context::Node;
+use crate::node::identity_file::IdentityFile;
+use crate::node::known_peers::ReplicaPeers;
+use crate::node::layout::Layout;
+use crate::node::listeners::Listeners;
+use crate::node::peers::Peers;
+use crate::policy;
+use crate::raft::Member;
+use crate::replica::{Replica, ReplicaConfig};
+use crate::state::NodeId;
+use crate::tls::configs::TlsConfigs;
+use crate::tls::peer_connector::NodeConnector;
+use crate::tls::peer_verifier::KnownPeers;
+use crate::vault::Vault;
+
+/// A node whose parts are connected.
+pub(super) struct Assembled {
+    /// What handlers work with.
+    pub(super) node: Arc<Node>,
+    /// What the listeners present and demand.
+    pub(super) configs: Arc<TlsConfigs>,
+    /// What is known of peers' keys.
+    pub(super) known: Arc<dyn KnownPeers>,
+}
+
+/// Opens the identity, the audit log and the replica of `layout`.
+pub(super) async fn assemble(
+    config: &Config,
+    layout: &Layout,
+    file: &IdentityFile,
+    listeners: &Listeners,
+) -> Result<Assembled, NodeError> {
+    let identity = IdentityDir::new(layout.tls()).load()?;
+    let member = Member {
+        addresses: listeners.advertised(config),
+        public_key: public_key_of(&identity)?,
+    };
+    let addresses = member.addresses.clone();
+    let identity = Arc::new(ArcSwap::from_pointee(identity));
+    let connector = NodeConnector::new(Arc::clone(&identity));
+    let audit = Audit::open(&AuditConfig {
+        dir: layout.audit(),
+        node: format!("node-{}", file.node_id),
+    })?;
+    let replica = Replica::open(ReplicaConfig {
+        node_id: file.node_id,
+        dir: layout.root().to_owned(),
+        member,
+        hints: hints(config),
+        connector: connector.clone(),
+        initialised: file.initialised,
+        mark_initialised: marker(layout.root().to_owned(), file.clone()),
+    })
+    .await?;
+    let known: Arc<dyn KnownPeers> = Arc::new(ReplicaPeers(replica.clone()));
+    let configs = Arc::new(TlsConfigs::new(&identity.load(), Arc::clone(&known))?);
+    let node = Arc::new(Node {
+        id: file.node_id,
+        cluster_id: file.cluster_id,
+        identity,
+        addresses,
+        replica,
+        vault: Vault::sealed(),
+        policies: policy::Engine::built_in().map_err(NodeError::Policy)?,
+        audit,
+        peers: Peers::new(connector),
+        watches: Arc::new(Semaphore::new(WATCHES_MAX)),
+        draining: CancellationToken::new(),
+    });
+    Ok(Assembled {
+        node,
+        configs,
+        known,
+    })
+}
+
+fn hints(config: &Config) -> std::collections::BTreeMap<NodeId, String> {
+    let hint = |peer: &crate::config::PeerHint| (NodeId(peer.node_id), peer.address.to_string());
+    config.peers.iter().map(hint).collect()
+}
+
+/// Says in the identity file that the log holds something; the replica calls it before it first
+/// acknowledges anything.
+fn marker(root: PathBuf, file: IdentityFile) -> Arc<dyn Fn() -> std::io::Result<()> + Send + Sync> {
+    Arc::new(move || {
+        let marked = IdentityFile {
+            initialised: true,
+            ..file.clone()
+        };
+        marked.store(&root).map_err(std::io::Error::other)
+    })
+}
+
+/// The SubjectPublicKeyInfo of the node's own certificate.
+fn public_key_of(identity: &Identity) -> Result<Vec<u8>, NodeError> {
+    use x509_parser::prelude::FromDer;
+    let parsed = x509_parser::certificate::X509Certificate::from_der(identity.certificate());
+    let (_, certificate) = parsed.map_err(|_| {
+        let message = "the node's own certificate is malformed; restore it, or join anew";
+        kms_client::Error::new(kms_client::reason::Reason::Storage, message)
+    })?;
+    Ok(certificate.public_key().raw.to_vec())
+}

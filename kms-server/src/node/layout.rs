@@ -1,0 +1,64 @@
+//! Where everything in a node's data directory stands.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use crate::node::NodeError;
+use crate::node::error::file_error;
+
+/// A node's data directory. `log/`, `state/` and `snapshots/` are the replica's business.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The directory at `root`, which need not exist.
+    pub(crate) fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+        }
+    }
+
+    /// Makes the directory, for its owner alone.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub(crate) fn create(&self) -> Result<(), NodeError> {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.root)
+            .map_err(|error| file_error(self.root.clone(), "cannot be made", error))
+    }
+
+    /// The directory itself.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The node's key and certificates.
+    pub(crate) fn tls(&self) -> PathBuf {
+        self.root.join("tls")
+    }
+
+    /// The audit log.
+    pub(crate) fn audit(&self) -> PathBuf {
+        self.root.join("audit")
+    }
+
+    /// What the first node proposes first; removed once it is applied.
+    pub(crate) fn genesis(&self) -> PathBuf {
+        self.root.join("genesis.bin")
+    }
+
+    /// The first operator's certificate, so that a repeated `init` can answer it again.
+    pub(crate) fn first_operator(&self) -> PathBuf {
+        self.root.join("operator.der")
+    }
+
+    /// Held while a node runs in the directory.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.root.join("node.lock")
+    }
+}

@@ -1,0 +1,29 @@
+//! Answers peers that ask for more than Raft: forwarded writes, and this node's status.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tonic::Status;
+use ward_proto::v1::NodeStatus;
+
+use crate::api::cluster::node_status;
+use crate::api::forward;
+use crate::node::context::Node;
+use crate::raft::peer::PeerHandler;
+use crate::state::NodeId;
+
+/// This node, towards its peers.
+pub(crate) struct Handler(pub(crate) Arc<Node>);
+
+#[async_trait]
+impl PeerHandler for Handler {
+    async fn forward(&self, from: NodeId, intent: Bytes) -> Result<(Bytes, u64), Status> {
+        tracing::debug!(%from, "a write was handed over");
+        Ok(forward::take(&self.0, &intent).await?)
+    }
+
+    fn node_status(&self) -> NodeStatus {
+        node_status::own(&self.0)
+    }
+}

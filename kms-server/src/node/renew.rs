@@ -1,0 +1,77 @@
+//! Renews the node's own certificate before half of its life is over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kms_client::identity::{CertificateFacts, IdentityDir};
+use rustls_pki_types::CertificateDer;
+
+use crate::api::call::Call;
+use crate::api::caller::Caller;
+use crate::api::failure::Failure;
+use crate::api::identities::issue::{Wanted, renew};
+use crate::node::NodeError;
+use crate::node::context::Node;
+use crate::state::Role;
+use crate::tls::configs::TlsConfigs;
+
+/// Looks once a minute, until the node drains.
+pub(super) async fn keep_renewed(node: &Node, directory: &IdentityDir, configs: &TlsConfigs) {
+    let mut tick = tokio::time::interval(INTERVAL);
+    loop {
+        tokio::select! {
+            () = node.draining.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        if !is_due(node.identity.load().facts(), sys::clock::wall_ms()) {
+            continue;
+        }
+        match renew_own(node, directory, configs).await {
+            Ok(()) => tracing::info!("the node's certificate was renewed"),
+            Err(error) => tracing::warn!(%error, "the node's certificate was not renewed yet"),
+        }
+    }
+}
+
+/// Earlier than clients renew: a year-long certificate leaves half a year to notice trouble.
+fn is_due(facts: &CertificateFacts, now_ms: u64) -> bool {
+    let life_ms = facts.not_after_ms.saturating_sub(facts.not_before_ms);
+    now_ms > facts.not_before_ms.saturating_add(life_ms / 2)
+}
+
+async fn renew_own(
+    node: &Node,
+    directory: &IdentityDir,
+    configs: &TlsConfigs,
+) -> Result<(), NodeError> {
+    let facts = node.identity.load().facts().clone();
+    let caller = Caller {
+        expired: facts.is_expired(sys::clock::wall_ms()),
+        id: facts.id,
+        role: Role::Node,
+        spki_sha256: facts.spki_sha256,
+    };
+    // The key stays: peers know this node by it.
+    let wanted = Wanted {
+        csr_der: directory.create_csr()?,
+        device_id: String::new(),
+    };
+    let call = Call::on_behalf(node, caller);
+    let (certificate, _) = renew(&call, wanted).await.map_err(refused)?;
+    let der = CertificateDer::from(certificate.der);
+    let ca: Vec<_> = certificate
+        .ca_der
+        .into_iter()
+        .map(CertificateDer::from)
+        .collect();
+    let identity = directory.store_certificate(&der, &ca)?;
+    configs.replace(&identity)?;
+    node.identity.store(Arc::new(identity));
+    Ok(())
+}
+
+fn refused(failure: Failure) -> NodeError {
+    kms_client::Error::new(failure.reason, failure.message).into()
+}
+
+const INTERVAL: Duration = Duration::from_secs(60);

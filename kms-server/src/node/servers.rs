@@ -1,0 +1,166 @@
+//! The gRPC servers of a node: what is mounted on each listener, behind which layers.
+
+use std::future::Future;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use tonic::transport::Server;
+use tower::ServiceBuilder;
+use ward_proto::admin::v1::device_admin_service_server::DeviceAdminServiceServer;
+use ward_proto::admin::v1::key_admin_service_server::KeyAdminServiceServer;
+use ward_proto::admin::v1::token_admin_service_server::TokenAdminServiceServer;
+use ward_proto::v1::certificate_service_server::CertificateServiceServer;
+use ward_proto::v1::cluster_service_server::ClusterServiceServer;
+use ward_proto::v1::crypto_service_server::CryptoServiceServer;
+use ward_proto::v1::device_service_server::DeviceServiceServer;
+use ward_proto::v1::join_service_server::JoinServiceServer;
+use ward_proto::v1::key_service_server::KeyServiceServer;
+use ward_proto::v1::watch_service_server::WatchServiceServer;
+
+use crate::api::services::{Api, JoinApi};
+use crate::limits::{
+    HEADERS_BYTES_MAX, IDENTITY_REQUESTS_PER_SECOND, JOIN_REQUEST_BYTES_MAX, JOINS_PER_SECOND,
+    KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, PEER_MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX,
+    REQUEST_DEADLINE, REQUESTS_IN_FLIGHT_MAX, RESETS_PENDING_MAX, RESPONSE_BYTES_MAX, STREAMS_MAX,
+};
+use crate::node::context::Node;
+use crate::node::peer_handler::Handler;
+use crate::stack::admission::AdmissionLayer;
+use crate::stack::deadline::DeadlineLayer;
+use crate::stack::identity::IdentityLayer;
+use crate::stack::peer::PeerLayer;
+use crate::stack::rate::RateLayer;
+use crate::stack::trace::TraceLayer;
+use crate::tls::accept::Incoming;
+use crate::tls::peer_verifier::KnownPeers;
+
+type Served = Result<(), tonic::transport::Error>;
+
+/// Serves clients until `stop`.
+pub(super) async fn serve_api(
+    node: Arc<Node>,
+    incoming: Incoming,
+    stop: impl Future<Output = ()>,
+) -> Served {
+    let api = Api::new(Arc::clone(&node));
+    bounded()
+        .layer(
+            ServiceBuilder::new()
+                // Before any work: nobody takes more than a share of it.
+                .layer(RateLayer::new(IDENTITY_RATE))
+                // Everything below is counted and has a span.
+                .layer(TraceLayer)
+                // Who asks, and whether that counts today.
+                .layer(IdentityLayer::new(node.clone()))
+                // The handler's waiting ends with the caller's.
+                .layer(DeadlineLayer::new(REQUEST_DEADLINE))
+                // What this node cannot do now is not begun.
+                .layer(AdmissionLayer::new(node, REQUESTS_IN_FLIGHT_MAX))
+                .into_inner(),
+        )
+        .add_service(
+            CryptoServiceServer::new(api.clone())
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX),
+        )
+        .add_service(
+            KeyServiceServer::new(api.clone())
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX),
+        )
+        .add_service(
+            DeviceServiceServer::new(api.clone())
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX),
+        )
+        .add_service(
+            CertificateServiceServer::new(api.clone())
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX),
+        )
+        .add_service(
+            ClusterServiceServer::new(api.clone())
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX),
+        )
+        .add_service(
+            WatchServiceServer::new(api.clone())
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX),
+        )
+        .add_service(
+            KeyAdminServiceServer::new(api.clone())
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX),
+        )
+        .add_service(
+            DeviceAdminServiceServer::new(api.clone())
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX),
+        )
+        .add_service(
+            TokenAdminServiceServer::new(api)
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX),
+        )
+        .serve_with_incoming_shutdown(incoming, stop)
+        .await
+}
+
+/// Serves joiners until `stop`.
+pub(super) async fn serve_join(
+    node: Arc<Node>,
+    incoming: Incoming,
+    stop: impl Future<Output = ()>,
+) -> Served {
+    bounded()
+        .layer(
+            ServiceBuilder::new()
+                // Joiners are strangers: they share one rate.
+                .layer(RateLayer::new(JOIN_RATE))
+                .layer(TraceLayer)
+                .layer(DeadlineLayer::new(REQUEST_DEADLINE))
+                .layer(AdmissionLayer::new(node.clone(), REQUESTS_IN_FLIGHT_MAX))
+                .into_inner(),
+        )
+        .add_service(
+            JoinServiceServer::new(JoinApi::new(node))
+                .max_decoding_message_size(JOIN_REQUEST_BYTES_MAX),
+        )
+        .serve_with_incoming_shutdown(incoming, stop)
+        .await
+}
+
+/// Serves peers until `stop`.
+pub(super) async fn serve_peers(
+    node: Arc<Node>,
+    known: Arc<dyn KnownPeers>,
+    incoming: Incoming,
+    stop: impl Future<Output = ()>,
+) -> Served {
+    let service = node
+        .replica
+        .peer_service(Arc::new(Handler(Arc::clone(&node))));
+    bounded()
+        .layer(PeerLayer::new(known))
+        .add_service(service.max_decoding_message_size(PEER_MESSAGE_BYTES_MAX))
+        .serve_with_incoming_shutdown(incoming, stop)
+        .await
+}
+
+/// What bounds every connection, whoever opened it.
+fn bounded() -> Server {
+    Server::builder()
+        .max_concurrent_streams(STREAMS_MAX)
+        .http2_max_header_list_size(HEADERS_BYTES_MAX)
+        .http2_max_pending_accept_reset_streams(Some(RESETS_PENDING_MAX))
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+}
+
+const IDENTITY_RATE: NonZeroU32 = rate(IDENTITY_REQUESTS_PER_SECOND);
+const JOIN_RATE: NonZeroU32 = rate(JOINS_PER_SECOND);
+
+const fn rate(per_second: u32) -> NonZeroU32 {
+    NonZeroU32::new(per_second).expect("the limits are not zero; checked when compiled")
+}

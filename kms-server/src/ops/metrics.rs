@@ -1,0 +1,64 @@
+//! The Prometheus page: counters of the stack, and gauges read when the page is asked for.
+
+use std::sync::OnceLock;
+
+use metrics::gauge;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use super::role;
+use crate::node::context::Node;
+use crate::replica::ReplicaRole;
+
+/// Installs the recorder, once a process; several nodes in one process (as in tests) share it.
+pub(super) fn install() {
+    HANDLE.get_or_init(|| {
+        let builder = PrometheusBuilder::new().set_buckets(&LATENCY_BUCKETS_S);
+        let installed = builder.and_then(PrometheusBuilder::install_recorder);
+        if let Err(error) = &installed {
+            tracing::warn!(%error, "metrics cannot be recorded");
+        }
+        installed.ok()
+    });
+}
+
+/// The page of `node`.
+pub(super) fn page(node: &Node) -> String {
+    let status = node.replica.status();
+    for known in ROLES {
+        let here = if known == status.role { 1.0 } else { 0.0 };
+        gauge!("ward_raft_role", "role" => role(known)).set(here);
+    }
+    gauge!("ward_raft_term").set(count(status.term));
+    gauge!("ward_raft_last_log_index").set(count(status.last_log_index));
+    gauge!("ward_raft_applied_index").set(count(status.applied_index));
+    gauge!("ward_raft_snapshot_index").set(count(status.snapshot_index));
+    gauge!("ward_sealed").set(if node.vault.is_sealed() { 1.0 } else { 0.0 });
+    gauge!("ward_audit_available").set(if node.audit.is_available() { 1.0 } else { 0.0 });
+    match HANDLE.get().and_then(Option::as_ref) {
+        Some(handle) => {
+            handle.run_upkeep();
+            handle.render()
+        }
+        None => String::new(),
+    }
+}
+
+/// Prometheus counts in doubles: exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a double")]
+fn count(value: u64) -> f64 {
+    value as f64
+}
+
+static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+const ROLES: [ReplicaRole; 5] = [
+    ReplicaRole::Leader,
+    ReplicaRole::Follower,
+    ReplicaRole::Learner,
+    ReplicaRole::Candidate,
+    ReplicaRole::Stopped,
+];
+
+const LATENCY_BUCKETS_S: [f64; 12] = [
+    0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0, 10.0,
+];

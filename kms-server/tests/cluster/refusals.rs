@@ -1,0 +1,141 @@
+//! Who and what is refused, and with which reason.
+
+use std::time::Duration;
+
+use envelope::context::EncryptionContext;
+use kms_client::Client;
+use kms_client::identity::{IdentityDir, Role};
+use kms_client::reason::Reason;
+use kms_client::testing::Authority;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+use crate::harness::{Cluster, PATIENCE, TTL, config_file};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_authority_gets_nothing() {
+    let cluster = Cluster::of_one().await;
+    let foreign = Authority::new("ward.test").identity(Role::Operator, "admin");
+    let endpoints = IdentityDir::new(cluster.dir.path().join("operator")).load_endpoints();
+    let client = Client::builder()
+        .identity(foreign)
+        .endpoints(endpoints.unwrap())
+        .deadline(Duration::from_secs(3))
+        .open()
+        .unwrap();
+    let refused = client.cluster_status().await.err().unwrap();
+    assert_eq!(refused.reason(), Reason::CertificateForeign, "{refused}");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_speaks_no_tls_is_hung_up_on_and_who_is_silent_too() {
+    let cluster = Cluster::of_one().await;
+    let listen = &cluster.nodes[0].file.listen;
+    for address in [&listen.api, &listen.peer, &listen.join] {
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        let mut rest = Vec::new();
+        let ended = tokio::time::timeout(PATIENCE, silent.read_to_end(&mut rest)).await;
+        ended.expect("hung up in time").unwrap_or_default();
+        assert!(rest.is_empty());
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_is_denied_what_operators_do_and_other_applications_keys() {
+    let cluster = Cluster::of_one().await;
+    let operator = cluster.operator();
+    operator.create_key("app/reader/own").await.unwrap();
+    operator.create_key("app/other/own").await.unwrap();
+    let reader = cluster.enlist(Role::App, "reader").await;
+    let context = EncryptionContext::new();
+    reader
+        .encrypt("app/reader/own", b"x", &context)
+        .await
+        .unwrap();
+    let refusals = [
+        reader.encrypt("app/other/own", b"x", &context).await.err(),
+        reader.create_key("mine").await.err(),
+        reader.disable_key("app/reader/own").await.err(),
+        // Whether a key exists is not told to who may not use it.
+        reader.encrypt("app/other/none", b"x", &context).await.err(),
+    ];
+    for refusal in refusals {
+        assert_eq!(refusal.unwrap().reason(), Reason::Denied);
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_token_serves_one_key_and_one_role() {
+    let cluster = Cluster::of_one().await;
+    let token = cluster
+        .operator()
+        .create_join_token(Role::App, Some("reader"), TTL)
+        .await;
+    let token = token.unwrap().token;
+    let join = &cluster.nodes[0].file.listen.join;
+    let csr = |name: &str| {
+        IdentityDir::new(cluster.dir.path().join(name))
+            .create_csr()
+            .unwrap()
+    };
+    let first = kms_client::join::join(join, &token, &csr("first"), None)
+        .await
+        .unwrap();
+    let again = kms_client::join::join(join, &token, &csr("first"), None)
+        .await
+        .unwrap();
+    assert_eq!(first.ca, again.ca);
+    let stolen = kms_client::join::join(join, &token, &csr("second"), None)
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(stolen.reason(), Reason::TokenInvalid);
+
+    let node = kms_server::JoinOptions {
+        config: kms_server::Config::from_file(config_file(cluster.dir.path(), 2)).unwrap(),
+        endpoint: join.clone(),
+        token: token.encode().unwrap(),
+    };
+    let refused = kms_server::join(node).await.err().unwrap();
+    assert_eq!(refused.reason(), Reason::TokenInvalid);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_is_named_and_so_is_a_directory_in_use() {
+    let cluster = Cluster::of_one().await;
+    let mut file = cluster.nodes[0].file.clone();
+    let config = kms_server::Config::from_file(file.clone()).unwrap();
+    let refused = kms_server::run_until(config, std::future::pending())
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(refused.reason(), Reason::Locked);
+
+    let other = tempfile::tempdir().unwrap();
+    file.data_dir = other.path().join("node-1");
+    let config = kms_server::Config::from_file(file.clone()).unwrap();
+    let refused = kms_server::run_until(config, std::future::pending())
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(refused.reason(), Reason::NotInitialised);
+    for name in ["identity.toml", "tls/key.pem", "tls/cert.pem", "tls/ca.pem"] {
+        let (from, to) = (
+            cluster.nodes[0].file.data_dir.join(name),
+            file.data_dir.join(name),
+        );
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(from, to).unwrap();
+    }
+    let config = kms_server::Config::from_file(file).unwrap();
+    let refused = kms_server::run_until(config, std::future::pending())
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(refused.reason(), Reason::PortInUse);
+    cluster.stop().await;
+}

@@ -1,0 +1,133 @@
+//! Three nodes: what one acknowledged counts on all, and one may go.
+
+use envelope::context::EncryptionContext;
+use kms_client::identity::Role;
+use kms_client::model::{DataKeyKind, GatewayRole, Inventory, NewDevice, NodeRole};
+use kms_client::reason::Reason;
+
+use crate::harness::{Cluster, RunningNode, eventually};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_disabled_through_one_node_is_refused_by_every_other_at_once() {
+    let cluster = Cluster::of_three().await;
+    let context = EncryptionContext::new();
+    let nodes = [
+        cluster.operator_at(1),
+        cluster.operator_at(2),
+        cluster.operator_at(3),
+    ];
+    for round in 0..10 {
+        let name = format!("key-{round}");
+        nodes[round % 3].create_key(name.as_str()).await.unwrap();
+        let sealed = nodes[0]
+            .encrypt(name.as_str(), b"canary", &context)
+            .await
+            .unwrap();
+        for node in &nodes {
+            node.decrypt(&sealed.blob, &context).await.unwrap();
+        }
+        nodes[round % 3].disable_key(name.as_str()).await.unwrap();
+        for node in &nodes {
+            let refused = node.decrypt(&sealed.blob, &context).await.err().unwrap();
+            assert_eq!(refused.reason(), Reason::KeyDisabled, "round {round}");
+        }
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_takes_up_joins_announcements_and_certificates_for_the_leader() {
+    let cluster = Cluster::of_three().await;
+    cluster.operator().create_key("billing").await.unwrap();
+    let device = NewDevice {
+        id: "mon-1".into(),
+        inventory: Inventory {
+            vendor: "Acme".into(),
+            ..Inventory::default()
+        },
+        gateway: None,
+    };
+    cluster.operator().enroll_device(&device).await.unwrap();
+    cluster.enlist(Role::Gateway, "edge").await;
+    let folder = cluster.dir.path().join("gateway-edge");
+    for n in 1..=3 {
+        let edge = kms_client::Client::builder()
+            .dir(&folder)
+            .only_node(n)
+            .open()
+            .unwrap();
+        edge.announce_gateway(GatewayRole::Edge, None)
+            .await
+            .unwrap();
+        let key = kms_client::identity::IdentityDir::new(cluster.dir.path().join("mon-1"));
+        let csr = key.create_csr().unwrap();
+        let issued = edge.issue_certificate(&csr, Some("mon-1")).await.unwrap();
+        key.store_certificate(&issued.certificate, &issued.ca)
+            .unwrap();
+        let known = cluster
+            .operator_at(n)
+            .describe_device("mon-1")
+            .await
+            .unwrap();
+        assert_eq!(known.inventory.vendor, "Acme");
+    }
+    let status = cluster.operator().cluster_status().await.unwrap();
+    assert_eq!(status.gateways.len(), 1);
+    assert!(
+        status
+            .nodes
+            .iter()
+            .all(|node| node.pid == Some(std::process::id()))
+    );
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_leader_may_stop_and_everything_acknowledged_stays() {
+    let mut cluster = Cluster::of_three().await;
+    let client = cluster.operator();
+    client.create_key("before").await.unwrap();
+    let leader = client.cluster_status().await.unwrap().leader.unwrap().0;
+    let at = usize::try_from(leader).unwrap() - 1;
+    let file = cluster.nodes[at].file.clone();
+    cluster.nodes[at].stop().await;
+
+    client.create_key("after").await.unwrap();
+    let status = client.cluster_status().await.unwrap();
+    assert_ne!(status.leader.unwrap().0, leader);
+    let gone = status
+        .nodes
+        .iter()
+        .find(|node| node.id.0 == leader)
+        .unwrap();
+    assert_eq!(gone.role, NodeRole::Unreachable);
+
+    cluster.nodes[at] = RunningNode::start(file).await;
+    let back = cluster.operator_at(leader);
+    eventually("the node that was away knows both keys", || async {
+        back.list_keys("").await.is_ok_and(|keys| keys.len() == 2)
+    })
+    .await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_nodes_stop_and_start_again_and_serve() {
+    let mut cluster = Cluster::of_three().await;
+    let client = cluster.operator();
+    client.create_key("billing").await.unwrap();
+    let files: Vec<_> = cluster.nodes.iter().map(|node| node.file.clone()).collect();
+    for node in &mut cluster.nodes {
+        node.stop().await;
+    }
+    cluster.nodes.clear();
+    for file in files {
+        cluster.nodes.push(RunningNode::start(file).await);
+    }
+    let context = EncryptionContext::new();
+    let made = client
+        .generate_data_keys("billing", &context, DataKeyKind::Object, 3)
+        .await;
+    assert_eq!(made.unwrap().keys.len(), 3);
+    cluster.stop().await;
+}
