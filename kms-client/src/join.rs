@@ -90,7 +90,7 @@ impl Joined {
 /// use kms_client::{JoinToken, identity::IdentityDir, join::join};
 ///
 /// let dir = IdentityDir::new("/etc/ward/reader");
-/// let token = JoinToken::decode(token).map_err(kms_client::Error::from)?;
+/// let token = JoinToken::decode(token)?;
 /// let joined = join("10.0.0.5:7301", &token, &dir.create_csr()?, None).await?;
 /// joined.store(&dir)?;
 /// let client = kms_client::Client::open(dir.path())?;

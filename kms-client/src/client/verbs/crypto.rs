@@ -27,7 +27,7 @@ impl Client {
     /// use kms_client::EncryptionContext;
     ///
     /// let mut context = EncryptionContext::new();
-    /// context.insert("patient", "4711").map_err(kms_client::Error::from)?;
+    /// context.insert("patient", "4711")?;
     /// let sealed = client.encrypt("billing", b"no secret is too small", &context).await?;
     /// let opened = client.decrypt(&sealed.blob, &context).await?;
     /// assert_eq!(opened.plaintext.expose(), b"no secret is too small");
