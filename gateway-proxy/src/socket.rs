@@ -92,20 +92,24 @@ pub fn reset(tcp: &TcpStream) {
     }
 }
 
+/// When a read asks the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// When it has said that there is something; otherwise the task is woken when there is.
+    WhenReady,
+    /// At once, and nobody is woken: for what may have come in since.
+    Now,
+}
+
 /// Reads what is there, into several places. Zero is the end of the stream.
 pub fn poll_receive_vectored(
     tcp: &TcpStream,
     context: &mut Context<'_>,
     places: &mut [io::IoSliceMut<'_>],
+    ask: Ask,
 ) -> Poll<io::Result<usize>> {
     let room = places.iter().map(|place| place.len()).sum();
-    loop {
-        ready!(tcp.poll_read_ready(context))?;
-        let attempt = || rustix::io::readv(tcp, places);
-        if let Some(result) = once(tcp, Interest::READABLE, room, attempt) {
-            return Poll::Ready(result);
-        }
-    }
+    poll_read(tcp, context, room, ask, || rustix::io::readv(tcp, places))
 }
 
 /// Reads what is there. Zero is the end of the stream.
@@ -113,12 +117,29 @@ pub fn poll_receive(
     tcp: &TcpStream,
     context: &mut Context<'_>,
     place: &mut [u8],
+    ask: Ask,
 ) -> Poll<io::Result<usize>> {
-    let room = place.len();
+    poll_read(tcp, context, place.len(), ask, || {
+        rustix::net::recv(tcp, &mut *place, RecvFlags::empty()).map(|(_, count)| count)
+    })
+}
+
+fn poll_read(
+    tcp: &TcpStream,
+    context: &mut Context<'_>,
+    room: usize,
+    ask: Ask,
+    mut attempt: impl FnMut() -> rustix::io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    if ask == Ask::Now {
+        return match attempt() {
+            Err(rustix::io::Errno::WOULDBLOCK) => Poll::Pending,
+            result => Poll::Ready(result.map_err(io::Error::from)),
+        };
+    }
     loop {
         ready!(tcp.poll_read_ready(context))?;
-        let attempt = || rustix::net::recv(tcp, &mut *place, RecvFlags::empty()).map(|(_, n)| n);
-        if let Some(result) = once(tcp, Interest::READABLE, room, attempt) {
+        if let Some(result) = once(tcp, Interest::READABLE, room, &mut attempt) {
             return Poll::Ready(result);
         }
     }

@@ -5,7 +5,10 @@ use envelope::stream::StreamHeader;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok(Some((header, used))) = StreamHeader::parse(bytes) {
-        assert_eq!(header.write().expect("a parsed header is within limits"), &bytes[..used]);
+        assert_eq!(
+            header.write().expect("a parsed header is within limits"),
+            &bytes[..used]
+        );
         assert_eq!(StreamHeader::parse(&bytes[..used - 1]), Ok(None));
     }
 });

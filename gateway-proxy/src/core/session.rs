@@ -18,6 +18,7 @@ use crate::frame::{Control, FlowNumber, Open};
 use crate::ids::DeviceId;
 use crate::limits::DRAIN_TIMEOUT;
 use crate::measure;
+use crate::socket::Ask;
 use crate::stack::{
     Arrival, ContainLayer, IdentifyLayer, LimitLayer, PolicyLayer, Refusal, Refused,
 };
@@ -138,7 +139,7 @@ async fn next_open(tunnel: &mut Tunnel) -> Result<(FlowNumber, Open), TunnelErro
             if let Poll::Ready(Err(error)) = tunnel.poll_flush(context) {
                 return Poll::Ready(Err(error));
             }
-            match tunnel.poll_fill(context) {
+            match tunnel.poll_fill(context, Ask::WhenReady) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,

@@ -8,7 +8,7 @@ use super::{Ending, Flow, Turn};
 use crate::capture::DirectionTap;
 use crate::frame::Control;
 use crate::limits::TURN_STEPS_MAX;
-use crate::socket;
+use crate::socket::{self, Ask};
 
 /// The pump's own state.
 pub(super) struct Inbound {
@@ -43,11 +43,18 @@ impl Inbound {
 }
 
 impl Flow<'_> {
-    pub(super) fn poll_inbound(&mut self, context: &mut Context<'_>) -> Result<Turn, Ending> {
+    pub(super) fn poll_inbound(
+        &mut self,
+        context: &mut Context<'_>,
+        ask: Ask,
+    ) -> Result<Turn, Ending> {
         for _ in 0..TURN_STEPS_MAX {
-            self.check_signals()?;
+            self.check_answer()?;
+            let written = self.write_leg(context)?;
+            // After the bytes before it, as far as the leg takes them at once.
+            self.check_abort()?;
             // Nothing is read while something waits for the leg: that is the back-pressure.
-            if self.write_leg(context)?.is_pending() {
+            if written.is_pending() {
                 return Ok(Turn::Waits);
             }
             self.pass_fin()?;
@@ -56,7 +63,7 @@ impl Flow<'_> {
             if over || self.inbound.tap.poll_room(context).is_pending() {
                 return Ok(Turn::Waits);
             }
-            match self.tunnel.poll_fill(context) {
+            match self.tunnel.poll_fill(context, ask) {
                 Poll::Pending => return Ok(Turn::Waits),
                 Poll::Ready(Err(error)) => return Err(Ending::TunnelLost(error)),
                 Poll::Ready(Ok(())) => {}

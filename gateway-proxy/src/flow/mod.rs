@@ -27,7 +27,7 @@ use tokio::time::Sleep;
 use crate::capture::FlowTaps;
 use crate::frame::FlowNumber;
 use crate::limits::OPEN_TIMEOUT;
-use crate::socket::Leg;
+use crate::socket::{Ask, Leg};
 use crate::tunnel::inbox::{Answer, Misbehaved};
 use crate::tunnel::{Tunnel, TunnelError};
 use inbound::Inbound;
@@ -177,9 +177,21 @@ async fn carry(mut flow: Flow<'_>) -> Report {
 impl Flow<'_> {
     /// Moves what can be moved. An ending is an `Err`, so that `?` ends the flow.
     fn poll(&mut self, context: &mut Context<'_>) -> Result<Turn, Ending> {
-        let inbound = self.poll_inbound(context)?;
+        let inbound = match self.poll_inbound(context, Ask::WhenReady) {
+            Err(ending @ Ending::LegLost(_)) => {
+                self.last_words(context, Self::poll_outbound);
+                return Err(ending);
+            }
+            other => other?,
+        };
         // After the inbound pump: it may have queued an ACK, which the outbound one sends.
-        let outbound = self.poll_outbound(context)?;
+        let outbound = match self.poll_outbound(context, Ask::WhenReady) {
+            Err(ending @ Ending::TunnelLost(_)) => {
+                self.last_words(context, Self::poll_inbound);
+                return Err(ending);
+            }
+            other => other?,
+        };
         if self.is_finished()? {
             return Err(Ending::Finished);
         }
@@ -188,6 +200,17 @@ impl Flow<'_> {
         } else {
             Turn::Waits
         })
+    }
+
+    /// Writing to a connection found it reset. What its peer had sent before is still in the
+    /// kernel, and is passed on as it would be read on a direct connection.
+    fn last_words(
+        &mut self,
+        context: &mut Context<'_>,
+        pump: fn(&mut Self, &mut Context<'_>, Ask) -> Result<Turn, Ending>,
+    ) {
+        // Bounded by the kernel's buffer: nothing more can come.
+        while matches!(pump(self, context, Ask::Now), Ok(Turn::Again)) {}
     }
 
     /// Both streams have ended, both were delivered, and both sides know.
@@ -209,14 +232,20 @@ impl Flow<'_> {
         deadline.as_mut().poll(context).map(|()| Ending::NoAnswer)
     }
 
-    /// Looks at what the peer said about the flow as a whole.
-    fn check_signals(&mut self) -> Result<(), Ending> {
+    /// The peer's ABORT, if it has sent one.
+    fn check_abort(&mut self) -> Result<(), Ending> {
+        let flow = self.tunnel.inbox.flow();
+        match flow.and_then(|flow| flow.aborted.take()) {
+            Some(reason) => Err(Ending::Aborted(reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// Edge: the core's answer to OPEN, once it is there.
+    fn check_answer(&mut self) -> Result<(), Ending> {
         let Some(flow) = self.tunnel.inbox.flow() else {
             return Ok(());
         };
-        if let Some(reason) = flow.aborted.take() {
-            return Err(Ending::Aborted(reason));
-        }
         match &flow.answer {
             Some(Answer::Accepted) => self.unanswered = None,
             Some(Answer::Rejected { reason, retryable }) => {

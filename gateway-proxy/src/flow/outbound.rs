@@ -8,7 +8,7 @@ use crate::buffers;
 use crate::capture::DirectionTap;
 use crate::frame::{self, Control, FlowNumber};
 use crate::limits::{FRAME_HEADER_BYTES, QUANTUM_BYTES, RECORD_PLAINTEXT_BYTES, TURN_STEPS_MAX};
-use crate::socket;
+use crate::socket::{self, Ask};
 use crate::tunnel::TunnelError;
 
 /// The pump's own state.
@@ -50,7 +50,11 @@ impl Outbound {
 }
 
 impl Flow<'_> {
-    pub(super) fn poll_outbound(&mut self, context: &mut Context<'_>) -> Result<Turn, Ending> {
+    pub(super) fn poll_outbound(
+        &mut self,
+        context: &mut Context<'_>,
+        ask: Ask,
+    ) -> Result<Turn, Ending> {
         for _ in 0..TURN_STEPS_MAX {
             // Nothing is read while something waits to be sent: that is the back-pressure.
             if !self.tunnel.is_flushed() && self.flush(context)?.is_pending() {
@@ -59,7 +63,7 @@ impl Flow<'_> {
             if self.outbound.ended || self.outbound.tap.poll_room(context).is_pending() {
                 return Ok(Turn::Waits);
             }
-            match self.read_leg(context) {
+            match self.read_leg(context, ask) {
                 Poll::Pending => return Ok(Turn::Waits),
                 Poll::Ready(Err(ending)) => return Err(ending),
                 Poll::Ready(Ok(())) => {}
@@ -78,11 +82,11 @@ impl Flow<'_> {
         }
     }
 
-    fn read_leg(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+    fn read_leg(&mut self, context: &mut Context<'_>, ask: Ask) -> Poll<Result<(), Ending>> {
         let quantum = self.outbound.quantum.bytes();
         buffers::with_plain(|place| {
             let place = &mut place[..quantum];
-            let count = match poll_receive_blocks(self.leg.tcp(), context, place) {
+            let count = match poll_receive_blocks(self.leg.tcp(), context, place, ask) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Ending::LegLost(error))),
                 Poll::Ready(Ok(count)) => count,
@@ -161,6 +165,7 @@ fn poll_receive_blocks(
     tcp: &tokio::net::TcpStream,
     context: &mut Context<'_>,
     place: &mut [u8],
+    ask: Ask,
 ) -> Poll<io::Result<usize>> {
     let mut places: [IoSliceMut<'_>; BLOCKS_MAX] =
         std::array::from_fn(|_| IoSliceMut::new(&mut []));
@@ -172,7 +177,7 @@ fn poll_receive_blocks(
         *slot = IoSliceMut::new(&mut block[FRAME_HEADER_BYTES..]);
         used += 1;
     }
-    socket::poll_receive_vectored(tcp, context, &mut places[..used])
+    socket::poll_receive_vectored(tcp, context, &mut places[..used], ask)
 }
 
 /// Calls `work` for each block that `count` received bytes lie in, with their number in it.

@@ -13,6 +13,7 @@ use tokio::time::error::Elapsed;
 use super::inbox::End;
 use super::{Tunnel, TunnelError};
 use crate::limits::HANDSHAKE_TIMEOUT;
+use crate::socket::Ask;
 use crate::tls::{Progress, Session};
 
 /// Why a handshake made no tunnel.
@@ -64,7 +65,7 @@ fn poll(tunnel: &mut Tunnel, context: &mut Context<'_>) -> Poll<Result<(), Tunne
         if progress == Progress::Established {
             return Poll::Ready(Ok(()));
         }
-        progress = match ready!(tunnel.poll_read(context)) {
+        progress = match ready!(tunnel.poll_read(context, Ask::WhenReady)) {
             Ok(progress) => progress,
             Err(error) => {
                 let _sent: Poll<_> = tunnel.poll_flush(context);

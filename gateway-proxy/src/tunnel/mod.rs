@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use crate::buffers::{self, Buffer};
 use crate::frame::{self, Control, FlowNumber, FrameError, Parser};
 use crate::limits::TUNNEL_READ_BYTES;
-use crate::socket;
+use crate::socket::{self, Ask};
 use crate::tls::{Progress, Session, TlsError};
 use inbox::{End, Inbox, Misbehaved};
 
@@ -118,20 +118,28 @@ impl Tunnel {
     ///
     /// # Errors
     /// The connection, the session or the peer failed; the end of the connection is an error too.
-    pub fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<Result<(), TunnelError>> {
-        match ready!(self.poll_read(context))? {
+    pub fn poll_fill(
+        &mut self,
+        context: &mut Context<'_>,
+        ask: Ask,
+    ) -> Poll<Result<(), TunnelError>> {
+        match ready!(self.poll_read(context, ask))? {
             Progress::Established => Poll::Ready(self.answer()),
             Progress::Handshaking | Progress::Closed => Poll::Ready(Err(TunnelError::Ended)),
         }
     }
 
-    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<Progress, TunnelError>> {
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        ask: Ask,
+    ) -> Poll<Result<Progress, TunnelError>> {
         buffers::with_sealed(|place| {
             let held = self.unread.len();
             let Some(room) = place.get_mut(held..held + TUNNEL_READ_BYTES) else {
                 return Poll::Ready(Err(TunnelError::Oversized));
             };
-            let count = ready!(socket::poll_receive(&self.tcp, context, room))?;
+            let count = ready!(socket::poll_receive(&self.tcp, context, room, ask))?;
             if count == 0 {
                 return Poll::Ready(Err(TunnelError::Ended));
             }

@@ -9,7 +9,9 @@
 
 mod authority;
 mod basics;
+mod bytes;
 mod endings;
 mod pair;
+mod refusals;
 mod relay;
 mod reuse;

@@ -178,8 +178,10 @@ pub(crate) async fn settle<T>(
             Outcome::Failed
         };
         record.reason = Some(failure.reason.to_string());
+        if !failure.denied_by.is_empty() {
+            record.policies = failure.denied_by.to_vec();
+        }
     }
-    metrics::counter!("ward_audit_records_total").increment(1);
     let durable = node.audit.record(record).await;
     // A refusal gives nothing away: it is answered as it is, recorded or not.
     let made = made?;

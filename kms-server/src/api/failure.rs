@@ -1,6 +1,7 @@
 //! Why a request gets no answer: the one type that handlers and layers fail with.
 
 use std::fmt;
+use std::sync::Arc;
 
 use kms_client::reason::Reason;
 
@@ -16,6 +17,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// For `NotLeader`: where the leader is, `host:port` of its API.
     pub(crate) leader: Option<String>,
+    /// For `Denied` by policies: which, for the audit record alone.
+    pub(crate) denied_by: Arc<[String]>,
 }
 
 impl Failure {
@@ -25,6 +28,7 @@ impl Failure {
             reason,
             message: message.into(),
             leader: None,
+            denied_by: Arc::new([]),
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Every layer below has its own errors; each is given its [`Reason`] here and nowhere else.
 
+use std::sync::Arc;
+
 use kms_client::reason::{LEADER_METADATA, REASON_METADATA, Reason};
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
@@ -40,9 +42,8 @@ impl From<Status> for Failure {
         let leader = text(LEADER_METADATA).map(str::to_owned);
         match reason {
             Some(reason) => Self {
-                reason,
-                message: status.message().to_owned(),
                 leader,
+                ..Self::new(reason, status.message())
             },
             None => Self::new(
                 Reason::Unavailable,
@@ -69,7 +70,7 @@ impl From<Refusal> for Failure {
             Refusal::StaleGuard => Reason::EpochMoved,
             Refusal::TokenInvalid => Reason::TokenInvalid,
             Refusal::IdentityNotFound => Reason::Unauthenticated,
-            Refusal::IdentityRevoked => Reason::Denied,
+            Refusal::IdentityRevoked | Refusal::GatewaySideFixed => Reason::Denied,
         };
         Self::new(reason, refusal.to_string())
     }
@@ -137,7 +138,10 @@ impl From<VaultError> for Failure {
 impl From<Denied> for Failure {
     fn from(denied: Denied) -> Self {
         // The policies' names go to the audit record; who is refused need not know them.
-        Self::new(Reason::Denied, denied.to_string())
+        Self {
+            denied_by: Arc::clone(&denied.policies),
+            ..Self::new(Reason::Denied, denied.to_string())
+        }
     }
 }
 

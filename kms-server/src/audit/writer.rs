@@ -26,7 +26,6 @@ pub struct AuditConfig {
 
 /// Proof that a record is on disk. The vault gives out secrets only against one.
 #[derive(Debug)]
-#[must_use = "the answer may be given now"]
 pub struct Durable {
     sequence: u64,
 }

@@ -31,6 +31,11 @@ impl AnnounceGateway {
             Some(IdentityState::Revoked) => return Err(Refusal::IdentityRevoked),
             None => return Err(Refusal::IdentityNotFound),
         }
+        // The side carries permissions: a gateway must not give itself those of the other.
+        let former = frame.index.gateway(&self.gateway_id);
+        if former.is_some_and(|former| former.role != self.role) {
+            return Err(Refusal::GatewaySideFixed);
+        }
         frame.writes.put(
             RecordId::Gateway(self.gateway_id.clone()),
             Record::Gateway(GatewayRecord {
@@ -42,5 +47,66 @@ impl AnnounceGateway {
             }),
         );
         Ok(Outcome::GatewayAnnounced)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Writes;
+    use crate::state::{Counters, IdentityRecord, Index};
+
+    fn announce(index: &Index, role: GatewayRole) -> Result<Outcome, Refusal> {
+        let command = AnnounceGateway {
+            gateway_id: "edge".to_owned(),
+            role,
+            address: String::new(),
+            pid: 1,
+        };
+        let (counters, writes) = (Counters::default(), Writes::default());
+        let mut frame = Frame {
+            index,
+            now_ms: 1,
+            counters,
+            writes,
+        };
+        command.apply(&mut frame)
+    }
+
+    #[test]
+    fn a_gateway_cannot_change_its_side() {
+        let mut index = Index::default();
+        let identity = IdentityRecord {
+            role: Role::Gateway,
+            id: "edge".to_owned(),
+            state: IdentityState::Active,
+            keys: Vec::new(),
+        };
+        let id = RecordId::Identity(Role::Gateway, "edge".to_owned());
+        index.put(id, Some(Record::Identity(identity)));
+        assert_eq!(
+            announce(&index, GatewayRole::Core),
+            Ok(Outcome::GatewayAnnounced)
+        );
+
+        let announced = GatewayRecord {
+            gateway_id: "edge".to_owned(),
+            role: GatewayRole::Edge,
+            address: String::new(),
+            pid: 1,
+            announced_ms: 1,
+        };
+        index.put(
+            RecordId::Gateway("edge".to_owned()),
+            Some(Record::Gateway(announced)),
+        );
+        assert_eq!(
+            announce(&index, GatewayRole::Edge),
+            Ok(Outcome::GatewayAnnounced)
+        );
+        assert_eq!(
+            announce(&index, GatewayRole::Core),
+            Err(Refusal::GatewaySideFixed)
+        );
     }
 }

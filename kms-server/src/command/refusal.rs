@@ -54,4 +54,7 @@ pub enum Refusal {
     /// A field is larger than its limit.
     #[error("a field is larger than its limit")]
     TooLarge,
+    /// A gateway announced itself as the other side than before.
+    #[error("a gateway stays the side it first announced; join a new identity for the other")]
+    GatewaySideFixed,
 }

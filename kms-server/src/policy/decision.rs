@@ -1,5 +1,7 @@
 //! What the engine answers: a proof that an action was permitted, or a refusal with its cause.
 
+use std::sync::Arc;
+
 use super::Action;
 
 /// Proof that a policy permitted one action on one resource. Only the engine makes it.
@@ -10,7 +12,7 @@ use super::Action;
 pub struct Authorized {
     action: Action,
     resource: String,
-    policies: Vec<String>,
+    policies: Arc<[String]>,
     policy_epoch: u64,
 }
 
@@ -18,7 +20,7 @@ impl Authorized {
     pub(super) fn new(
         action: Action,
         resource: String,
-        policies: Vec<String>,
+        policies: Arc<[String]>,
         policy_epoch: u64,
     ) -> Self {
         Self {
@@ -67,7 +69,7 @@ pub struct Denied {
     /// What was asked for.
     pub action: Action,
     /// The policies that forbid it, sorted; empty where none permits it.
-    pub policies: Vec<String>,
+    pub policies: Arc<[String]>,
     /// Why.
     pub because: DeniedBecause,
 }

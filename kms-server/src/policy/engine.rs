@@ -7,12 +7,19 @@ use arc_swap::ArcSwap;
 use cedar_policy::{Authorizer, Decision};
 
 use super::entities::Question;
+use super::remembered::{Decided, Fingerprint, Remembered};
 use super::{Authorized, Denied, DeniedBecause, PolicyError, PolicySet, Request};
 
 /// Decides who may do what. Deny is the answer unless a policy permits and none forbids.
 pub struct Engine {
     authorizer: Authorizer,
-    current: ArcSwap<PolicySet>,
+    current: ArcSwap<Current>,
+}
+
+/// A policy set with what it has decided so far.
+struct Current {
+    set: PolicySet,
+    remembered: Remembered,
 }
 
 impl Engine {
@@ -27,58 +34,93 @@ impl Engine {
     /// An engine that decides with `policies`.
     #[must_use]
     pub fn new(policies: PolicySet) -> Self {
+        let current = Current {
+            set: policies,
+            remembered: Remembered::default(),
+        };
         Self {
             authorizer: Authorizer::new(),
-            current: ArcSwap::from_pointee(policies),
+            current: ArcSwap::from_pointee(current),
         }
     }
 
     /// Decides with `policies` from now on; requests being decided keep the set they began with.
     pub fn install(&self, policies: PolicySet) {
-        self.current.store(Arc::new(policies));
+        let current = Current {
+            set: policies,
+            remembered: Remembered::default(),
+        };
+        self.current.store(Arc::new(current));
     }
 
     /// The epoch of the current set. Reload when the state's policy epoch differs.
     #[must_use]
     pub fn epoch(&self) -> u64 {
-        self.current.load().epoch
+        self.current.load().set.epoch
     }
 
     /// Decides one request.
     ///
     /// # Errors
     /// [`Denied`], with the policies that forbid it.
+    pub fn authorize(&self, request: &Request<'_>) -> Result<Authorized, Denied> {
+        let current = self.current.load();
+        let fingerprint = Fingerprint::of(request);
+        let decided = current.remembered.get(&fingerprint).unwrap_or_else(|| {
+            let decided = self.decide(&current.set, request);
+            current.remembered.put(fingerprint, decided.clone());
+            decided
+        });
+        let (action, policies) = (request.action, decided.policies);
+        if let Some(because) = decided.denied {
+            return Err(Denied {
+                action,
+                policies,
+                because,
+            });
+        }
+        let resource = request.resource.name().to_owned();
+        Ok(Authorized::new(
+            action,
+            resource,
+            policies,
+            current.set.epoch,
+        ))
+    }
+
+    /// Decides afresh.
     ///
     /// # Security
     /// Cedar skips a policy that fails to evaluate; a skipped `forbid` would grant. So any
     /// evaluation error denies.
-    pub fn authorize(&self, request: &Request<'_>) -> Result<Authorized, Denied> {
-        let set = self.current.load();
-        let denied = |policies, because| Denied {
-            action: request.action,
-            policies,
-            because,
+    fn decide(&self, set: &PolicySet, request: &Request<'_>) -> Decided {
+        let question = match Question::new(request, &set.schema) {
+            Ok(question) => question,
+            Err(why) => {
+                return Decided {
+                    policies: Arc::new([]),
+                    denied: Some(why),
+                };
+            }
         };
-        let question = Question::new(request, &set.schema).map_err(|why| denied(vec![], why))?;
         let response =
             self.authorizer
                 .is_authorized(&question.request, &set.policies, &question.entities);
         let diagnostics = response.diagnostics();
         let mut policies: Vec<_> = diagnostics.reason().map(ToString::to_string).collect();
         policies.sort_unstable();
-        if diagnostics.errors().next().is_some() {
-            return Err(denied(policies, DeniedBecause::Evaluation));
-        }
-        let resource = request.resource.name().to_owned();
-        match response.decision() {
-            Decision::Allow => Ok(Authorized::new(
-                request.action,
-                resource,
-                policies,
-                set.epoch,
-            )),
-            Decision::Deny if policies.is_empty() => Err(denied(policies, DeniedBecause::NoPolicy)),
-            Decision::Deny => Err(denied(policies, DeniedBecause::Forbidden)),
+        let denied = if diagnostics.errors().next().is_some() {
+            Some(DeniedBecause::Evaluation)
+        } else {
+            match response.decision() {
+                Decision::Allow => None,
+                Decision::Deny if policies.is_empty() => Some(DeniedBecause::NoPolicy),
+                Decision::Deny => Some(DeniedBecause::Forbidden),
+            }
+        };
+        Decided {
+            policies: policies.into(),
+            denied,
         }
     }
 }

@@ -14,6 +14,7 @@ mod action;
 mod decision;
 mod engine;
 mod entities;
+mod remembered;
 mod request;
 mod set;
 #[cfg(test)]

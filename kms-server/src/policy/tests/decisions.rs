@@ -1,0 +1,198 @@
+//! What a decision says, what added policies can do, and which are refused.
+
+use std::str::FromStr;
+
+use super::*;
+
+#[test]
+fn a_decision_names_its_policies_and_its_epoch() {
+    let engine = Engine::new(PolicySet::built_in(41).unwrap());
+    let yes = ask(&engine, &operator(), Action::UnwrapDataKey, device_key()).unwrap();
+    assert_eq!(yes.policies(), ["operator-opens-data-keys"]);
+    assert_eq!(
+        (yes.action(), yes.resource()),
+        (Action::UnwrapDataKey, "device/mon-1")
+    );
+    assert_eq!(yes.policy_epoch(), 41);
+    assert!(yes.covers(Action::UnwrapDataKey, "device/mon-1"));
+    assert!(!yes.covers(Action::Decrypt, "device/mon-1"));
+    assert!(!yes.covers(Action::UnwrapDataKey, "device/mon-2"));
+
+    let no = ask(&engine, &core(), Action::UnwrapDataKey, device_key()).unwrap_err();
+    assert_eq!(*no.policies, ["gateway-never-opens"]);
+    assert_eq!(no.because, DeniedBecause::Forbidden);
+    let no = ask(&engine, &app("a"), Action::Encrypt, key("x")).unwrap_err();
+    assert!(no.policies.is_empty());
+    assert_eq!(no.because, DeniedBecause::NoPolicy);
+    let device = principal(PrincipalKind::Device, "mon-1");
+    let no = ask(&engine, &device, Action::Decrypt, device_key()).unwrap_err();
+    assert_eq!(no.because, DeniedBecause::Impossible);
+}
+
+#[test]
+fn an_added_policy_can_decide_by_the_encryption_context() {
+    let text = r#"
+        @id("viewer-opens-mon-1")
+        permit (principal == Ward::App::"viewer", action == Ward::Action::"UnwrapDataKey", resource)
+        when {
+          resource has device && resource.device == Ward::Device::"mon-1" && context.count == 1 &&
+          context.encryption.hasTag("study") && context.encryption.getTag("study") == "7"
+        };"#;
+    let added = [PolicyText {
+        name: "hospital.cedar",
+        text,
+    }];
+    let engine = engine();
+    let unwrap = |pairs: &[(&str, &str)]| {
+        let mut encryption = EncryptionContext::new();
+        for (name, value) in pairs {
+            encryption.insert(*name, *value).unwrap();
+        }
+        let (principal, resource) = (&app("viewer"), device_key());
+        let facts = Facts::Use {
+            encryption: &encryption,
+            count: 1,
+        };
+        engine.authorize(&Request {
+            principal,
+            action: Action::UnwrapDataKey,
+            resource,
+            facts,
+        })
+    };
+    assert!(unwrap(&[("study", "7")]).is_err());
+
+    engine.install(PolicySet::with(&added, 5).unwrap());
+
+    assert_eq!(engine.epoch(), 5);
+    assert_eq!(
+        unwrap(&[("study", "7")]).unwrap().policies(),
+        ["viewer-opens-mon-1"]
+    );
+    assert_eq!(
+        unwrap(&[("study", "8")]).unwrap_err().because,
+        DeniedBecause::NoPolicy
+    );
+    assert_eq!(unwrap(&[]).unwrap_err().because, DeniedBecause::NoPolicy);
+}
+
+#[test]
+fn no_added_policy_lets_a_gateway_open_what_it_sealed() {
+    let text = r#"@id("all") permit (principal, action, resource);"#;
+    let set = PolicySet::with(
+        &[PolicyText {
+            name: "all.cedar",
+            text,
+        }],
+        1,
+    )
+    .unwrap();
+    let engine = Engine::new(set);
+    for action in [
+        Action::UnwrapDataKey,
+        Action::Decrypt,
+        Action::ReEncryptFrom,
+    ] {
+        let no = ask(&engine, &core(), action, device_key()).unwrap_err();
+        assert_eq!(no.because, DeniedBecause::Forbidden, "{action}");
+    }
+    assert!(ask(&engine, &core(), Action::Encrypt, device_key()).is_ok());
+}
+
+#[test]
+fn a_policy_that_fails_to_evaluate_denies() {
+    // An overflow passes validation; were the policy only skipped, the built-in permit would win.
+    let text = r#"
+        @id("broken")
+        forbid (principal, action == Ward::Action::"Encrypt", resource)
+        when { context.count + 9223372036854775807 > 0 };"#;
+    let set = PolicySet::with(
+        &[PolicyText {
+            name: "broken.cedar",
+            text,
+        }],
+        1,
+    )
+    .unwrap();
+    let no = ask(&Engine::new(set), &operator(), Action::Encrypt, key("x")).unwrap_err();
+    assert_eq!(no.because, DeniedBecause::Evaluation);
+}
+
+#[test]
+fn faulty_policies_are_refused_with_what_to_mend() {
+    let check = |text: &str, expected: &str| {
+        let added = [PolicyText {
+            name: "x.cedar",
+            text,
+        }];
+        let error = PolicySet::with(&added, 1)
+            .err()
+            .expect("is refused")
+            .to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    check("permit (", "x.cedar does not parse");
+    check("permit (principal, action, resource);", "has no @id");
+    check(
+        r#"@id("operator-invites") permit (principal, action, resource);"#,
+        "is taken",
+    );
+    check(
+        r#"@id("a") permit (principal, action == Ward::Action::"Fly", resource);"#,
+        "does not fit the schema",
+    );
+    check(
+        r#"@id("a") permit (principal is Ward::Device, action == Ward::Action::"Decrypt", resource);"#,
+        "does not fit the schema",
+    );
+    check(
+        r#"@id("a") permit (principal, action, resource is Ward::Key) when { resource.colour == 1 };"#,
+        "does not fit the schema",
+    );
+    check(
+        r#"@id("a") permit (principal == ?principal, action, resource);"#,
+        "template",
+    );
+}
+
+#[test]
+fn what_is_remembered_is_what_was_decided_and_dies_with_its_policies() {
+    let engine = engine();
+    for _ in 0..2 {
+        let yes = ask(&engine, &operator(), Action::Decrypt, device_key()).unwrap();
+        assert_eq!(yes.policies(), ["operator-decrypts"]);
+        let no = ask(&engine, &core(), Action::Decrypt, device_key()).unwrap_err();
+        assert_eq!(*no.policies, ["gateway-never-opens"]);
+    }
+    let text = r#"@id("stop") forbid (principal, action == Ward::Action::"Decrypt", resource);"#;
+    engine.install(
+        PolicySet::with(
+            &[PolicyText {
+                name: "stop.cedar",
+                text,
+            }],
+            1,
+        )
+        .unwrap(),
+    );
+    let no = ask(&engine, &operator(), Action::Decrypt, device_key()).unwrap_err();
+    assert_eq!(*no.policies, ["stop"]);
+}
+
+#[test]
+fn ids_are_data_and_never_syntax() {
+    let id = r#"a" || true ||"#;
+    assert!(!allows(&app(id), Action::Encrypt, key("app/b/x")));
+    let name = format!("app/{id}/x");
+    assert!(allows(&app(id), Action::Encrypt, key(&name)));
+    let uid = cedar_policy::EntityUid::from_str(r#"Ward::App::"a""#).unwrap();
+    assert_eq!(uid.id().unescaped(), "a");
+}
+
+#[test]
+fn gateway_roles_are_read_as_written() {
+    for role in [GatewayRole::Edge, GatewayRole::Core] {
+        assert_eq!(GatewayRole::parse(role.name()), Some(role));
+    }
+    assert_eq!(GatewayRole::parse("Edge"), None);
+}
