@@ -1,5 +1,6 @@
 //! A certificate authority for tests: the cluster's, or a foreign one.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use kms_client::identity::Identity;
@@ -15,6 +16,7 @@ pub(crate) const TRUST_DOMAIN: &str = "ward.test";
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
+    pem: String,
 }
 
 impl Authority {
@@ -23,10 +25,12 @@ impl Authority {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let certificate = params.self_signed(&key).unwrap().der().clone();
+        let signed = params.self_signed(&key).unwrap();
+        let (certificate, pem) = (signed.der().clone(), signed.pem());
         Self {
             issuer: Issuer::new(params, key),
             certificate,
+            pem,
         }
     }
 
@@ -51,6 +55,24 @@ impl Authority {
         params.not_before = (now() - Duration::from_secs(60)).into();
         params.not_after = (now() + life).into();
         self.issue(params, key)
+    }
+
+    /// Writes an identity folder: key, certificate, authority, and a node that is never there.
+    pub(crate) fn write_identity(&self, dir: &Path, role: &str, id: &str) {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let mut params = params(role, id);
+        params.not_before = (now() - Duration::from_secs(60)).into();
+        params.not_after = (now() + Duration::from_secs(3600)).into();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        std::fs::create_dir_all(dir).unwrap();
+        let write = |name: &str, text: &str| std::fs::write(dir.join(name), text).unwrap();
+        write("key.pem", &key.serialize_pem());
+        write("cert.pem", &certificate.pem());
+        write("ca.pem", &self.pem);
+        write(
+            "endpoints.toml",
+            "[[endpoint]]\nnode_id = 1\napi = \"127.0.0.1:1\"\n",
+        );
     }
 
     fn issue(&self, params: CertificateParams, key: KeyPair) -> Identity {

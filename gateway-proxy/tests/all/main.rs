@@ -12,6 +12,7 @@ mod basics;
 mod bytes;
 mod endings;
 mod pair;
+mod process;
 mod refusals;
 mod relay;
 mod reuse;

@@ -166,6 +166,7 @@ impl Half {
     ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
+            .thread_name("half")
             .enable_all()
             .build()
             .unwrap();
