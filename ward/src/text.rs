@@ -19,13 +19,18 @@ impl Table {
     }
 
     /// The table, a line a row, without blanks at the ends.
-    pub(crate) fn text(&self) -> String {
+    pub(crate) fn text(mut self) -> String {
+        for column in self.0.column_iter_mut() {
+            column.set_padding((0, BLANKS_BETWEEN));
+        }
         self.0
             .lines()
             .map(|line| format!("{}\n", line.trim_end()))
             .collect()
     }
 }
+
+const BLANKS_BETWEEN: u16 = 2;
 
 /// Milliseconds since 1970-01-01 UTC as RFC 3339, to the millisecond.
 pub(crate) fn time(ms: u64) -> String {

@@ -1,0 +1,18 @@
+//! The tool as its users meet it: real processes, real files, real signals.
+//!
+//! One module a subject; `harness` starts `ward up` and runs verbs, `servers` are what stands
+//! behind the core.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that panics has failed, and says why"
+)]
+
+mod archive;
+mod crypt;
+mod harness;
+mod keys;
+mod lifecycle;
+mod refusals;
+mod servers;
