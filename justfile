@@ -47,11 +47,11 @@ wycheproof:
 bench-envelope:
     cargo bench -p envelope --bench seal
 
+# What archiving costs: record on a data thread, seal and append on the archive's.
+bench-archive:
+    cargo bench -p gateway-proxy --bench archive
+
 # Fuzz one format, a target of envelope/fuzz or, with crate=gateway-proxy, of gateway-proxy/fuzz
 # (needs nightly and cargo-fuzz).
 fuzz target seconds="60" crate="envelope":
     cd {{ crate }} && cargo +nightly fuzz run {{ target }} -- -max_total_time={{ seconds }}
-
-# Fails when other cryptography than ring's is in the tree.
-tree:
-    ! cargo tree -e normal --workspace | grep -E "aws-lc|openssl"

@@ -20,6 +20,9 @@ mod structure;
 mod verify;
 mod walk;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use crate::reason::Reason;
@@ -34,6 +37,20 @@ pub use structure::Structure;
 pub use verify::{FAILURES_MAX, Failure, Report};
 
 /// An archive on disk.
+///
+/// ```no_run
+/// # async fn example(client: kms_client::Client) -> kms_client::Result<()> {
+/// use kms_client::archive::{Archive, Filter};
+///
+/// let archive = Archive::open("ward-data")?;
+/// for object in archive.list(Filter { device: Some("mon-1".into()) })? {
+///     let object = object?;
+///     let mut bytes = Vec::new();
+///     archive.get(object.object_id, &client, &mut bytes).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Archive {
     dir: PathBuf,
