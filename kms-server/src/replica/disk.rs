@@ -29,6 +29,25 @@ impl Disk {
         };
         let total = found.f_blocks.saturating_mul(found.f_frsize);
         let free = found.f_bavail.saturating_mul(found.f_frsize);
-        free >= (total / DISK_RESERVE_DIVISOR).min(DISK_RESERVE_BYTES_MAX)
+        is_enough(free, total)
+    }
+}
+
+fn is_enough(free: u64, total: u64) -> bool {
+    free >= (total / DISK_RESERVE_DIVISOR).min(DISK_RESERVE_BYTES_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1024 * 1024;
+
+    #[test]
+    fn a_reserve_of_a_twentieth_or_64_mib_stays() {
+        assert!(is_enough(64 * MIB, 1_000_000 * MIB));
+        assert!(!is_enough(64 * MIB - 1, 1_000_000 * MIB));
+        assert!(is_enough(5 * MIB, 100 * MIB));
+        assert!(!is_enough(5 * MIB - 1, 100 * MIB));
     }
 }

@@ -60,6 +60,10 @@ pub(super) fn raft_config() -> Result<Arc<Config>, OpenError> {
         replication_lag_threshold: SNAPSHOT_ENTRIES * 2,
         max_in_snapshot_log_to_keep: LOG_KEPT_ENTRIES,
         enable_pre_vote: Some(true),
+        // A follower that dropped the end of its log is brought up again from the start; without
+        // this the leader panics. That nobody votes with a lost log is for the identity file, the
+        // floor and the vigil to see to.
+        allow_log_reversion: Some(true),
         // A restarted leader asks to be elected: its lease is from before it stopped.
         enable_leader_restore: Some(false),
         backoff: "50ms 100ms 200ms ..500ms".to_owned(),
@@ -72,8 +76,9 @@ pub(super) fn raft_config() -> Result<Arc<Config>, OpenError> {
 }
 
 fn open_log(config: &ReplicaConfig, dir: &Path) -> Result<LogOpened, OpenError> {
-    std::fs::create_dir_all(dir).map_err(|error| damaged_or_io(dir, error))?;
-    sys::file::sync_dir(&config.dir).map_err(|error| damaged_or_io(&config.dir, error))?;
+    std::fs::create_dir_all(dir)
+        .and_then(|()| sys::file::sync_dir(&config.dir))
+        .map_err(|error| damaged_or_io(dir, error))?;
     let mark = config.mark_initialised.clone();
     let before_first: Option<BeforeFirst> = match config.initialised {
         true => None,
@@ -162,11 +167,11 @@ fn boot_id() -> String {
 fn damaged_or_io(path: &Path, source: io::Error) -> OpenError {
     let path: PathBuf = path.to_owned();
     let path = path.display().to_string();
-    match source.kind() {
-        io::ErrorKind::InvalidData => OpenError::Damaged {
+    match source.kind() == io::ErrorKind::InvalidData {
+        true => OpenError::Damaged {
             path,
             detail: source.to_string(),
         },
-        _ => OpenError::Io { path, source },
+        false => OpenError::Io { path, source },
     }
 }

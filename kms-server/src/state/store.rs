@@ -95,7 +95,7 @@ impl Store {
             summary.records += 1;
             summary.checksums = summary.checksums.wrapping_add(checksum_of(&value)?);
             batch.insert(key, value);
-            if summary.records % SLED_INSTALL_BATCH == 0 {
+            if summary.records.is_multiple_of(SLED_INSTALL_BATCH) {
                 let full = std::mem::take(&mut batch);
                 self.db.apply_batch(full).map_err(sled_error)?;
             }

@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use super::tail::Tail;
 use crate::raft::TypeConfig;
 use crate::replica::limits::{LOG_FILE_BYTES, LOG_PURGE_BYTES};
 use crate::state::FORMAT_VERSION;
@@ -141,13 +142,10 @@ pub(super) struct LogEngine {
 impl LogEngine {
     /// Opens the log in `dir`, or makes a new one.
     pub(super) fn open(dir: &Path) -> Result<(Self, Recovered), EngineError> {
-        let (engine, tail_dropped) = match open_engine(dir, RecoveryMode::AbsoluteConsistency) {
-            Ok(engine) => (engine, false),
-            Err(_) => {
-                let mode = RecoveryMode::TolerateTailCorruption;
-                (open_engine(dir, mode).map_err(EngineError::Damaged)?, true)
-            }
-        };
+        std::fs::create_dir_all(dir).map_err(EngineError::Damaged)?;
+        let tail = Tail::before_open(dir).map_err(EngineError::Damaged)?;
+        let engine = open_engine(dir).map_err(EngineError::Damaged)?;
+        let tail_dropped = tail.was_dropped();
         let log = Self { engine };
         log.check_format()?;
         let mut recovered = log.recover().map_err(EngineError::Damaged)?;
@@ -248,10 +246,12 @@ impl LogEngine {
 /// The text of the error that stops the log for good.
 const FSYNC_FAILED: &str = "the log could not be made durable; what is on disk is unknown";
 
-fn open_engine(dir: &Path, recovery_mode: RecoveryMode) -> io::Result<Engine> {
+fn open_engine(dir: &Path) -> io::Result<Engine> {
     let config = Config {
         dir: dir.to_string_lossy().into_owned(),
-        recovery_mode,
+        // What is not whole at the end of the newest file is dropped (see `tail`); damage
+        // anywhere else is an error.
+        recovery_mode: RecoveryMode::TolerateTailCorruption,
         recovery_threads: 2,
         // Ciphertext does not compress.
         batch_compression_threshold: ReadableSize(0),
@@ -278,14 +278,21 @@ fn engine_error(error: raft_engine::Error) -> io::Error {
         raft_engine::Error::Io(error) => error,
         // The engine's own way to say that the disk is full.
         raft_engine::Error::TryAgain(detail) => io::Error::new(io::ErrorKind::StorageFull, detail),
-        other => io::Error::other(other.to_string()),
+        error @ (raft_engine::Error::InvalidArgument(_)
+        | raft_engine::Error::Corruption(_)
+        | raft_engine::Error::Codec(_)
+        | raft_engine::Error::Protobuf(_)
+        | raft_engine::Error::EntryCompacted
+        | raft_engine::Error::EntryNotFound
+        | raft_engine::Error::Full
+        | raft_engine::Error::Other(_)) => io::Error::other(error.to_string()),
     }
 }
 
 /// Writes another format version into a new log.
 #[cfg(test)]
 pub(crate) fn write_format(dir: &Path, version: u32) {
-    let engine = open_engine(dir, RecoveryMode::AbsoluteConsistency).unwrap();
+    let engine = open_engine(dir).unwrap();
     let mut batch = Batch::default();
     batch.put(FORMAT, &version).unwrap();
     LogEngine { engine }.write(batch, true).unwrap();

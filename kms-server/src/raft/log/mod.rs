@@ -7,6 +7,7 @@ mod engine;
 mod floor;
 mod reader;
 mod store;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod view;

@@ -156,6 +156,33 @@ async fn a_committed_mark_beyond_the_log_is_not_believed() {
     assert_eq!(committed, Some(log_id(1, 2)));
 }
 
+fn newest_file(dir: &std::path::Path) -> std::path::PathBuf {
+    let files = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+    files
+        .filter(|path| path.extension().is_some_and(|e| e == "raftlog"))
+        .max()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn reserved_zeros_at_the_end_are_nothing_and_anything_else_is_an_event() {
+    use std::io::Write;
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let mut store = reopen(dir.path()).await.store;
+        append(&mut store, (0..10).map(|i| entry(1, i))).await;
+    }
+    drop(reopen(dir.path()).await);
+    for (tail, dropped) in [(vec![0_u8; 100_000], false), (vec![7; 50], true)] {
+        let newest = newest_file(dir.path());
+        let mut file = std::fs::File::options().append(true).open(newest).unwrap();
+        file.write_all(&tail).unwrap();
+        let opened = reopen(dir.path()).await;
+        assert_eq!(opened.tail_dropped, dropped);
+        assert_eq!(opened.last, Some(log_id(1, 9)));
+    }
+}
+
 #[tokio::test]
 async fn the_first_acknowledgement_waits_for_the_mark() {
     let dir = tempfile::tempdir().unwrap();

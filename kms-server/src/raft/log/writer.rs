@@ -188,8 +188,8 @@ fn is_full(error: &io::Error) -> bool {
 
 /// An error for each of the many that wait for one write.
 fn copy(result: &io::Result<()>) -> io::Result<()> {
-    result
-        .as_ref()
-        .map(|()| ())
-        .map_err(|error| io::Error::new(error.kind(), error.to_string()))
+    match result {
+        Ok(()) => Ok(()),
+        Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+    }
 }

@@ -228,11 +228,13 @@ async fn next_chunk(state: Sending) -> Option<(SnapshotChunk, Sending)> {
 /// Who is not reachable is asked again after a while, anything else at once.
 fn rpc_error(status: Status) -> RPCError<TypeConfig> {
     let text = describe(&status);
-    match status.code() {
-        Code::Unavailable | Code::FailedPrecondition | Code::Unauthenticated => {
-            RPCError::Unreachable(Unreachable::from_string(text))
-        }
-        _ => RPCError::Network(NetworkError::from_string(text)),
+    let unreachable = matches!(
+        status.code(),
+        Code::Unavailable | Code::FailedPrecondition | Code::Unauthenticated
+    );
+    match unreachable {
+        true => RPCError::Unreachable(Unreachable::from_string(text)),
+        false => RPCError::Network(NetworkError::from_string(text)),
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use openraft::async_runtime::WatchReceiver;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -105,12 +106,15 @@ impl Cluster {
         let expected = Some(NodeId(number));
         assert!(matches!(joined.outcome, Outcome::Joined { node_id, .. } if node_id == expected));
         self.start_on(number, address.1).await.unwrap();
+        // On every node, and no longer jointly with the former membership: else the death of one
+        // node may still take the quorum of the former one away.
         until("the joined node votes", || {
-            let status = self.leader_or_any().status();
-            status
-                .members
-                .iter()
-                .any(|m| m.node_id.0 == number && m.voter)
+            self.nodes.values().all(|node| {
+                let metrics = node.replica.raft().metrics().borrow_watched().clone();
+                let committed = metrics.committed_membership_config.membership().clone();
+                committed.get_joint_config().len() == 1
+                    && committed.voter_ids().any(|voter| voter.0 == number)
+            })
         })
         .await;
     }
