@@ -42,8 +42,8 @@ pub trait CaptureSink: Send + Sync + 'static {
     /// Must not block; a sink that is full records a gap instead.
     fn flow_opened(&self, flow: &FlowInfo) -> FlowTaps;
 
-    /// A flow is over. `complete` is true when both directions ended with a FIN. Called once, after the last
-    /// call to either tap.
+    /// A flow is over. `complete` is true when both directions ended with a FIN. Called once, after
+    /// the last call to either tap.
     fn flow_closed(&self, flow: FlowId, complete: bool);
 }
 

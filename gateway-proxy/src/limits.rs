@@ -90,6 +90,9 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often certificates are looked at, to renew them or to take up renewed ones.
 pub const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Device certificates asked for at a time.
+pub const ENROLMENTS_MAX: usize = 16;
+
 /// Time between tries while the KMS cannot be reached.
 pub const KMS_RETRY_INTERVAL: Duration = Duration::from_millis(500);
 

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::future::join_all;
-use kms_client::identity::{Identity, IdentityDir, Role};
+use futures::{StreamExt, stream};
+use kms_client::identity::{CertificateFacts, Identity, IdentityDir, Role};
 use kms_client::tls::{ALPN_TUNNEL, ExpectedPeer, client_config};
 use kms_client::{Client, Error};
 use rustls::ClientConfig;
@@ -17,7 +17,7 @@ use super::credentials::Credentials;
 use super::pool::Reach;
 use crate::config::{HostPort, Route};
 use crate::ids::{DeviceId, GatewayId};
-use crate::limits::{CERTIFICATE_CHECK_INTERVAL, KMS_RETRY_INTERVAL};
+use crate::limits::{CERTIFICATE_CHECK_INTERVAL, ENROLMENTS_MAX, KMS_RETRY_INTERVAL};
 use crate::measure;
 
 /// Every device of an edge.
@@ -31,18 +31,26 @@ struct DeviceStore {
     trust_domain: String,
     /// One for each core the device reaches: its identity is part of the TLS configuration.
     by_core: BTreeMap<GatewayId, Credentials>,
+    /// Of the certificate in use.
+    validity: Mutex<Option<Validity>>,
+}
+
+#[derive(Clone, Copy)]
+struct Validity {
+    half_ms: u64,
+    not_after_ms: u64,
 }
 
 impl DeviceStores {
     /// Opens the devices of these routes, with what is on disk of each.
     ///
-    /// # Errors
-    /// A certificate on disk cannot be used.
+    /// A certificate that cannot be used is as good as none: it keeps its own device waiting for
+    /// the KMS, and nobody else.
     pub fn open(
         state_dir: &Path,
         trust_domain: &str,
         routes: &[Route],
-    ) -> Result<(Self, Vec<RouteShared>), Error> {
+    ) -> (Self, Vec<RouteShared>) {
         let mut devices: BTreeMap<DeviceId, DeviceStore> = BTreeMap::new();
         let mut reaches: BTreeMap<(DeviceId, GatewayId, String), Arc<Reach>> = BTreeMap::new();
         let mut shared = Vec::with_capacity(routes.len());
@@ -69,27 +77,33 @@ impl DeviceStores {
         }
         let stores: Vec<_> = devices.into_values().collect();
         for store in stores.iter().filter(|store| store.dir.has_certificate()) {
-            let identity = store.dir.load()?;
-            store.publish(&identity)?;
+            let loaded = store
+                .dir
+                .load()
+                .and_then(|identity| store.publish(&identity));
+            if let Err(error) = loaded {
+                tracing::error!(device = %store.device, reason = %error.reason(),
+                    "the device's certificate on disk cannot be used: {error}");
+            }
         }
-        Ok((Self(Arc::new(stores)), shared))
+        (Self(Arc::new(stores)), shared)
     }
 
     /// Returns when every device has a certificate that is still valid, however long the KMS is
     /// away. Devices that have one are served meanwhile.
     pub async fn obtain_missing(&self, client: &Client) {
-        join_all(
-            self.0
-                .iter()
-                .map(|store| store.obtain_if(client, |store| !store.is_valid())),
-        )
-        .await;
+        stream::iter(self.0.iter())
+            .for_each_concurrent(ENROLMENTS_MAX, |store| store.obtain_until_valid(client))
+            .await;
     }
 
     /// Renews each certificate when half its life is over. Never ends.
     pub async fn keep_fresh(&self, client: &Client) {
         loop {
-            let ends = self.0.iter().filter_map(DeviceStore::not_after_ms);
+            let ends = self
+                .0
+                .iter()
+                .filter_map(|store| Some(store.validity()?.not_after_ms));
             if let Some(first) = ends.min() {
                 measure::certificate_expires(first);
             }
@@ -113,11 +127,12 @@ impl DeviceStore {
             dir,
             trust_domain,
             by_core: BTreeMap::new(),
+            validity: Mutex::default(),
         }
     }
 
-    async fn obtain_if(&self, client: &Client, needed: impl Fn(&Self) -> bool) {
-        while needed(self) {
+    async fn obtain_until_valid(&self, client: &Client) {
+        while !self.is_valid() {
             let Err(error) = self.obtain(client).await else {
                 return;
             };
@@ -142,6 +157,8 @@ impl DeviceStore {
 
     /// Tunnels made from now on use it.
     fn publish(&self, identity: &Identity) -> Result<(), Error> {
+        let validity = Validity::of(identity.facts());
+        *self.validity.lock().unwrap_or_else(PoisonError::into_inner) = Some(validity);
         for (core, credentials) in &self.by_core {
             credentials.replace(Arc::new(self.tls(identity, core)?));
         }
@@ -154,23 +171,29 @@ impl DeviceStore {
         client_config(identity, expected, ALPN_TUNNEL)
     }
 
-    fn not_after_ms(&self) -> Option<u64> {
-        Some(self.dir.load().ok()?.facts().not_after_ms)
+    fn validity(&self) -> Option<Validity> {
+        *self.validity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_valid(&self) -> bool {
         let now_ms = sys::clock::wall_ms();
-        self.dir
-            .load()
-            .is_ok_and(|identity| !identity.facts().is_expired(now_ms))
+        self.validity()
+            .is_some_and(|validity| now_ms <= validity.not_after_ms)
     }
 
-    /// A certificate that cannot be read is as good as over.
     fn is_half_over(&self) -> bool {
-        self.dir.load().map_or(true, |identity| {
-            let facts = identity.facts();
-            let half_ms = facts.not_before_ms + (facts.not_after_ms - facts.not_before_ms) / 2;
-            sys::clock::wall_ms() > half_ms
-        })
+        let now_ms = sys::clock::wall_ms();
+        self.validity()
+            .is_none_or(|validity| now_ms > validity.half_ms)
+    }
+}
+
+impl Validity {
+    fn of(facts: &CertificateFacts) -> Self {
+        let life_ms = facts.not_after_ms.saturating_sub(facts.not_before_ms);
+        Self {
+            half_ms: facts.not_before_ms.saturating_add(life_ms / 2),
+            not_after_ms: facts.not_after_ms,
+        }
     }
 }

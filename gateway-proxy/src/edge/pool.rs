@@ -1,5 +1,6 @@
-//! One device's idle tunnels to one core, on one data thread. A device that connects for every message pays for
-//! one handshake; a warm spare hides the first one. Only the edge closes idle tunnels.
+//! One device's idle tunnels to one core, on one data thread. A device that connects for every
+//! message pays for one handshake; a warm spare hides the first one. Only the edge closes idle
+//! tunnels.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

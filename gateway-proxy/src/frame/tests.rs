@@ -214,7 +214,9 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_accepted_is_written_back_the_same(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn whatever_is_accepted_is_written_back_the_same(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
         let mut input = bytes.as_slice();
         let mut parser = Parser::default();
         while let Ok(Some(item)) = parser.next(&mut input) {

@@ -55,7 +55,7 @@ pub(super) async fn prepare(config: &Config) -> Result<Gateway, Error> {
     require_gateway(config, &identity)?;
     let client = Client::open(&config.identity_dir)?;
     match &config.role {
-        RoleConfig::Edge(edge) => prepare_edge(config, edge, &identity, client),
+        RoleConfig::Edge(edge) => Ok(prepare_edge(config, edge, &identity, client)),
         RoleConfig::Core(core) => prepare_core(core, dir, &identity, client),
     }
 }
@@ -105,9 +105,9 @@ fn prepare_edge(
     edge: &EdgeConfig,
     identity: &Identity,
     client: Client,
-) -> Result<Gateway, Error> {
+) -> Gateway {
     let trust_domain = identity.id().trust_domain();
-    let (devices, routes) = DeviceStores::open(&config.state_dir, trust_domain, &edge.routes)?;
+    let (devices, routes) = DeviceStores::open(&config.state_dir, trust_domain, &edge.routes);
     let announcement = Announcement {
         role: GatewayRole::Edge,
         address: None,
@@ -125,7 +125,7 @@ fn prepare_edge(
         tasks: Vec::new(),
     };
     gateway.keep_own_certificate();
-    Ok(gateway)
+    gateway
 }
 
 fn prepare_core(

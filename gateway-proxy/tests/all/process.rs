@@ -262,3 +262,23 @@ fn what_keeps_it_from_starting_is_one_line() {
     let line = complaint(&config);
     assert!(line.starts_with("error[INVALID_ARGUMENT]: "), "{line}");
 }
+
+#[test]
+fn a_broken_certificate_keeps_only_its_own_device_waiting() {
+    let house = House::new();
+    let broken = house.dir.path().join("edge/devices/mon-1/cert.pem");
+    std::fs::write(&broken, "-----BEGIN CERTIFICATE-----\n").unwrap();
+    let edge = start(&house.config("edge"), &[]);
+    let live = || get(house.edge_ops, "/live").filter(|page| page.contains("200"));
+    until("the edge lives", live);
+    let mut device = TcpStream::connect(house.route).unwrap();
+    device.set_read_timeout(Some(PATIENCE)).unwrap();
+    let refused = device.read(&mut [0]).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionReset);
+    let ready = get(house.edge_ops, "/ready").unwrap();
+    assert!(
+        ready.contains("503"),
+        "it is not ready without its certificate: {ready}"
+    );
+    drop(edge);
+}
