@@ -55,3 +55,13 @@ bench-archive:
 # (needs nightly and cargo-fuzz).
 fuzz target seconds="60" crate="envelope":
     cd {{ crate }} && cargo +nightly fuzz run {{ target }} -- -max_total_time={{ seconds }}
+
+# Ward beside stunnel, haproxy, nginx and no encryption, under the same load (peers from Debian).
+bench-gateway rounds="3":
+    cargo build --release -p ward -p cluster-tests
+    target/release/bench_gateway --rounds {{ rounds }}
+
+# A scenario of the whole stack at any size: hl7, wire, stranger, kills, disabled, endings.
+show scenario *args:
+    cargo build --release -p ward -p cluster-tests
+    target/release/show {{ scenario }} {{ args }}
