@@ -206,14 +206,18 @@ async fn a_fetch_that_began_before_a_rotation_brings_nothing() {
     let (script, cache) = cache(gated);
     let what = what();
     let (arrived, go) = script.gate.as_ref().unwrap();
-    let (lease, ()) = tokio::join!(cache.get(&what, 1), async {
+    let rotates_meanwhile = async {
         arrived.notified().await;
         script.version.store(2, Ordering::SeqCst);
         cache.apply(&changed(&script, KeyState::Enabled));
         go.notify_one();
         arrived.notified().await;
         go.notify_one();
-    });
+    };
+    let both = async { tokio::join!(cache.get(&what, 1), rotates_meanwhile) };
+    let (lease, ()) = timeout(Duration::from_secs(10), both)
+        .await
+        .expect("it is fetched again");
     assert_eq!(lease.unwrap().key_version(), KeyVersion(2));
 }
 

@@ -51,7 +51,7 @@ async fn nodes_that_point_at_each_other_end_at_the_deadline() {
         .behave(Behaviour::PointTo(cluster.node(1).address.clone()));
     let client = cluster
         .builder()
-        .deadline(Duration::from_millis(300))
+        .deadline(Duration::from_millis(1500))
         .open()
         .unwrap();
     let refused = client.create_key("billing").await.unwrap_err();
@@ -99,7 +99,7 @@ async fn with_one_node_chosen_only_operator_verbs_go_on_to_the_leader() {
     let client = cluster
         .builder()
         .only_node(2)
-        .deadline(Duration::from_millis(200))
+        .deadline(Duration::from_millis(1500))
         .open();
     let client = client.unwrap();
     client.create_key("billing").await.unwrap();
