@@ -17,6 +17,7 @@ use ward_proto::v1::NodeStatus;
 
 use crate::limits::PEER_MESSAGE_BYTES_MAX;
 use crate::raft::Member;
+use crate::raft::network::request_for;
 use crate::raft::peer::PeerConnector;
 use crate::state::NodeId;
 
@@ -40,7 +41,7 @@ impl Peers {
     /// # Errors
     /// When it cannot be reached.
     pub(crate) async fn status(&self, node: NodeId, member: &Member) -> Result<NodeStatus, Status> {
-        let request = GetNodeStatusRequest {};
+        let request = request_for(node, GetNodeStatusRequest {});
         let answer = self.client(node, member).get_node_status(request).await?;
         answer
             .into_inner()
@@ -58,7 +59,7 @@ impl Peers {
         member: &Member,
         intent: Bytes,
     ) -> Result<ForwardResponse, Status> {
-        let request = ForwardRequest { intent };
+        let request = request_for(leader, ForwardRequest { intent });
         Ok(self
             .client(leader, member)
             .forward(request)

@@ -5,6 +5,7 @@
 //!      … told to stop ─▶ drain clients ─▶ hand leadership over ─▶ close Raft ─▶ close audit
 //! ```
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,11 +59,12 @@ pub async fn run_until(
     let node = Arc::clone(&assembled.node);
     let ops = Ops::new(Arc::clone(&node));
     let mut serving = Serving::start(&assembled, listeners, ops.clone());
+    let seal_file = config.seal_file.clone();
     let chores = sys::task::spawn("chores", chores(assembled, config, layout.clone()));
 
     let outcome = tokio::select! {
         stopped = stop => stopped,
-        started = start(&node, &layout, &ops, file.initialised) => match started {
+        started = start(&node, &layout, &ops, &seal_file, file.initialised) => match started {
             Err(error) => Err(error),
             Ok(never) => match never {},
         },
@@ -81,6 +83,7 @@ async fn start(
     node: &Node,
     layout: &Layout,
     ops: &Ops,
+    seal_file: &Path,
     initialised: bool,
 ) -> Result<std::convert::Infallible, NodeError> {
     if let Some(genesis) = genesis_file::load(layout)? {
@@ -92,10 +95,13 @@ async fn start(
     }
     // A member that was one before is ready without a leader: after a power cut the others may
     // wait for it to be.
+    let begun = || node.replica.read(|index| index.cluster().is_some());
     let mut tick = tokio::time::interval(READY_POLL);
-    while !initialised && node.replica.leader().is_none() {
+    while !(initialised || node.replica.leader().is_some() && begun()) {
         tick.tick().await;
     }
+    // Whoever waits for the node to be ready finds it unsealed, unless its seal is away.
+    unseal::once(node, seal_file);
     ops.set_ready(true);
     tracing::info!(node = %node.id, api = node.addresses.api, "the node is ready");
     if let Err(error) = sys::notify::ready() {

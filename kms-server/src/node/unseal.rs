@@ -28,6 +28,15 @@ pub(super) async fn unseal(node: &Node, seal_file: &Path) {
     tracing::info!("the node is unsealed");
 }
 
+/// Tries once, if the vault is not open yet; what hinders it is told by [`unseal`].
+pub(super) fn once(node: &Node, seal_file: &Path) {
+    if node.vault.is_sealed()
+        && let Err(why) = attempt(node, seal_file)
+    {
+        tracing::debug!(error = %why, "not unsealed at the start");
+    }
+}
+
 /// One attempt; nothing to do yet is no failure.
 fn attempt(node: &Node, seal_file: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let stored = node.replica.read(|index| {

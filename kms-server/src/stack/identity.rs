@@ -111,3 +111,81 @@ async fn identify(identities: &dyn Identities, about: &Extensions) -> Result<Cal
     }
     identities.honour(&facts).await
 }
+
+#[cfg(test)]
+mod tests {
+    use kms_client::identity::{Role, SpiffeId};
+
+    use super::*;
+
+    /// Honours everyone but `mallory`.
+    struct Everyone;
+
+    #[async_trait]
+    impl Identities for Everyone {
+        async fn honour(&self, facts: &CertificateFacts) -> Result<Caller, Failure> {
+            if facts.id.id() == "mallory" {
+                return Err(Failure::new(Reason::Denied, "revoked"));
+            }
+            let (role, spki_sha256) = (facts.id.role().into(), facts.spki_sha256);
+            Ok(Caller {
+                id: facts.id.clone(),
+                role,
+                spki_sha256,
+                expired: false,
+            })
+        }
+    }
+
+    fn facts(id: &str, not_after_ms: u64) -> CertificateFacts {
+        let id = SpiffeId::new("ward.test", Role::App, id).unwrap();
+        CertificateFacts {
+            id,
+            spki_sha256: [1; 32],
+            not_before_ms: 0,
+            not_after_ms,
+        }
+    }
+
+    async fn check(facts: Option<CertificateFacts>, verb: Verb, expected: Result<(), Reason>) {
+        let mut about = Extensions::new();
+        let address = "127.0.0.1:9".parse().unwrap();
+        about.insert(Remote {
+            address,
+            facts: facts.map(Arc::new),
+        });
+        about.insert(verb);
+        let identified = identify(&Everyone, &about).await;
+        assert_eq!(
+            identified.map(drop).map_err(|failure| failure.reason),
+            expected
+        );
+    }
+
+    #[tokio::test]
+    async fn nobody_is_served_without_a_certificate_that_holds_and_counts() {
+        check(None, Verb::Decrypt, Err(Reason::Unauthenticated)).await;
+        check(Some(facts("reader", u64::MAX)), Verb::Decrypt, Ok(())).await;
+        check(
+            Some(facts("mallory", u64::MAX)),
+            Verb::Decrypt,
+            Err(Reason::Denied),
+        )
+        .await;
+    }
+
+    #[tokio::test]
+    async fn an_expired_certificate_is_good_for_its_renewal_alone() {
+        let expired = || Some(facts("reader", 1_000));
+        check(expired(), Verb::Decrypt, Err(Reason::CertificateExpired)).await;
+        check(
+            expired(),
+            Verb::GetClusterStatus,
+            Err(Reason::CertificateExpired),
+        )
+        .await;
+        check(expired(), Verb::IssueCertificate, Ok(())).await;
+        let revoked = Some(facts("mallory", 1_000));
+        check(revoked, Verb::IssueCertificate, Err(Reason::Denied)).await;
+    }
+}

@@ -82,3 +82,31 @@ where
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_too_often_is_refused_and_others_are_not() {
+        use kms_client::identity::{CertificateFacts, Role, SpiffeId};
+        let remote = |key: u8| {
+            let id = SpiffeId::new("ward.test", Role::App, "reader").unwrap();
+            let facts = CertificateFacts {
+                id,
+                spki_sha256: [key; 32],
+                not_before_ms: 0,
+                not_after_ms: u64::MAX,
+            };
+            Remote {
+                address: "127.0.0.1:9".parse().unwrap(),
+                facts: Some(Arc::new(facts)),
+            }
+        };
+        let layer = RateLayer::new(NonZeroU32::new(3).unwrap());
+        let admitted = (0..10).filter(|_| layer.admits(Some(&remote(1)))).count();
+        // Three at once; one more only if this took a third of a second.
+        assert!((3..6).contains(&admitted), "{admitted}");
+        assert!(layer.admits(Some(&remote(2))));
+    }
+}

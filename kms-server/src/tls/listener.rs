@@ -23,16 +23,16 @@ pub(crate) struct Bound {
 /// # Errors
 /// `PortInUse` when another process holds it, `Bind` for any other cause.
 pub(crate) fn bind(name: &'static str, address: &HostPort) -> Result<Bound, NodeError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::AddrInUse => NodeError::PortInUse {
-            listener: name,
-            address: address.clone(),
-        },
-        _ => NodeError::Bind {
-            listener: name,
-            address: address.clone(),
+    let failed = |source: io::Error| {
+        let (listener, address) = (name, address.clone());
+        if source.kind() == io::ErrorKind::AddrInUse {
+            return NodeError::PortInUse { listener, address };
+        }
+        NodeError::Bind {
+            listener,
+            address,
             source,
-        },
+        }
     };
     let resolved = resolve(address).map_err(failed)?;
     let listener = open(resolved).map_err(failed)?;

@@ -10,6 +10,3 @@ pub(crate) mod connection;
 pub(crate) mod listener;
 pub(crate) mod peer_connector;
 pub(crate) mod peer_verifier;
-
-#[cfg(test)]
-mod tests;

@@ -2,7 +2,10 @@
 //!
 //! `harness` makes clusters; each other file shows one side of a node's behaviour.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod harness;
 mod one_node;
 mod refusals;
+mod strangers;
 mod three_nodes;

@@ -105,6 +105,9 @@ pub(crate) async fn on_leader(
     Ok((certificate, made.index))
 }
 
+/// A certificate and the authority's own, newest first.
+type Made = (Issued, Vec<Vec<u8>>);
+
 /// Whom the certificate shall name, and the key it shall be for.
 struct Subject {
     id: SpiffeId,
@@ -138,7 +141,7 @@ impl Subject {
         })
     }
 
-    fn decide(&self, call: &Call<'_>) -> Result<(Authorized, (Issued, Vec<Vec<u8>>)), Failure> {
+    fn decide(&self, call: &Call<'_>) -> Result<(Authorized, Made), Failure> {
         let authorized = self.authorize(call)?;
         let opened = authority::open(call.node)?;
         let issued = opened
