@@ -59,7 +59,7 @@ impl Inner {
             }
             let pause = backoff.next();
             if left(end) <= pause {
-                return Err(failure.error);
+                return Err(out_of_time(failure));
             }
             sleep(pause).await;
         }
@@ -158,6 +158,20 @@ impl Inner {
             None => "no node is known; write endpoints.toml or join again".to_owned(),
         };
         Failure::of(Reason::Unavailable, message, Remedy::OtherNodeOnly)
+    }
+}
+
+/// What is told when no time is left: that only the leader would do it helps nobody then.
+fn out_of_time(failure: Failure) -> Error {
+    match failure.remedy {
+        Remedy::Leader(address) => {
+            let message = format!(
+                "the leader last known, {address}, does not answer and no other was elected; \
+                 see that most nodes run and reach each other"
+            );
+            Error::new(Reason::NoLeader, message).with_source(failure.error)
+        }
+        Remedy::None | Remedy::OtherNodeOnly | Remedy::Elsewhere => failure.error,
     }
 }
 

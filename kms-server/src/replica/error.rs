@@ -69,7 +69,7 @@ pub enum ProposeError {
     #[error("leadership was lost while the write was under way; repeat it")]
     Unknown,
     /// No quorum acknowledged within the deadline. Whether the write will happen is unknown.
-    #[error("no quorum of nodes answers")]
+    #[error("no quorum of nodes answers; see that most nodes run and reach each other")]
     NoQuorum,
     /// The disk is almost full; the write did not happen, reads go on.
     #[error("the disk is almost full; free some space")]
@@ -83,10 +83,10 @@ pub enum ProposeError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BarrierError {
     /// No leader is known.
-    #[error("no leader is known")]
+    #[error("no leader is known; see that most nodes run and reach each other")]
     NoLeader,
     /// The leader could not confirm that it leads.
-    #[error("no quorum of nodes answers")]
+    #[error("no quorum of nodes answers; see that most nodes run and reach each other")]
     NoQuorum,
     /// This node did not catch up in time.
     #[error("this node did not catch up in time")]
