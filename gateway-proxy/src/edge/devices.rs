@@ -97,6 +97,11 @@ impl DeviceStores {
             .await;
     }
 
+    /// Whether nothing has to be asked for before the edge can serve.
+    pub fn are_all_valid(&self) -> bool {
+        self.0.iter().all(DeviceStore::is_valid)
+    }
+
     /// Renews each certificate when half its life is over. Never ends.
     pub async fn keep_fresh(&self, client: &Client) {
         loop {

@@ -11,6 +11,7 @@ use kms_client::tls::{ALPN_TUNNEL, Dates, ExpectedPeer, server_config};
 use kms_client::{Client, Error};
 use rustls::ServerConfig;
 use sys::task::AbortOnDrop;
+use tokio::sync::watch;
 
 use crate::archive::{self, Archive, LeasedKeys};
 use crate::capture::{CaptureSink, NoCapture};
@@ -38,6 +39,7 @@ pub(super) struct Gateway {
     client: Client,
     devices: DeviceStores,
     announcement: Announcement,
+    announced: watch::Sender<bool>,
     archive: Option<Archive>,
     tasks: Vec<AbortOnDrop<()>>,
 }
@@ -64,6 +66,7 @@ impl Gateway {
     /// Tells the cluster that this gateway is there, as soon as the cluster can be reached.
     pub(super) fn announce(&mut self) {
         let (client, announcement) = (self.client.clone(), self.announcement.clone());
+        let told = self.announced.clone();
         self.keep("announce", async move {
             while let Err(error) = client
                 .announce_gateway(announcement.role, announcement.address.as_deref())
@@ -72,11 +75,17 @@ impl Gateway {
                 tracing::warn!(reason = %error.reason(), "not announced yet: {error}");
                 tokio::time::sleep(KMS_RETRY_INTERVAL).await;
             }
+            told.send_replace(true);
         });
     }
 
     /// Returns when every device has a certificate; goes on renewing them.
     pub(super) async fn certificates_there(&mut self) {
+        if !self.devices.are_all_valid() {
+            // Only who is known as an edge is given devices' certificates. The sender is this
+            // gateway's own: it cannot be gone.
+            drop(self.announced.subscribe().wait_for(|told| *told).await);
+        }
         self.devices.obtain_missing(&self.client).await;
         let (devices, client) = (self.devices.clone(), self.client.clone());
         self.keep("device certificates", async move {
@@ -121,6 +130,7 @@ fn prepare_edge(
         client,
         devices,
         announcement,
+        announced: watch::Sender::new(false),
         archive: None,
         tasks: Vec::new(),
     };
@@ -152,6 +162,7 @@ fn prepare_core(
         client,
         devices,
         announcement,
+        announced: watch::Sender::new(false),
         archive,
         tasks: Vec::new(),
     };
