@@ -1,7 +1,7 @@
 //! Starting, dying, stopping and coming back.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -154,4 +154,34 @@ fn a_start_that_failed_is_told_in_one_line() {
     let (status, talk) = stack.refused();
     assert_eq!(status.code(), Some(1));
     assert_eq!(reason_of(&talk), "NO_CLUSTER");
+}
+
+#[test]
+fn a_port_taken_meanwhile_is_replaced_and_announced() {
+    let echo = Server::echo();
+    let device = free_address();
+    let route = format!("pump-1:tcp@{device}={}", echo.address);
+    let mut stack = Stack::up(&["--nodes", "1", "--route", &route]);
+    let address = |stack: &Stack, list: &str| {
+        let status = stack.json(&["cluster", "status"]);
+        let found = status[list]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|it| !it["address"].is_null());
+        found.unwrap()["address"].as_str().unwrap().to_owned()
+    };
+    let before = [address(&stack, "nodes"), address(&stack, "gateways")];
+    stack.stop();
+    let holders = before
+        .each_ref()
+        .map(|address| TcpListener::bind(address).unwrap());
+    stack.start();
+    assert!(stack.said().contains("is taken"), "{}", stack.said());
+    wait_for("the new addresses", || {
+        let after = [address(&stack, "nodes"), address(&stack, "gateways")];
+        (after[0] != before[0] && after[1] != before[1]).then_some(())
+    });
+    ping(&stack, device);
+    drop(holders);
 }

@@ -16,3 +16,4 @@ mod keys;
 mod lifecycle;
 mod refusals;
 mod servers;
+mod three_nodes;
