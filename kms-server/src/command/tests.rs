@@ -314,10 +314,11 @@ fn node_ids_are_never_given_twice() {
         state.run(token(number, Role::Node, "", u64::MAX)).unwrap();
         state.refuse(consume(number, number, false), Refusal::TokenInvalid);
         for _repeated in 0..2 {
-            match state.run(consume(number, number, true)).unwrap() {
-                Outcome::Joined { node_id, .. } => given.push(node_id.unwrap().0),
-                other => panic!("{other:?}"),
-            }
+            let joined = state.run(consume(number, number, true)).unwrap();
+            let Outcome::Joined { node_id, .. } = joined else {
+                panic!("{joined:?}");
+            };
+            given.push(node_id.unwrap().0);
         }
     }
     assert_eq!(given, [2, 2, 3, 3, 4, 4]);
