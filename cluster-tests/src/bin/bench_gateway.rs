@@ -1,6 +1,10 @@
 //! Puts Ward and its peers under the same load, interleaved, and prints medians as a table.
 
-#![expect(clippy::print_stdout, reason = "printing is its job")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "printing is its job"
+)]
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -67,9 +71,9 @@ fn main() -> io::Result<()> {
             println!("round {round}: {}", peer.name());
             let dir = tempfile::tempdir()?;
             let figures = measure(&runtime, *peer, &args, &upstreams, dir.path());
-            column
-                .1
-                .push(figures.inspect_err(|_| eprintln!("kept {}", dir.keep().display()))?);
+            column.1.push(figures.inspect_err(|_| {
+                eprintln!("kept {} to look into", dir.keep().display());
+            })?);
         }
     }
     println!("{}", table::markdown(&columns));
