@@ -28,6 +28,9 @@ impl Segment {
     }
 }
 
+/// `ETH_P_ALL` of packet(7).
+const EVERY_PROTOCOL: u16 = 3;
+
 /// A running capture.
 pub struct Sniffer {
     stop: Arc<AtomicBool>,
@@ -40,8 +43,8 @@ impl Sniffer {
     /// # Errors
     /// Without CAP_NET_RAW.
     pub fn start() -> io::Result<Self> {
-        // `htons(ETH_P_ALL)`: the kernel wants the protocol in network order.
-        let all = i32::from((libc::ETH_P_ALL as u16).to_be());
+        // The kernel wants the protocol in network order.
+        let all = i32::from(EVERY_PROTOCOL.to_be());
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, Some(Protocol::from(all)))?;
         socket.set_recv_buffer_size(BUFFER_BYTES)?;
         socket.set_read_timeout(Some(POLL))?;

@@ -176,7 +176,9 @@ fn sealing_twice_gives_different_bytes() {
 
 proptest! {
     #[test]
-    fn any_plaintext_comes_back_from_a_blob(plaintext in prop::collection::vec(any::<u8>(), 0..4097)) {
+    fn any_plaintext_comes_back_from_a_blob(
+        plaintext in prop::collection::vec(any::<u8>(), 0..4097),
+    ) {
         let secret = SecretKey::generate();
         let sealed = seal_blob(&secret, &plaintext).unwrap();
         let opened = blob::open(&secret, Purpose::Data, &context(), &sealed).unwrap();

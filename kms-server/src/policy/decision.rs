@@ -6,7 +6,8 @@ use super::Action;
 
 /// Proof that a policy permitted one action on one resource. Only the engine makes it.
 ///
-/// It says nothing about the key's state, and holds only under [`policy_epoch`](Self::policy_epoch).
+/// It says nothing about the key's state, and holds only under
+/// [`policy_epoch`](Self::policy_epoch).
 #[derive(Debug)]
 #[must_use = "hand it to the operation that it permits"]
 pub struct Authorized {

@@ -1,9 +1,9 @@
 //! raft-engine, wrapped: what is stored under which name, and in what form.
 //!
-//! One group. Entries are byte strings: the index (8 bytes, big-endian), then postcard of openraft's
-//! entry. Beside them a few named values: format, vote, committed, purge mark, and `void_from`, from
-//! which index on entries do not count after a truncation (raft-engine truncates only when it
-//! appends).
+//! One group. Entries are byte strings: the index (8 bytes, big-endian), then postcard of
+//! openraft's entry. Beside them a few named values: format, vote, committed, purge mark, and
+//! `void_from`, from which index on entries do not count after a truncation (raft-engine truncates
+//! only when it appends).
 
 use std::io;
 use std::ops::Range;

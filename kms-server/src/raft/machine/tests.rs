@@ -217,7 +217,11 @@ fn histories() -> impl Strategy<Value = Vec<Command>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 24,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     // One replica applies everything in one go; the other in pieces, with a snapshot and a reopen
     // between. Mutation: any use of a clock or of the piece's length in apply differs here.
