@@ -17,6 +17,7 @@ mod inbound;
 mod outbound;
 
 use std::future::Future;
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -46,7 +47,7 @@ pub enum Ending {
         retryable: bool,
     },
     /// Our leg was reset or died.
-    LegLost(std::io::Error),
+    LegLost(io::Error),
     /// The other side's leg was reset or died, and this is what it says of it.
     Aborted(String),
     /// The tunnel failed.
@@ -95,6 +96,8 @@ struct Flow<'a> {
     inbound: Inbound,
     /// Edge: until the core has answered.
     unanswered: Option<Pin<Box<Sleep>>>,
+    /// Writing to the leg found it reset, so that the end of what is read from it is no FIN.
+    leg_reset: bool,
 }
 
 /// Carries a flow that this edge has just opened: its OPEN is queued in the tunnel. The device's
@@ -118,6 +121,7 @@ pub async fn carry_opened(
         outbound,
         inbound,
         unanswered,
+        leg_reset: false,
     })
     .await
 }
@@ -141,6 +145,7 @@ pub async fn carry_accepted(
         outbound,
         inbound,
         unanswered: None,
+        leg_reset: false,
     })
     .await
 }
@@ -178,9 +183,11 @@ impl Flow<'_> {
     /// Moves what can be moved. An ending is an `Err`, so that `?` ends the flow.
     fn poll(&mut self, context: &mut Context<'_>) -> Result<Turn, Ending> {
         let inbound = match self.poll_inbound(context, Ask::WhenReady) {
-            Err(ending @ Ending::LegLost(_)) => {
+            Err(Ending::LegLost(error)) => {
+                // EPIPE is how the kernel says that a FIN had come before the reset.
+                self.leg_reset = error.kind() != io::ErrorKind::BrokenPipe;
                 self.last_words(context, Self::poll_outbound);
-                return Err(ending);
+                return Err(Ending::LegLost(error));
             }
             other => other?,
         };
@@ -275,9 +282,9 @@ impl Flow<'_> {
 }
 
 /// The error a socket was woken for.
-fn error_of(tcp: &tokio::net::TcpStream) -> std::io::Error {
+fn error_of(tcp: &tokio::net::TcpStream) -> io::Error {
     match tcp.take_error() {
         Ok(Some(error)) | Err(error) => error,
-        Ok(None) => std::io::ErrorKind::ConnectionReset.into(),
+        Ok(None) => io::ErrorKind::ConnectionReset.into(),
     }
 }

@@ -89,6 +89,11 @@ impl Flow<'_> {
             let count = match poll_receive_blocks(self.leg.tcp(), context, place, ask) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Ending::LegLost(error))),
+                // The error that would come now was already given to the pump that writes.
+                Poll::Ready(Ok(0)) if self.leg_reset => {
+                    let error = io::ErrorKind::ConnectionReset.into();
+                    return Poll::Ready(Err(Ending::LegLost(error)));
+                }
                 Poll::Ready(Ok(count)) => count,
             };
             let queued = if count == 0 {

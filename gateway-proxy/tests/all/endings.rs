@@ -248,3 +248,25 @@ fn a_reset_after_a_half_close_is_a_reset() {
         saw
     });
 }
+
+/// The kernel gives a reset's error away once. When writing takes it, reading finds the rest of
+/// the bytes and then an end that is none.
+#[test]
+fn a_reset_found_by_writing_is_never_an_end() {
+    for _ in 0..3 {
+        for by_device in [true, false] {
+            let pair = Pair::new();
+            let (device, server) = pair.connect();
+            let (mut who, mut other) = if by_device {
+                (device, server)
+            } else {
+                (server, device)
+            };
+            // Each gateway holds bytes that it will try to write when it hears of the reset.
+            fill(&mut other);
+            who.write_all(b"half a message").unwrap();
+            reset(who);
+            assert_eq!(drain(&mut other).last(), Some(&Saw::Reset));
+        }
+    }
+}
