@@ -50,10 +50,9 @@ async fn live(config: Config, supervised: bool) -> Result<(), Error> {
     let (trigger, watcher) = drain::new();
     let work = Work {
         role: gateway.role.clone(),
-        listeners: bound.data,
         drain: watcher,
     };
-    let threads = DataThreads::start(config.threads, work)
+    let threads = DataThreads::start(config.threads, bound.data, work)
         .map_err(|error| internal("a data thread cannot be started", error))?;
     gateway.announce();
     let ended = async {

@@ -17,8 +17,6 @@ use crate::{core, edge};
 pub(super) struct Work {
     /// With what is shared among them.
     pub(super) role: Role,
-    /// Bound once; each thread has a descriptor of its own for each.
-    pub(super) listeners: Vec<TcpListener>,
     pub(super) drain: Watcher,
 }
 
@@ -29,13 +27,18 @@ pub(super) struct DataThreads {
 }
 
 impl DataThreads {
-    pub(super) fn start(count: NonZeroUsize, work: Work) -> io::Result<Self> {
+    /// Starts as many threads. Each gets descriptors of its own for the listeners; the originals
+    /// are closed here, so that the ports are free when the last thread stops accepting.
+    pub(super) fn start(
+        count: NonZeroUsize,
+        listeners: Vec<TcpListener>,
+        work: Work,
+    ) -> io::Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let work = Arc::new(work);
         let mut threads = Vec::with_capacity(count.get());
         for number in 0..count.get() {
-            let listeners = work
-                .listeners
+            let listeners = listeners
                 .iter()
                 .map(TcpListener::try_clone)
                 .collect::<io::Result<_>>()?;

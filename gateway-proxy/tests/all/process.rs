@@ -189,6 +189,9 @@ fn a_drain_lets_a_flow_end() {
     until("the edge drains", || {
         get(house.edge_ops, "/ready").filter(|page| page.contains("503"))
     });
+    until("nobody listens any more", || {
+        TcpStream::connect(house.route).err()
+    });
     pass(&mut device, &mut server, b"during");
     drop(device);
     assert_eq!(
