@@ -15,6 +15,7 @@ use rustls::ClientConfig;
 use super::RouteShared;
 use super::credentials::Credentials;
 use super::pool::Reach;
+use super::pulse::Pulse;
 use crate::config::{HostPort, Route};
 use crate::ids::{DeviceId, GatewayId};
 use crate::limits::{CERTIFICATE_CHECK_INTERVAL, ENROLMENTS_MAX, KMS_RETRY_INTERVAL};
@@ -52,6 +53,7 @@ impl DeviceStores {
         routes: &[Route],
     ) -> (Self, Vec<RouteShared>) {
         let mut devices: BTreeMap<DeviceId, DeviceStore> = BTreeMap::new();
+        let mut pulses: BTreeMap<String, Arc<Pulse>> = BTreeMap::new();
         let mut reaches: BTreeMap<(DeviceId, GatewayId, String), Arc<Reach>> = BTreeMap::new();
         let mut shared = Vec::with_capacity(routes.len());
         for route in routes {
@@ -69,10 +71,11 @@ impl DeviceStores {
                 route.core_id.clone(),
                 core.to_string(),
             );
+            let pulse = pulses.entry(core.to_string()).or_default();
             // Routes of one device to one core share their tunnels.
             let reach = reaches
                 .entry(key)
-                .or_insert_with(|| Reach::new(core, credentials));
+                .or_insert_with(|| Reach::new(core, credentials, Arc::clone(pulse)));
             shared.push(RouteShared::new(route.clone(), Arc::clone(reach)));
         }
         let stores: Vec<_> = devices.into_values().collect();
@@ -90,11 +93,23 @@ impl DeviceStores {
     }
 
     /// Returns when every device has a certificate that is still valid, however long the KMS is
-    /// away. Devices that have one are served meanwhile.
+    /// away. Devices that have one are served meanwhile. It goes in rounds, each device once a
+    /// round, so that devices the KMS refuses do not keep others waiting.
     pub async fn obtain_missing(&self, client: &Client) {
-        stream::iter(self.0.iter())
-            .for_each_concurrent(ENROLMENTS_MAX, |store| store.obtain_until_valid(client))
-            .await;
+        while !self.are_all_valid() {
+            let missing = self.0.iter().filter(|store| !store.is_valid());
+            stream::iter(missing)
+                .for_each_concurrent(ENROLMENTS_MAX, async |store| {
+                    if let Err(error) = store.obtain(client).await {
+                        tracing::warn!(device = %store.device, reason = %error.reason(),
+                            "a device has no certificate yet: {error}");
+                    }
+                })
+                .await;
+            if !self.are_all_valid() {
+                tokio::time::sleep(KMS_RETRY_INTERVAL).await;
+            }
+        }
     }
 
     /// Whether nothing has to be asked for before the edge can serve.
@@ -102,7 +117,8 @@ impl DeviceStores {
         self.0.iter().all(DeviceStore::is_valid)
     }
 
-    /// Renews each certificate when half its life is over. Never ends.
+    /// Renews each certificate when half its life is over. Never ends. A device that has none is
+    /// left to [`obtain_missing`](Self::obtain_missing).
     pub async fn keep_fresh(&self, client: &Client) {
         loop {
             let ends = self
@@ -113,7 +129,8 @@ impl DeviceStores {
                 measure::certificate_expires(first);
             }
             tokio::time::sleep(CERTIFICATE_CHECK_INTERVAL).await;
-            for store in self.0.iter().filter(|store| store.is_half_over()) {
+            let aging = |store: &&DeviceStore| store.validity().is_some() && store.is_half_over();
+            for store in self.0.iter().filter(aging) {
                 if let Err(error) = store.obtain(client).await {
                     tracing::warn!(device = %store.device, reason = %error.reason(),
                         "a device's certificate was not renewed: {error}");
@@ -133,17 +150,6 @@ impl DeviceStore {
             trust_domain,
             by_core: BTreeMap::new(),
             validity: Mutex::default(),
-        }
-    }
-
-    async fn obtain_until_valid(&self, client: &Client) {
-        while !self.is_valid() {
-            let Err(error) = self.obtain(client).await else {
-                return;
-            };
-            tracing::warn!(device = %self.device, reason = %error.reason(),
-                "a device has no certificate yet: {error}");
-            tokio::time::sleep(KMS_RETRY_INTERVAL).await;
         }
     }
 

@@ -79,18 +79,18 @@ impl Gateway {
         });
     }
 
-    /// Returns when every device has a certificate; goes on renewing them.
+    /// Returns when every device has a certificate; renews meanwhile, and goes on renewing.
     pub(super) async fn certificates_there(&mut self) {
+        let (devices, client) = (self.devices.clone(), self.client.clone());
+        self.keep("device certificates", async move {
+            devices.keep_fresh(&client).await
+        });
         if !self.devices.are_all_valid() {
             // Only who is known as an edge is given devices' certificates. The sender is this
             // gateway's own: it cannot be gone.
             drop(self.announced.subscribe().wait_for(|told| *told).await);
         }
         self.devices.obtain_missing(&self.client).await;
-        let (devices, client) = (self.devices.clone(), self.client.clone());
-        self.keep("device certificates", async move {
-            devices.keep_fresh(&client).await
-        });
     }
 
     /// Ends what is kept going, the archive last: it still leases data keys while it writes.
