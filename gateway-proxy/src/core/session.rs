@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use kms_client::identity::{CertificateFacts, Role};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tower::{Service, ServiceBuilder};
 
 use super::CoreShared;
@@ -16,7 +16,7 @@ use crate::drain::Watcher;
 use crate::flow::Ending;
 use crate::frame::{Control, FlowNumber, Open};
 use crate::ids::DeviceId;
-use crate::limits::DRAIN_TIMEOUT;
+use crate::limits::{DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT};
 use crate::measure;
 use crate::socket::Ask;
 use crate::stack::{
@@ -52,8 +52,8 @@ pub(super) async fn serve(
     handshakes: Arc<Semaphore>,
     drain: Watcher,
 ) {
-    // Never closed.
-    let Ok(place) = handshakes.acquire().await else {
+    let Some(place) = handshake_place(&tcp, &handshakes).await else {
+        measure::tunnel_refused("NO_HANDSHAKE");
         return;
     };
     let (tunnel, certificate) = match handshake::accept(tcp, shared.tls.load_full()).await {
@@ -70,6 +70,19 @@ pub(super) async fn serve(
         tracing::debug!(error = %measure::chain(&error), "a tunnel ended");
     }
     measure::tunnel_closed();
+}
+
+/// A place to shake hands at, for a peer that has something to say: who connects and stays silent
+/// takes nobody's. `None` when it stayed silent, or there was no place in time.
+async fn handshake_place<'a>(
+    tcp: &TcpStream,
+    handshakes: &'a Semaphore,
+) -> Option<SemaphorePermit<'a>> {
+    let place = async {
+        tcp.readable().await.ok()?;
+        handshakes.acquire().await.ok()
+    };
+    tokio::time::timeout(HANDSHAKE_TIMEOUT, place).await.ok()?
 }
 
 /// Flow after flow, as long as each leaves the tunnel usable.

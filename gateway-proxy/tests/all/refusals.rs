@@ -8,12 +8,15 @@ use std::sync::Arc;
 
 use gateway_proxy::frame::{self, Control, FlowNumber, Open};
 use gateway_proxy::ids::FlowId;
+use gateway_proxy::limits::{HANDSHAKE_TIMEOUT, HANDSHAKES_MAX};
 use gateway_proxy::socket::Ask;
 use gateway_proxy::tunnel::Tunnel;
 use gateway_proxy::tunnel::handshake;
 use gateway_proxy::tunnel::inbox::Answer;
 use kms_client::identity::Role;
 use kms_client::tls::{ALPN_H2, ExpectedPeer, client_config, provider, server_name};
+
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::authority::{Authority, TRUST_DOMAIN};
 use crate::pair::{PATIENCE, Pair, Setup, device_tls, pass, until};
@@ -46,6 +49,27 @@ fn a_refusing_server_is_a_reset_connection() {
     .start();
     refused(&pair);
     refused(&pair);
+}
+
+#[test]
+fn silent_connections_keep_nobody_out() {
+    // Both ends of each are in this process.
+    let files = 4 * HANDSHAKES_MAX as u64;
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.current.map(|now| now.max(files));
+    setrlimit(Resource::Nofile, limit).unwrap();
+    let pair = Pair::new();
+    let silent: Vec<_> = (0..HANDSHAKES_MAX + 8)
+        .map(|_| TcpStream::connect(pair.core).unwrap())
+        .collect();
+    let begun = sys::clock::monotonic();
+    let (mut device, mut server) = pair.connect();
+    pass(&mut device, &mut server, b"a device with something to say");
+    assert!(
+        begun.elapsed() < HANDSHAKE_TIMEOUT,
+        "it waited until the silent ones were given up"
+    );
+    drop(silent);
 }
 
 #[test]
