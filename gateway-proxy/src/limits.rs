@@ -48,6 +48,12 @@ pub const IDLE_TUNNEL_AGE_MAX: Duration = Duration::from_secs(60);
 /// How often idle tunnels are looked through.
 pub const POOL_SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 
+/// Time between two PINGs to one core.
+pub const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Time a core may take to answer a PING.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// A device that opened a flow within this time keeps one tunnel warm.
 pub const WARM_SPARE_AGE_MAX: Duration = Duration::from_secs(600);
 
@@ -106,4 +112,5 @@ const _: () = assert!(FRAME_HEADER_BYTES + DATA_BYTES_MAX == RECORD_PLAINTEXT_BY
 const _: () = assert!(CONTROL_BODY_BYTES_MAX <= DATA_BYTES_MAX);
 const _: () = assert!(TUNNEL_READ_BYTES > 2 * RECORD_PLAINTEXT_BYTES);
 const _: () = assert!(UPSTREAM_CONNECT_TIMEOUT.as_secs() < OPEN_TIMEOUT.as_secs());
+const _: () = assert!(PING_INTERVAL.as_secs() >= POOL_SWEEP_INTERVAL.as_secs());
 const _: () = assert!(IDLE_TUNNEL_AGE_MAX.as_secs() < WARM_SPARE_AGE_MAX.as_secs());

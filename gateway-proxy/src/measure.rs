@@ -62,6 +62,11 @@ pub(crate) fn tunnel_used(reused: bool) {
     counter!("ward_tunnels_used_total", "tunnel" => tunnel).increment(1);
 }
 
+/// What came of asking a core whether it is there.
+pub(crate) fn ping(outcome: &'static str) {
+    counter!("ward_pings_total", "outcome" => outcome).increment(1);
+}
+
 /// Frames of flows that were over.
 pub(crate) fn stale_frames(count: u64) {
     counter!("ward_stale_frames_total").increment(count);

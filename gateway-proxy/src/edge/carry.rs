@@ -96,7 +96,7 @@ impl CarryToCore {
     ) -> (Report, Again) {
         let Taken {
             mut tunnel,
-            generation,
+            made,
             reused,
         } = taken;
         measure::tunnel_used(reused);
@@ -117,10 +117,19 @@ impl CarryToCore {
         measure::stale_frames(std::mem::take(&mut tunnel.inbox.stale));
         let number = number.unwrap_or(FlowNumber::CONNECTION);
         match &report.ending {
-            Ending::Finished | Ending::Rejected { .. } => self.pool.keep(tunnel, generation),
+            Ending::Finished | Ending::Rejected { .. } => self.pool.keep(tunnel, made),
             Ending::LegLost(_) => tunnel.abort(number, "DEVICE_RESET"),
             Ending::NoAnswer => tunnel.abort(number, "NO_ANSWER"),
             Ending::Aborted(_) | Ending::TunnelLost(_) => tunnel.abort(number, "ABORTED"),
+        }
+        if reused && !report.answered {
+            match &report.ending {
+                Ending::TunnelLost(_) | Ending::NoAnswer => self.pool.lost(),
+                Ending::Finished
+                | Ending::Rejected { .. }
+                | Ending::LegLost(_)
+                | Ending::Aborted(_) => {}
+            }
         }
         let stale = reused && !report.answered && report.sent == 0;
         let again = match &report.ending {

@@ -6,10 +6,12 @@ mod credentials;
 mod devices;
 mod dial;
 mod pool;
+mod pulse;
 
 pub use credentials::{Credentials, DeviceTls};
 pub use devices::DeviceStores;
 pub use pool::Reach;
+pub use pulse::Pulse;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

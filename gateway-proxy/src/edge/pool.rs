@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::credentials::{Credentials, DeviceTls};
 use super::dial::{DialError, dial};
+use super::pulse::Pulse;
 use crate::config::HostPort;
 use crate::drain::Watcher;
 use crate::limits::{
@@ -22,6 +23,7 @@ use crate::tunnel::Tunnel;
 pub struct Reach {
     core: HostPort,
     credentials: Credentials,
+    pulse: Arc<Pulse>,
     /// Idle tunnels on all threads.
     idle: AtomicUsize,
 }
@@ -42,16 +44,25 @@ struct State {
 
 struct Idle {
     tunnel: Tunnel,
-    generation: u64,
+    made: Made,
     since: Instant,
     /// Counts down when the tunnel is idle no more.
     _counted: Counted,
 }
 
+/// Under what a tunnel was made. It is not used again when either has moved on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Made {
+    /// Of the certificate.
+    generation: u64,
+    /// How often the core had been found not to answer.
+    doubts: u64,
+}
+
 /// A tunnel taken out of the pool.
 pub(super) struct Taken {
     pub(super) tunnel: Tunnel,
-    pub(super) generation: u64,
+    pub(super) made: Made,
     /// It was idle, so that the core may have gone without our knowing.
     pub(super) reused: bool,
 }
@@ -59,17 +70,26 @@ pub(super) struct Taken {
 struct Counted(Arc<Reach>);
 
 impl Reach {
-    /// To the core at this address, with these certificates.
-    pub fn new(core: HostPort, credentials: Credentials) -> Arc<Self> {
+    /// To the core at this address, with these certificates; its pulse is shared by everything
+    /// that reaches that core.
+    pub fn new(core: HostPort, credentials: Credentials, pulse: Arc<Pulse>) -> Arc<Self> {
         Arc::new(Self {
             core,
             credentials,
+            pulse,
             idle: AtomicUsize::new(0),
         })
     }
 
     fn tls(&self) -> Result<Arc<DeviceTls>, DialError> {
         self.credentials.current().ok_or(DialError::NoCertificate)
+    }
+
+    fn made(&self, tls: &DeviceTls) -> Made {
+        Made {
+            generation: tls.generation,
+            doubts: self.pulse.doubts(),
+        }
     }
 
     fn count(self: &Arc<Self>) -> Option<Counted> {
@@ -114,22 +134,28 @@ impl Pool {
     /// A fresh tunnel, whatever is idle.
     pub(super) async fn fresh(&self) -> Result<Taken, DialError> {
         let tls = self.reach.tls()?;
+        let made = self.reach.made(&tls);
         let tunnel = dial(&self.reach.core, &tls).await?;
         Ok(Taken {
             tunnel,
-            generation: tls.generation,
+            made,
             reused: false,
         })
     }
 
+    /// The core did not answer on a tunnel of this pool that was idle.
+    pub(super) fn lost(&self) {
+        self.reach.pulse.lost();
+    }
+
     /// Keeps a tunnel whose flow has finished.
-    pub(super) fn keep(&self, tunnel: Tunnel, generation: u64) {
+    pub(super) fn keep(&self, tunnel: Tunnel, made: Made) {
         match self.reach.count() {
             Some(counted) if tunnel.is_quiet() => {
                 let since = sys::clock::monotonic();
                 self.state().idle.push(Idle {
                     tunnel,
-                    generation,
+                    made,
                     since,
                     _counted: counted,
                 });
@@ -145,13 +171,11 @@ impl Pool {
             let Some(idle) = state.idle.pop() else {
                 break None;
             };
-            if idle.generation == tls.generation && idle.tunnel.is_quiet() {
-                let Idle {
-                    tunnel, generation, ..
-                } = idle;
+            if idle.made == self.reach.made(tls) && idle.tunnel.is_quiet() {
+                let Idle { tunnel, made, .. } = idle;
                 break Some(Taken {
                     tunnel,
-                    generation,
+                    made,
                     reused: true,
                 });
             }
@@ -174,7 +198,7 @@ impl Pool {
         // Owned by the runtime; ends with its one handshake, which has a timeout.
         sys::task::spawn("warm spare", async move {
             match pool.fresh().await {
-                Ok(spare) => pool.keep(spare.tunnel, spare.generation),
+                Ok(spare) => pool.keep(spare.tunnel, spare.made),
                 Err(error) => {
                     tracing::debug!(error = %measure::chain(&error), "no spare tunnel");
                 }
@@ -200,7 +224,8 @@ impl Pool {
 
     fn sweep(self: &Arc<Self>) {
         let now = sys::clock::monotonic();
-        let generation = self.reach.credentials.current().map(|tls| tls.generation);
+        let tls = self.reach.credentials.current();
+        let current = tls.map(|tls| self.reach.made(&tls));
         let mut state = self.state();
         let since_flow = state.last_flow.map(|last| now.duration_since(last));
         let active = since_flow.is_some_and(|age: Duration| age <= WARM_SPARE_AGE_MAX);
@@ -209,20 +234,52 @@ impl Pool {
         for idle in std::mem::take(&mut state.idle).into_iter().rev() {
             let young = now.duration_since(idle.since) <= IDLE_TUNNEL_AGE_MAX;
             let is_spare = active && kept.is_empty();
-            let usable = Some(idle.generation) == generation && idle.tunnel.is_quiet();
+            let usable = Some(idle.made) == current && idle.tunnel.is_quiet();
             if usable && (young || is_spare) {
                 kept.push(idle);
             } else {
                 idle.tunnel.close();
             }
         }
+        // The oldest is asked: it is the one that waits longest for its next flow.
+        let asked = match kept.last() {
+            Some(_) if self.reach.pulse.take_turn(now) => kept.pop(),
+            Some(_) | None => None,
+        };
         kept.reverse();
-        let spare_wanted = active && kept.is_empty();
+        let spare_wanted = active && kept.is_empty() && asked.is_none();
         state.idle = kept;
         drop(state);
+        if let Some(idle) = asked {
+            self.ask(idle);
+        }
         if spare_wanted {
             self.warm();
         }
+    }
+
+    /// Asks the core on an idle tunnel, which then goes on being idle.
+    fn ask(self: &Arc<Self>, idle: Idle) {
+        let pool = Arc::clone(self);
+        // Owned by the runtime; ends with the answer, which has a timeout.
+        sys::task::spawn("ping", async move {
+            let Idle {
+                tunnel,
+                made,
+                since,
+                _counted,
+            } = idle;
+            if let Some(tunnel) = pool.reach.pulse.ask(tunnel).await {
+                let idle = Idle {
+                    tunnel,
+                    made,
+                    since,
+                    _counted,
+                };
+                // In front: the youngest stays the next one to be used.
+                pool.state().idle.insert(0, idle);
+            }
+        });
     }
 
     fn clear(&self) {

@@ -26,6 +26,8 @@ pub struct Inbox {
     pub going_away: bool,
     /// A token to be answered.
     pub ping: Option<[u8; 8]>,
+    /// The peer's answer to our own.
+    pub pong: Option<[u8; 8]>,
     /// A flow the core must refuse, because it cannot resume.
     pub refused_resume: Option<FlowNumber>,
     /// Frames dropped because their flow is over.
@@ -94,6 +96,7 @@ impl Inbox {
             next: None,
             going_away: false,
             ping: None,
+            pong: None,
             refused_resume: None,
             stale: 0,
         }
@@ -147,7 +150,7 @@ impl Inbox {
         let from_core = self.end == End::Edge;
         match control {
             Control::Ping { token } => self.ping = Some(token),
-            Control::Pong { token: _ } => {}
+            Control::Pong { token } => self.pong = Some(token),
             Control::GoAway { deadline_ms: _ } => self.going_away = true,
             Control::Open(open) if !from_core => return self.put_open(number, open),
             Control::Resume { .. } if !from_core => {

@@ -229,7 +229,7 @@ fn start_edge(core: SocketAddr, service: &str, credentials: Credentials) -> (Hal
     };
     let listener = socket::listen_for_legs(route.listen).unwrap();
     let address = listener.local_addr().unwrap();
-    let reach = Reach::new(route.core.clone(), credentials);
+    let reach = Reach::new(route.core.clone(), credentials, Arc::default());
     let route = RouteShared::new(route, reach);
     let half = Half::start(async move |watcher| {
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();

@@ -25,6 +25,9 @@ fn finish(mut device: TcpStream, mut server: TcpStream) {
     assert_eq!(device.read(&mut [0]).unwrap(), 0);
 }
 
+/// A record with a PING or a PONG: TLS header, frame header, token, content type and tag.
+const PING_RECORD_BYTES: usize = 5 + 8 + 8 + 1 + 16;
+
 #[test]
 fn many_flows_share_two_tunnels() {
     let authority = Authority::new();
@@ -73,6 +76,28 @@ fn a_tunnel_that_died_unseen_is_replaced() {
     });
     relay.reset_all();
     exchange(&pair, 2);
+}
+
+#[test]
+fn a_core_is_asked_whether_it_is_there_and_the_tunnel_stays_usable() {
+    let relay = Relay::start();
+    let pair = Setup {
+        through: Some(relay.handle()),
+        ..Setup::default()
+    }
+    .start();
+    exchange(&pair, 1);
+    until("the tunnel and the spare are there", || {
+        (relay.connections() >= 2).then_some(())
+    });
+    let before = relay.seen().len();
+    let ping_and_pong = 2 * PING_RECORD_BYTES;
+    until("a ping and its answer cross", || {
+        (relay.seen().len() >= before + ping_and_pong).then_some(())
+    });
+    let connections = relay.connections();
+    exchange(&pair, 2);
+    assert_eq!(relay.connections(), connections, "no tunnel was lost by it");
 }
 
 #[test]
