@@ -87,8 +87,12 @@ pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// Unanswered probes before a connection is dead.
 pub const KEEPALIVE_PROBES: u32 = 3;
 
-/// How long sent bytes may stay unacknowledged before a connection is dead.
-pub const USER_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a peer that owes an acknowledgement may say nothing before it is dead. Above the 120 s
+/// that the kernel may leave between two probes of a peer whose reader stalls.
+pub const PEER_SILENCE_MAX: Duration = Duration::from_secs(150);
+
+/// How often a flow that has moved bytes looks whether its peers have taken them.
+pub const SILENCE_CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How long a gateway that shuts down waits for its flows to end by themselves.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);

@@ -11,7 +11,7 @@ use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::limits::{
-    KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, LISTEN_BACKLOG, USER_TIMEOUT,
+    KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, LISTEN_BACKLOG, PEER_SILENCE_MAX,
 };
 
 /// A plain connection: a device's, or ours to a service.
@@ -160,6 +160,31 @@ pub fn poll_send(
     }
 }
 
+/// What has become of the bytes that were sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// The peer has taken all the kernel could send. From here on keepalive finds a dead peer, and
+    /// the kernel's own window probes one whose window is closed.
+    Taken,
+    /// Some are on their way.
+    InFlight,
+    /// Some were sent and the peer has said nothing for too long, not even to a probe.
+    Unanswered,
+}
+
+/// Looks what has become of the bytes sent; a reader that stalls is no dead peer.
+///
+/// # Errors
+/// The kernel's answer.
+pub fn sent(tcp: &TcpStream) -> io::Result<Sent> {
+    let progress = sys::tcp::progress(tcp)?;
+    Ok(match progress.in_flight {
+        true if progress.silent_for > PEER_SILENCE_MAX => Sent::Unanswered,
+        true => Sent::InFlight,
+        false => Sent::Taken,
+    })
+}
+
 /// Whether an idle connection is still as it was: open, with nothing to read.
 pub fn is_quiet(tcp: &TcpStream) -> bool {
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
@@ -228,9 +253,10 @@ fn set_options(socket: &SockRef<'_>) -> io::Result<()> {
         .with_time(KEEPALIVE_IDLE)
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_PROBES);
+    // No TCP_USER_TIMEOUT: the kernel takes a peer that answers window probes for a dead one when
+    // its reader stalls that long. [`sent`] knows them apart.
     socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(&keepalive)?;
-    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))
+    socket.set_tcp_keepalive(&keepalive)
 }
 
 #[cfg(test)]
@@ -255,7 +281,7 @@ mod tests {
         assert!(options.tcp_nodelay().unwrap());
         assert!(options.keepalive().unwrap());
         assert_eq!(options.tcp_keepalive_time().unwrap(), KEEPALIVE_IDLE);
-        assert_eq!(options.tcp_user_timeout().unwrap(), Some(USER_TIMEOUT));
+        assert_eq!(options.tcp_user_timeout().unwrap(), None);
         assert_eq!(options.linger().unwrap(), Some(std::time::Duration::ZERO));
     }
 

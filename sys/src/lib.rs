@@ -1,7 +1,7 @@
 //! Where Ward meets the operating system: wiping allocator, process hardening, clocks, owned
 //! tasks, durable files, shutdown and readiness.
 //!
-//! The one crate of the workspace that may say `unsafe`, and it says so in [`alloc`] alone. Every
+//! The one crate of the workspace that may say `unsafe`, and it says so in [`alloc`] and [`tcp`] alone. Every
 //! other crate takes the time, its tasks and its files from here, so that a wrong clock can be
 //! tested and nothing runs without a name.
 
@@ -12,3 +12,4 @@ pub mod harden;
 pub mod notify;
 pub mod shutdown;
 pub mod task;
+pub mod tcp;

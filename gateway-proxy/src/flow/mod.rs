@@ -20,15 +20,15 @@ use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::Interest;
 use tokio::time::Sleep;
 
 use crate::capture::FlowTaps;
 use crate::frame::FlowNumber;
-use crate::limits::OPEN_TIMEOUT;
-use crate::socket::{Ask, Leg};
+use crate::limits::{OPEN_TIMEOUT, SILENCE_CHECK_INTERVAL};
+use crate::socket::{self, Ask, Leg, Sent};
 use crate::tunnel::inbox::{Answer, Misbehaved};
 use crate::tunnel::{Tunnel, TunnelError};
 use inbound::Inbound;
@@ -96,6 +96,10 @@ struct Flow<'a> {
     inbound: Inbound,
     /// Edge: until the core has answered.
     unanswered: Option<Pin<Box<Sleep>>>,
+    /// Until it is looked at whether both peers have taken what was moved.
+    silence: Option<Pin<Box<Sleep>>>,
+    /// Bytes moved when that was last decided.
+    watched: u64,
     /// Writing to the leg found it reset, so that the end of what is read from it is no FIN.
     leg_reset: bool,
 }
@@ -121,6 +125,8 @@ pub async fn carry_opened(
         outbound,
         inbound,
         unanswered,
+        silence: None,
+        watched: 0,
         leg_reset: false,
     })
     .await
@@ -145,6 +151,8 @@ pub async fn carry_accepted(
         outbound,
         inbound,
         unanswered: None,
+        silence: None,
+        watched: 0,
         leg_reset: false,
     })
     .await
@@ -172,6 +180,9 @@ async fn carry(mut flow: Flow<'_>) -> Report {
         if tunnel_fails.as_mut().poll(context).is_ready() {
             let error = error_of(&tunnel_tcp);
             return Poll::Ready(Ending::TunnelLost(TunnelError::Connection(error)));
+        }
+        if let Poll::Ready(ending) = flow.poll_silence(context) {
+            return Poll::Ready(ending);
         }
         flow.poll_answer_timeout(context)
     })
@@ -237,6 +248,40 @@ impl Flow<'_> {
             return Poll::Pending;
         };
         deadline.as_mut().poll(context).map(|()| Ending::NoAnswer)
+    }
+
+    /// Finds a peer that died with bytes on their way to it. An idle flow has no timer: there
+    /// keepalive does the same.
+    fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<Ending> {
+        let moved = self.outbound.sent() + self.inbound.delivered();
+        if self.silence.is_none() && moved != self.watched {
+            self.silence = Some(Box::pin(tokio::time::sleep(SILENCE_CHECK_INTERVAL)));
+        }
+        while let Some(timer) = &mut self.silence {
+            ready!(timer.as_mut().poll(context));
+            let leg = socket::sent(self.leg.tcp());
+            let tunnel = socket::sent(self.tunnel.tcp());
+            match (leg, tunnel) {
+                (Ok(Sent::Unanswered), _) => {
+                    return Poll::Ready(Ending::LegLost(io::ErrorKind::TimedOut.into()));
+                }
+                (Err(error), _) => return Poll::Ready(Ending::LegLost(error)),
+                (_, Ok(Sent::Unanswered)) => {
+                    let error = io::Error::from(io::ErrorKind::TimedOut);
+                    return Poll::Ready(Ending::TunnelLost(error.into()));
+                }
+                (_, Err(error)) => return Poll::Ready(Ending::TunnelLost(error.into())),
+                (Ok(Sent::Taken), Ok(Sent::Taken)) => {
+                    self.watched = moved;
+                    self.silence = None;
+                }
+                (Ok(_), Ok(_)) => {
+                    let next = tokio::time::Instant::now() + SILENCE_CHECK_INTERVAL;
+                    timer.as_mut().reset(next);
+                }
+            }
+        }
+        Poll::Pending
     }
 
     /// The peer's ABORT, if it has sent one.
