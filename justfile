@@ -56,7 +56,8 @@ bench-archive:
 fuzz target seconds="60" crate="envelope":
     cd {{ crate }} && cargo +nightly fuzz run {{ target }} -- -max_total_time={{ seconds }}
 
-# Ward beside stunnel, haproxy, nginx and no encryption, under the same load (peers from Debian).
+# Ward beside stunnel, haproxy, nginx and no encryption, under the same load. Peers from Debian:
+# stunnel4, haproxy, nginx-light, libnginx-mod-stream; who is not installed is named and left out.
 bench-gateway rounds="3":
     cargo build --release -p ward -p cluster-tests
     target/release/bench_gateway --rounds {{ rounds }}

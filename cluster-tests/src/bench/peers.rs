@@ -57,6 +57,8 @@ impl Peer {
         let program = match self {
             Self::Splice | Self::Haproxy => "haproxy",
             Self::Stunnel => "stunnel",
+            // A package of its own in Debian: libnginx-mod-stream.
+            Self::Nginx if !Path::new(NGINX_STREAM).exists() => return false,
             Self::Nginx => "nginx",
             Self::Ward | Self::WardArchive => return true,
         };
@@ -65,6 +67,8 @@ impl Peer {
             .any(|folder| Path::new(folder).join(program).exists())
     }
 }
+
+const NGINX_STREAM: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
 /// A running pair: plaintext in at `address`, mutual TLS 1.3 in between, plaintext out.
 pub struct Pair {
@@ -291,7 +295,7 @@ fn nginx(dir: &Path, half: &str, server: &str) -> io::Result<Child> {
     let path = dir.join(format!("nginx-{half}.conf"));
     let here = dir.display();
     let config = format!(
-        "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\ndaemon off;\nuser root;\n\
+        "load_module {NGINX_STREAM};\ndaemon off;\nuser root;\n\
          worker_processes 2;\nworker_rlimit_nofile 20000;\npid {here}/nginx-{half}.pid;\n\
          error_log {here}/nginx-{half}.log;\nevents {{ worker_connections 8000; }}\n\
          stream {{ tcp_nodelay on; server {{ {server} }} }}\n"
