@@ -47,7 +47,7 @@ struct Idle {
     made: Made,
     since: Instant,
     /// Counts down when the tunnel is idle no more.
-    _counted: Counted,
+    place: Counted,
 }
 
 /// Under what a tunnel was made. It is not used again when either has moved on.
@@ -148,20 +148,29 @@ impl Pool {
         self.reach.pulse.lost();
     }
 
-    /// Keeps a tunnel whose flow has finished.
+    /// Keeps a tunnel whose flow has finished; in the place of the oldest when there are too many.
     pub(super) fn keep(&self, tunnel: Tunnel, made: Made) {
-        match self.reach.count() {
+        let place = self.reach.count().or_else(|| self.give_up_oldest());
+        match place {
             Some(counted) if tunnel.is_quiet() => {
                 let since = sys::clock::monotonic();
                 self.state().idle.push(Idle {
                     tunnel,
                     made,
                     since,
-                    _counted: counted,
+                    place: counted,
                 });
             }
             Some(_) | None => tunnel.close(),
         }
+    }
+
+    fn give_up_oldest(&self) -> Option<Counted> {
+        let mut state = self.state();
+        let oldest = (!state.idle.is_empty()).then(|| state.idle.remove(0))?;
+        drop(state);
+        oldest.tunnel.close();
+        Some(oldest.place)
     }
 
     fn take_idle(self: &Arc<Self>, tls: &DeviceTls) -> Option<Taken> {
@@ -267,14 +276,14 @@ impl Pool {
                 tunnel,
                 made,
                 since,
-                _counted,
+                place,
             } = idle;
             if let Some(tunnel) = pool.reach.pulse.ask(tunnel).await {
                 let idle = Idle {
                     tunnel,
                     made,
                     since,
-                    _counted,
+                    place,
                 };
                 // In front: the youngest stays the next one to be used.
                 pool.state().idle.insert(0, idle);

@@ -164,7 +164,7 @@ impl Tunnel {
             }
             Ok::<(), TunnelError>(())
         })?;
-        *unread = sealed[received.used..].to_vec();
+        keep(unread, &sealed[received.used..]);
         Ok(received.progress)
     }
 
@@ -210,5 +210,16 @@ impl Tunnel {
             // A peer that does not take it learns the same from the end of the connection.
             let _sent: Poll<_> = self.poll_flush(&mut context);
         }
+    }
+}
+
+/// Keeps what is left. The memory stays while bytes move, and goes when nothing is left, so that an
+/// idle tunnel has none.
+fn keep(place: &mut Vec<u8>, left: &[u8]) {
+    if left.is_empty() {
+        *place = Vec::new();
+    } else {
+        place.clear();
+        place.extend_from_slice(left);
     }
 }
