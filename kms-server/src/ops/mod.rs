@@ -42,6 +42,10 @@ impl Ops {
         self.ready.store(ready, Ordering::Release);
     }
 
+    fn has_stopped(&self) -> bool {
+        self.node.replica.status().role == ReplicaRole::Stopped
+    }
+
     /// Serves until `stop`.
     ///
     /// # Errors
@@ -52,7 +56,7 @@ impl Ops {
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
         let pages = Router::new()
-            .route("/live", get(|| async { "live\n" }))
+            .route("/live", get(live))
             .route("/ready", get(ready))
             .route("/health", get(health))
             .route("/metrics", get(metrics_page))
@@ -64,8 +68,16 @@ impl Ops {
     }
 }
 
+/// A node whose replica has ended is about to end itself; whoever looks meanwhile is told.
+async fn live(State(ops): State<Ops>) -> (StatusCode, &'static str) {
+    match ops.has_stopped() {
+        true => (StatusCode::SERVICE_UNAVAILABLE, "stopped\n"),
+        false => (StatusCode::OK, "live\n"),
+    }
+}
+
 async fn ready(State(ops): State<Ops>) -> (StatusCode, &'static str) {
-    if ops.ready.load(Ordering::Acquire) {
+    if ops.ready.load(Ordering::Acquire) && !ops.has_stopped() {
         (StatusCode::OK, "ready\n")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")

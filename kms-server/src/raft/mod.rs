@@ -14,7 +14,7 @@ pub(crate) use log::{
 };
 pub(crate) use machine::{Core, StateMachine};
 pub use network::PeerApi;
-pub(crate) use snapshot::{Incoming, Shelf};
+pub(crate) use snapshot::{Incoming, Shelf, SnapshotNewer};
 pub use types::{Answer, Member, TypeConfig};
 
 /// The running Raft.

@@ -40,7 +40,7 @@ use crate::state::{Addresses, Index, NodeId};
 pub use barrier::ReadBarrier;
 pub use change::{Change, Event};
 pub use config::ReplicaConfig;
-pub use error::{BarrierError, OpenError, ProposeError, WaitError};
+pub use error::{BarrierError, OpenError, ProposeError, StopError, WaitError};
 pub use propose::Applied;
 pub use status::{MemberStatus, ReplicaRole, Status};
 

@@ -4,13 +4,30 @@ use std::sync::{PoisonError, Weak};
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
+use openraft::errors::Fatal;
 
-use super::Replica;
 use super::limits::{CLOSE_PATIENCE, HAND_OVER_TIMEOUT};
-use crate::raft::{Floor, LogShared, RaftHandle};
+use super::{Replica, StopError};
+use crate::raft::{Floor, LogShared, RaftHandle, TypeConfig};
 use crate::state::NodeId;
 
 impl Replica {
+    /// Waits until Raft has ended, and says why: whoever runs the node watches this, because a
+    /// Raft that ended over its storage leaves everything else running.
+    pub async fn stopped(&self) -> StopError {
+        let mut metrics = self.inner.raft.metrics();
+        loop {
+            if let Err(fatal) = &metrics.borrow_watched().running_state {
+                return self.explain_stop(fatal);
+            }
+            // The sender goes with Raft's own task, also when that panicked.
+            if metrics.changed().await.is_err() {
+                let detail = "its task is gone".to_owned();
+                return StopError::Raft { detail };
+            }
+        }
+    }
+
     /// Hands leadership to another voter, if this node leads and there is one.
     pub async fn hand_over(&self) {
         let own = self.inner.node_id;
@@ -57,6 +74,8 @@ impl Replica {
         for task in &tasks {
             task.abort();
         }
+        // Whatever waits for room on the disk waits no longer.
+        self.inner.core.close();
         let reached = self
             .inner
             .log
@@ -76,6 +95,17 @@ impl Replica {
             tracing::warn!("closing ended early");
         }
         self.wait_for_the_log().await;
+    }
+
+    fn explain_stop(&self, fatal: &Fatal<TypeConfig>) -> StopError {
+        let detail = fatal.to_string();
+        match fatal {
+            Fatal::StorageError(_) if self.inner.core.found_disk_full() => {
+                StopError::Full { detail }
+            }
+            Fatal::StorageError(_) => StopError::Storage { detail },
+            Fatal::Panicked | Fatal::Stopped => StopError::Raft { detail },
+        }
     }
 
     /// The log closes when its thread and its readers have ended.

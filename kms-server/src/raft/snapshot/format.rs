@@ -73,7 +73,8 @@ impl<W: Write> SnapshotWriter<W> {
 ///
 /// # Errors
 ///
-/// `InvalidData` when anything is not as it was written, or written by a newer version.
+/// `InvalidData` when anything is not as it was written, [`SnapshotNewer`] when a newer version
+/// wrote it.
 pub(crate) fn read_snapshot(input: impl Read) -> io::Result<(SnapshotMetaOf<TypeConfig>, Index)> {
     let mut reader = DigestReader {
         input,
@@ -82,8 +83,12 @@ pub(crate) fn read_snapshot(input: impl Read) -> io::Result<(SnapshotMetaOf<Type
     if reader.array::<4>()? != *MAGIC {
         return Err(damaged("not a snapshot"));
     }
-    if u32::from_be_bytes(reader.array()?) > FORMAT_VERSION {
-        return Err(damaged("written by a newer version"));
+    let version = u32::from_be_bytes(reader.array()?);
+    if version > FORMAT_VERSION {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            SnapshotNewer(version),
+        ));
     }
     let meta = reader.sized(SNAPSHOT_META_BYTES_MAX)?;
     let meta = meta.ok_or_else(|| damaged("no description"))?;
@@ -104,6 +109,18 @@ pub(crate) fn read_snapshot(input: impl Read) -> io::Result<(SnapshotMetaOf<Type
         return Err(damaged("the digest does not match"));
     }
     Ok((meta, index))
+}
+
+/// The format version of a snapshot that a newer program wrote.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the snapshot has format version {0}, written by a newer program")]
+pub(crate) struct SnapshotNewer(pub(crate) u32);
+
+impl SnapshotNewer {
+    /// Whether `error` says so.
+    pub(crate) fn of(error: &io::Error) -> Option<Self> {
+        error.get_ref()?.downcast_ref().copied()
+    }
 }
 
 struct DigestReader<R> {

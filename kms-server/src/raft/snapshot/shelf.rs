@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openraft::alias::{SnapshotMetaOf, SnapshotOf};
 
-use super::read_snapshot;
+use super::{SnapshotNewer, read_snapshot};
 use crate::raft::TypeConfig;
 use crate::state::Index;
 
@@ -220,9 +220,13 @@ impl Shelf {
 
     fn check(path: PathBuf) -> io::Result<Newest> {
         let file = SnapshotFile::open(path.clone())?;
-        let (meta, _) = file.load().map_err(|error| {
-            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-        })?;
+        let (meta, _) = file
+            .load()
+            .map_err(|error| match SnapshotNewer::of(&error) {
+                // Kept whole: it is told apart from damage.
+                Some(_) => error,
+                None => io::Error::new(error.kind(), format!("{}: {error}", path.display())),
+            })?;
         Ok(Newest { meta, file })
     }
 

@@ -1,8 +1,13 @@
 //! What is on disk, after it was lost, cut or left behind.
 
-use super::cluster::{Cluster, until};
-use crate::command::testing::create_key;
-use crate::replica::OpenError;
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+
+use super::cluster::{Cluster, PATIENCE, config, until};
+use crate::command::testing::{create_key, genesis};
+use crate::replica::{OpenError, Replica, ReplicaConfig, StopError};
+use crate::state::wait_until_free;
 
 async fn stopped_with_keys(count: u64) -> Cluster {
     let mut cluster = Cluster::of(1).await;
@@ -25,6 +30,13 @@ fn cut_log(cluster: &Cluster, node: u64, to: impl FnOnce(u64) -> u64) {
         .unwrap();
     let file = std::fs::File::options().write(true).open(&newest).unwrap();
     file.set_len(to(file.metadata().unwrap().len())).unwrap();
+}
+
+/// The state's store, once its former owner has let go of it.
+fn sled_of(cluster: &Cluster) -> sled::Db {
+    let dir = cluster.dir(1).join("state");
+    wait_until_free(&dir).unwrap();
+    sled::open(dir).unwrap()
 }
 
 fn keys(cluster: &Cluster) -> usize {
@@ -64,7 +76,7 @@ async fn a_state_of_another_boot_is_rebuilt() {
     let mut cluster = stopped_with_keys(20).await;
     std::fs::write(cluster.dir(1).join("state.boot"), "another boot").unwrap();
     // Something that only a store that was not deleted would still have.
-    let db = sled::open(cluster.dir(1).join("state")).unwrap();
+    let db = sled_of(&cluster);
     db.open_tree("witness")
         .unwrap()
         .insert("was", "here")
@@ -74,7 +86,7 @@ async fn a_state_of_another_boot_is_rebuilt() {
     cluster.start(1).await.unwrap();
     until("the keys are back", || keys(&cluster) == 20).await;
     cluster.kill(1).await;
-    let db = sled::open(cluster.dir(1).join("state")).unwrap();
+    let db = sled_of(&cluster);
     assert!(db.open_tree("witness").unwrap().is_empty());
 }
 
@@ -101,6 +113,52 @@ async fn a_log_of_a_newer_version_is_refused() {
         matches!(error, OpenError::Newer { found: 99, .. }),
         "{error}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_of_a_newer_version_is_not_called_damaged() {
+    let mut cluster = Cluster::begin().await;
+    let dir = cluster.dir(7).join("snapshots");
+    std::fs::create_dir_all(&dir).unwrap();
+    let name = "0000000000000001-0000000000000001.wsnp";
+    std::fs::write(dir.join(name), b"WSNP\0\0\0\x63and more").unwrap();
+    let error = cluster.start(7).await.unwrap_err();
+    assert!(
+        matches!(error, OpenError::Newer { found: 99, .. }),
+        "{error}"
+    );
+}
+
+// On a full disk nothing can be written, and a node must still start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_boot_is_not_written_again_while_it_is_the_same() {
+    let mut cluster = stopped_with_keys(1).await;
+    let inode = |cluster: &Cluster| {
+        let boot = std::fs::metadata(cluster.dir(1).join("state.boot"));
+        boot.unwrap().ino()
+    };
+    let before = inode(&cluster);
+    cluster.start(1).await.unwrap();
+    assert_eq!(inode(&cluster), before);
+}
+
+// Mutation: without the watch on the metrics nobody learns of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_raft_that_its_storage_ended_is_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let addresses = BTreeMap::from([(1, "127.0.0.1:1".to_owned())]);
+    let replica = Replica::open(ReplicaConfig {
+        mark_initialised: Arc::new(|| Err(std::io::Error::other("injected"))),
+        ..config(dir.path(), 1, &addresses)
+    });
+    let replica = replica.await.unwrap();
+    replica.initialize(genesis()).await.unwrap_err();
+    let stopped = tokio::time::timeout(PATIENCE, replica.stopped()).await;
+    assert!(
+        matches!(stopped, Ok(StopError::Storage { .. })),
+        "{stopped:?}"
+    );
+    replica.shutdown().await;
 }
 
 // The floor would refuse this log; without it only the torn end tells. Mutations: a vigil that is
