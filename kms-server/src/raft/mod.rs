@@ -10,7 +10,7 @@ mod types;
 #[cfg(test)]
 pub(crate) use log::write_format as write_log_format;
 pub(crate) use log::{
-    BeforeFirst, EngineError, Floor, LogStore, Opened as LogOpened, Shared as LogShared,
+    BeforeFirst, EngineError, Floor, LogStore, Opened as LogOpened, Shared as LogShared, Torn,
 };
 pub(crate) use machine::{Core, StateMachine};
 pub use network::PeerApi;

@@ -151,10 +151,12 @@ pub const ELECTION_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a hand-over may take before the leader stops anyway.
 pub const HAND_OVER_TIMEOUT: Duration = Duration::from_millis(1_000);
 
-/// How long a node whose log lost its end waits for a leader to bring it up to date. Beyond it,
-/// the node votes again: after a power cut of the whole cluster every log may end in a write that
-/// was never acknowledged, and somebody has to lead.
-pub const CATCH_UP_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a node whose log lost its end waits until every voter tells how far its log goes.
+/// Beyond it, those that answer have to do (docs/adr/0010-vigil.md).
+pub const VIGIL_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often such a node asks.
+pub const VIGIL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long closing waits for the log's thread.
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(5);

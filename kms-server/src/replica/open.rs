@@ -14,7 +14,8 @@ use super::limits::{
 };
 use super::{OpenError, ReplicaConfig};
 use crate::raft::{
-    BeforeFirst, Core, EngineError, Floor, LogOpened, LogStore, Shelf, SnapshotNewer, TypeConfig,
+    BeforeFirst, Core, EngineError, Floor, LogOpened, LogStore, Shelf, SnapshotNewer, Torn,
+    TypeConfig,
 };
 use crate::state::{FORMAT_VERSION, Index, StateCell, Store};
 
@@ -78,15 +79,12 @@ pub(super) fn raft_config() -> Result<Arc<Config>, OpenError> {
 }
 
 fn open_log(config: &ReplicaConfig, dir: &Path) -> Result<LogOpened, OpenError> {
-    std::fs::create_dir_all(dir)
-        .and_then(|()| sys::file::sync_dir(&config.dir))
-        .map_err(|error| damaged_or_io(dir, error))?;
     let mark = config.mark_initialised.clone();
     let before_first: Option<BeforeFirst> = match config.initialised {
         true => None,
         false => Some(Box::new(move || mark())),
     };
-    LogStore::open(dir, before_first).map_err(|error| match error {
+    LogStore::open(dir, &Torn::new(&config.dir), before_first).map_err(|error| match error {
         EngineError::Newer(found) => OpenError::Newer {
             path: dir.display().to_string(),
             found,

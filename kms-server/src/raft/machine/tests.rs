@@ -19,7 +19,7 @@ use super::{Core, StateMachine};
 use crate::command::testing::{begin, create_key, key_id};
 use crate::command::{Command, CreateJoinToken, Proposal, RotateKey, SetKeyState};
 use crate::raft::TypeConfig;
-use crate::raft::log::LogStore;
+use crate::raft::log::{LogStore, Torn};
 use crate::raft::snapshot::Shelf;
 use crate::state::{KeyState, NodeId, Role, StateCell, Store, wait_until_free};
 
@@ -42,7 +42,9 @@ struct Builder;
 impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for Builder {
     async fn build(&self) -> Result<(TempDir, LogStore, StateMachine), StorageError<TypeConfig>> {
         let dir = tempfile::tempdir().unwrap();
-        let log = LogStore::open(&dir.path().join("log"), None).unwrap().store;
+        let log = LogStore::open(&dir.path().join("log"), &Torn::new(dir.path()), None)
+            .unwrap()
+            .store;
         let machine = StateMachine::new(open(dir.path()));
         Ok((dir, log, machine))
     }

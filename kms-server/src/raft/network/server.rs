@@ -7,6 +7,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use openraft::alias::{SnapshotMetaOf, SnapshotOf, VoteOf};
+use openraft::raft::VoteRequest;
 use serde::Serialize;
 use tokio_stream::StreamExt;
 use tonic::{Request, Response, Status, Streaming};
@@ -97,8 +98,10 @@ impl PeerService for PeerApi {
 
     async fn vote(&self, request: Request<RaftMessage>) -> Result<Response<RaftMessage>, Status> {
         self.check(&request)?;
-        let rpc = unpack(request.get_ref())?;
-        self.replica.may_vote().then_some(()).ok_or_else(behind)?;
+        let rpc: VoteRequest<TypeConfig> = unpack(request.get_ref())?;
+        if !self.replica.may_vote_for(rpc.last_log_id.as_ref()) {
+            return Err(behind());
+        }
         answer(self.replica.raft().vote(rpc).await)
     }
 
@@ -107,9 +110,14 @@ impl PeerService for PeerApi {
         request: Request<RaftMessage>,
     ) -> Result<Response<RaftMessage>, Status> {
         self.check(&request)?;
-        let rpc = unpack(request.get_ref())?;
-        self.replica.may_vote().then_some(()).ok_or_else(behind)?;
-        answer(self.replica.raft().pre_vote(rpc).await)
+        let rpc: VoteRequest<TypeConfig> = unpack(request.get_ref())?;
+        let may_vote = self.replica.may_vote_for(rpc.last_log_id.as_ref());
+        let mut answered = self.replica.raft().pre_vote(rpc).await;
+        if let Ok(response) = &mut answered {
+            // Without its vote it still tells how far its log goes.
+            response.vote_granted &= may_vote;
+        }
+        answer(answered)
     }
 
     async fn install_snapshot(
@@ -131,6 +139,9 @@ impl PeerService for PeerApi {
         request: Request<RaftMessage>,
     ) -> Result<Response<RaftMessage>, Status> {
         self.check(&request)?;
+        if !self.replica.may_vote() {
+            return Err(behind());
+        }
         let rpc = unpack(request.get_ref())?;
         answer(self.replica.raft().handle_transfer_leader(rpc).await)
     }

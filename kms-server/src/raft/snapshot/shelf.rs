@@ -131,7 +131,7 @@ impl Shelf {
     ///
     /// `InvalidData`, with the path, when the newest snapshot is damaged.
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
-        fs::create_dir_all(dir)?;
+        sys::file::create_dirs(dir, 0o700)?;
         let mut snapshots = Vec::new();
         for entry in fs::read_dir(dir)? {
             let path = entry?.path();

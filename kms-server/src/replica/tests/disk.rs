@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
-use super::cluster::{Cluster, PATIENCE, config, until};
+use openraft::alias::{LeaderIdOf, LogIdOf};
+use openraft::vote::RaftLeaderId;
+
+use super::cluster::{Cluster, PATIENCE, TestNode, config, until};
 use crate::command::testing::{create_key, genesis};
+use crate::raft::TypeConfig;
 use crate::replica::{OpenError, Replica, ReplicaConfig, StopError};
-use crate::state::wait_until_free;
+use crate::state::{NodeId, wait_until_free};
 
 async fn stopped_with_keys(count: u64) -> Cluster {
     let mut cluster = Cluster::of(1).await;
@@ -190,10 +194,63 @@ async fn a_node_whose_log_lost_its_end_does_not_vote_until_it_has_caught_up() {
         cluster.start(number).await.unwrap();
     }
     until("it has caught up again", || caught_up(&cluster)).await;
+    until("the mark is gone", || {
+        !cluster.dir(torn).join("log.torn").exists()
+    })
+    .await;
+}
+
+// The engine made the file whole at the first start. Mutation: without the mark it votes here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_end_is_not_forgotten_at_a_restart() {
+    let mut cluster = Cluster::of(3).await;
+    cluster.write(create_key("k", 1)).await;
+    for number in 1..=3 {
+        cluster.kill(number).await;
+    }
+    lose_the_end_of(&cluster, 1);
+    for _ in 0..2 {
+        cluster.start(1).await.unwrap();
+        assert!(!cluster.nodes[&1].replica.may_vote());
+        cluster.kill(1).await;
+    }
+}
+
+// A power cut of all nodes. Mutation: a vigil that asks nobody never ends here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_whose_logs_all_lost_their_ends_finds_a_leader() {
+    let mut cluster = Cluster::of(3).await;
+    cluster.write(create_key("k", 1)).await;
+    for number in 1..=3 {
+        cluster.kill(number).await;
+    }
+    for number in 1..=3 {
+        lose_the_end_of(&cluster, number);
+    }
+    for number in 1..=2 {
+        cluster.start(number).await.unwrap();
+    }
+    // Two of three could elect one of them; the third may hold what they lost.
+    let any = LogIdOf::<TypeConfig> {
+        leader_id: LeaderIdOf::<TypeConfig>::new(99, NodeId(1)).to_committed(),
+        index: 99,
+    };
+    let holds_back = |node: &TestNode| !node.replica.may_vote_for(Some(&any));
+    assert!(cluster.nodes.values().all(holds_back));
+    cluster.start(3).await.unwrap();
+    cluster.write(create_key("l", 2)).await;
+    until("all vote again", || {
+        cluster.nodes.values().all(|node| node.replica.may_vote())
+    })
+    .await;
 }
 
 async fn lose_the_end(cluster: &mut Cluster, node: u64) {
     cluster.kill(node).await;
+    lose_the_end_of(cluster, node);
+}
+
+fn lose_the_end_of(cluster: &Cluster, node: u64) {
     std::fs::remove_file(cluster.dir(node).join("log.floor")).unwrap();
     cut_log(cluster, node, |length| length - 5);
 }
