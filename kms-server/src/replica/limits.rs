@@ -124,6 +124,12 @@ pub const BARRIER_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(600);
 /// How long a round goes on trying, over an election for instance.
 pub const BARRIER_ROUND_TIMEOUT: Duration = Duration::from_millis(1_500);
 
+// An election takes at most lease and longest timeout; what is left is for the new leader.
+const _: () = assert!(
+    BARRIER_ATTEMPT_TIMEOUT.as_millis() as u64 + 2 * ELECTION_TIMEOUT_MAX_MS
+        < BARRIER_ROUND_TIMEOUT.as_millis() as u64
+);
+
 /// The pause between its attempts.
 pub const BARRIER_RETRY: Duration = Duration::from_millis(20);
 
