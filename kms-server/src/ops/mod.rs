@@ -1,6 +1,7 @@
 //! Health and metrics, plain HTTP on a port of their own: `/live`, `/ready`, `/health`,
 //! `/metrics`. Nothing here names a key, a device or a caller.
 
+mod listener;
 mod metrics;
 
 use std::future::Future;
@@ -14,8 +15,8 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::routing::get;
 use tokio::net::TcpListener;
-use tower::limit::GlobalConcurrencyLimitLayer;
 
+use self::listener::Bounded;
 use crate::limits::OPS_CONNECTIONS_MAX;
 use crate::node::context::Node;
 use crate::replica::ReplicaRole;
@@ -60,9 +61,8 @@ impl Ops {
             .route("/ready", get(ready))
             .route("/health", get(health))
             .route("/metrics", get(metrics_page))
-            .layer(GlobalConcurrencyLimitLayer::new(OPS_CONNECTIONS_MAX))
             .with_state(self);
-        axum::serve(listener, pages)
+        axum::serve(Bounded::new(listener, OPS_CONNECTIONS_MAX), pages)
             .with_graceful_shutdown(stop)
             .await
     }
