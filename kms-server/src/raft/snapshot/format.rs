@@ -37,14 +37,16 @@ impl<W: Write> SnapshotWriter<W> {
         };
         writer.put(MAGIC)?;
         writer.put(&FORMAT_VERSION.to_be_bytes())?;
-        writer.put_sized(&postcard::to_stdvec(meta).map_err(invalid)?)?;
+        let meta = postcard::to_stdvec(meta).map_err(invalid)?;
+        writer.put_sized(&meta, SNAPSHOT_META_BYTES_MAX)?;
         Ok(writer)
     }
 
     /// Adds a record; they come in the order of their ids.
     pub(crate) fn record(&mut self, id: &RecordId, record: &Record) -> io::Result<()> {
         self.records += 1;
-        self.put_sized(&postcard::to_stdvec(&(id, record)).map_err(invalid)?)
+        let record = postcard::to_stdvec(&(id, record)).map_err(invalid)?;
+        self.put_sized(&record, SNAPSHOT_RECORD_BYTES_MAX)
     }
 
     /// Ends the snapshot; the bytes are with `out`, not necessarily on disk.
@@ -57,8 +59,12 @@ impl<W: Write> SnapshotWriter<W> {
         Ok(self.out)
     }
 
-    fn put_sized(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let length = u32::try_from(bytes.len()).map_err(|_| damaged("a record is too long"))?;
+    /// Nothing that a reader would refuse: better no snapshot than one that cannot be read.
+    fn put_sized(&mut self, bytes: &[u8], max: u32) -> io::Result<()> {
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        if length > max {
+            return Err(damaged("a length beyond its limit"));
+        }
         self.put(&length.to_be_bytes())?;
         self.put(bytes)
     }
