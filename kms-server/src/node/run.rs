@@ -22,7 +22,7 @@ use crate::node::identity_file::IdentityFile;
 use crate::node::layout::Layout;
 use crate::node::listeners::Listeners;
 use crate::node::serving::Serving;
-use crate::node::{renew, unseal};
+use crate::node::{renew, succession, unseal};
 use crate::ops::Ops;
 
 /// Runs the node of `config.data_dir` until it is told to stop, then drains and closes.
@@ -117,7 +117,7 @@ async fn start(
         tick.tick().await;
     }
     // Whoever waits for the node to be ready finds it unsealed, unless its seal is away.
-    unseal::once(node, seal_file);
+    unseal::once(node, seal_file).await;
     ops.set_ready(true);
     tracing::info!(node = %node.id, api = node.addresses.api, "the node is ready");
     if let Err(error) = sys::notify::ready() {
@@ -133,6 +133,7 @@ async fn chores(assembled: Assembled, config: Config, layout: Layout) {
     tokio::join!(
         unseal::unseal(&node, &config.seal_file),
         renew::keep_renewed(&node, &tls, &configs),
+        succession::hand_over_when_unfit(&node),
         sweep(&node, node.draining.clone()),
     );
 }

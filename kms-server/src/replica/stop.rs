@@ -30,10 +30,14 @@ impl Replica {
 
     /// Hands leadership to another voter, if this node leads and there is one.
     pub async fn hand_over(&self) {
+        if let Some(heir) = self.heirs().first() {
+            self.hand_over_to(*heir).await;
+        }
+    }
+
+    /// Hands leadership to this voter, if this node leads; gives up after a while.
+    pub async fn hand_over_to(&self, heir: NodeId) {
         let own = self.inner.node_id;
-        let Some(heir) = self.heir() else {
-            return;
-        };
         if self
             .inner
             .raft
@@ -116,16 +120,17 @@ impl Replica {
         }
     }
 
-    /// The other voter that holds the most of the log.
-    fn heir(&self) -> Option<NodeId> {
+    /// The other voters, those that hold the most of the log first; none unless this node leads.
+    pub fn heirs(&self) -> Vec<NodeId> {
         let metrics = self.inner.raft.metrics().borrow_watched().clone();
-        let replication = metrics.replication?;
+        let replication = metrics.replication.unwrap_or_default();
         let voters = metrics.membership_config.membership().voter_ids();
-        voters
+        let mut heirs: Vec<_> = voters
             .filter(|voter| *voter != self.inner.node_id)
             .filter_map(|voter| Some((replication.get(&voter)?.as_ref()?.index, voter)))
-            .max()
-            .map(|(_, voter)| voter)
+            .collect();
+        heirs.sort_unstable_by(|one, other| other.cmp(one));
+        heirs.into_iter().map(|(_, voter)| voter).collect()
     }
 }
 

@@ -24,7 +24,7 @@ use crate::raft::TypeConfig;
 use crate::raft::peer::{PeerHandler, PeerIdentity};
 use crate::raft::snapshot::SnapshotFile;
 use crate::replica::Replica;
-use crate::replica::limits::PEER_MESSAGE_BYTES_MAX;
+use crate::replica::limits::{ADDRESS_BYTES_MAX, PEER_MESSAGE_BYTES_MAX};
 use crate::state::{Addresses, NodeId};
 
 /// The service of a replica.
@@ -71,11 +71,18 @@ impl PeerApi {
             };
             incoming = off_runtime(move || incoming.write_all(&bytes).map(|()| incoming)).await?;
         }
+        let described = meta.clone();
         let snapshot = off_runtime(move || {
             let file = incoming.finish()?;
             // Checked here, so that a torn transfer is the sender's to repeat and not a failure
             // of this node's storage, which would stop it.
-            file.load().map(|_| file)
+            let (found, _) = file.load()?;
+            match found == described {
+                true => Ok(file),
+                false => Err(std::io::Error::other(
+                    "it is not the one that was announced",
+                )),
+            }
         })
         .await?;
         Ok((
@@ -176,9 +183,9 @@ impl PeerService for PeerApi {
         let from = self.check(&request)?;
         let said = request.into_inner();
         let addresses = Addresses {
-            api: said.api_address,
-            peer: said.peer_address,
-            join: said.join_address,
+            api: bounded(said.api_address)?,
+            peer: bounded(said.peer_address)?,
+            join: bounded(said.join_address)?,
         };
         self.replica.announced(from, addresses).await;
         Ok(Response::new(AnnounceResponse {}))
@@ -189,8 +196,10 @@ impl PeerService for PeerApi {
         request: Request<GetNodeStatusRequest>,
     ) -> Result<Response<GetNodeStatusResponse>, Status> {
         self.check(&request)?;
-        let status = Some(self.handler.node_status());
-        Ok(Response::new(GetNodeStatusResponse { status }))
+        Ok(Response::new(GetNodeStatusResponse {
+            status: Some(self.handler.node_status()),
+            unfit_to_lead: !self.handler.is_fit_to_lead() || !self.replica.may_vote(),
+        }))
     }
 }
 
@@ -222,6 +231,14 @@ fn answer<T: Serialize>(
 
 fn io_status(error: &std::io::Error) -> Status {
     Status::unavailable(format!("the snapshot cannot be stored: {error}"))
+}
+
+/// An address goes into the membership, and with it into every snapshot.
+fn bounded(address: String) -> Result<String, Status> {
+    match address.len() <= ADDRESS_BYTES_MAX {
+        true => Ok(address),
+        false => Err(Status::invalid_argument("an address is too long")),
+    }
 }
 
 fn malformed() -> Status {
