@@ -12,6 +12,8 @@ pub(crate) const PEER_CONNECTIONS_MAX: usize = 256;
 pub(crate) const JOIN_CONNECTIONS_MAX: usize = 64;
 /// Connections to health and metrics at once.
 pub(crate) const OPS_CONNECTIONS_MAX: usize = 64;
+/// How long one of them may last: whoever scrapes connects again.
+pub(crate) const OPS_CONNECTION_LIFE: Duration = Duration::from_secs(60);
 /// TLS handshakes under way at once on one listener: each costs a signature.
 pub(crate) const HANDSHAKES_MAX: usize = 128;
 /// A handshake that takes longer is given up.

@@ -1,9 +1,9 @@
 //! Files that survive a power cut, and the lock of a data directory.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,14 +14,45 @@ use std::sync::atomic::{AtomicU64, Ordering};
 ///
 /// Whatever the file system answers, with the path; the old file then still stands.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let temporary = temporary_beside(path)?;
-    let written = write_and_rename(&temporary, path, bytes, mode);
+    let (temporary, file) = create_beside(path, mode)?;
+    let written = write_and_rename(file, &temporary, path, bytes, mode);
     if written.is_err() {
         // The error that is answered says what went wrong; a leftover temporary file is harmless.
         drop(std::fs::remove_file(&temporary));
     }
     written.map_err(|error| with_path("cannot write", path, &error))?;
     sync_dir(directory_of(path))
+}
+
+/// Makes directory `path` and those above it that are missing, each with `mode` less the umask,
+/// and makes their names durable. One that is there already is left as it is.
+///
+/// # Errors
+///
+/// Whatever the file system answers, with the path.
+pub fn create_dirs(path: &Path, mode: u32) -> io::Result<()> {
+    let missing: Vec<&Path> = path
+        .ancestors()
+        .take_while(|above| *above != Path::new("") && !above.exists())
+        .collect();
+    DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(|error| with_path("cannot make", path, &error))?;
+    for made in missing.iter().rev() {
+        sync_dir(directory_of(made))?;
+    }
+    Ok(())
+}
+
+/// Whether this says that there is no room left: the disk is full, or a quota is.
+#[must_use]
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 /// Makes the names in directory `path` durable: files created, renamed or removed in it.
@@ -63,9 +94,11 @@ impl Lock {
             Err(TryLockError::WouldBlock) => return Err(held_by_another(path)),
             Err(TryLockError::Error(error)) => return Err(with_path("cannot lock", path, &error)),
         }
-        // Only for the message that the next one gets.
-        file.set_len(0)?;
-        writeln!(file, "{}", std::process::id())?;
+        // Only for the message that the next one gets: on a full disk there is none.
+        let noted = file
+            .set_len(0)
+            .and_then(|()| writeln!(file, "{}", std::process::id()));
+        drop(noted);
         Ok(Self { file })
     }
 }
@@ -77,20 +110,41 @@ impl Drop for Lock {
     }
 }
 
-fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(temporary)?;
+fn write_and_rename(
+    mut file: File,
+    temporary: &Path,
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(temporary, path)
 }
 
+/// Makes a new file beside `path`. A name that is taken is a former process's leftover: in a
+/// container every process may have the same id, so the next number is tried.
+fn create_beside(path: &Path, mode: u32) -> io::Result<(PathBuf, File)> {
+    for _ in 0..LEFTOVERS_MAX {
+        let temporary = temporary_beside(path)?;
+        let opened = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&temporary);
+        match opened {
+            Ok(file) => return Ok((temporary, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(with_path("cannot write", path, &error)),
+        }
+    }
+    let problem = "too many temporary files of former processes beside it";
+    let error = io::Error::new(io::ErrorKind::AlreadyExists, problem);
+    Err(with_path("cannot write", path, &error))
+}
+
 fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
     let Some(name) = path.file_name() else {
         let problem = format!("cannot write {}: not the name of a file", path.display());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
@@ -101,6 +155,12 @@ fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
     temporary.push(format!(".{}-{number}.tmp", std::process::id()));
     Ok(path.with_file_name(temporary))
 }
+
+/// The number of the next temporary file of this process.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// How many leftovers are passed over before a write is given up.
+const LEFTOVERS_MAX: usize = 10_000;
 
 fn directory_of(path: &Path) -> &Path {
     match path.parent() {
@@ -154,6 +214,30 @@ mod tests {
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
         let error = write_atomic(&dir.path().join("no/such/file"), b"", 0o600).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn leftovers_of_a_process_with_the_same_id_are_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.boot");
+        // Other tests take numbers meanwhile; some of these are hit.
+        let next = NEXT.load(Ordering::Relaxed);
+        for number in next..next + 50 {
+            let leftover = format!(".state.boot.{}-{number}.tmp", std::process::id());
+            std::fs::write(dir.path().join(leftover), b"").unwrap();
+        }
+        write_atomic(&path, b"new", 0o600).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn missing_directories_are_made_with_their_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("a/b/c");
+        create_dirs(&deep, 0o700).unwrap();
+        create_dirs(&deep, 0o755).unwrap();
+        let mode = std::fs::metadata(&deep).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! each. While it syncs, the next batch gathers: the busier the node, the fewer syncs a record.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
@@ -69,7 +69,8 @@ impl Audit {
     /// # Errors
     /// The directory or its newest file cannot be used.
     pub fn open(config: &AuditConfig) -> Result<Self, AuditError> {
-        make_dir(&config.dir).map_err(|error| AuditError::Disk(Arc::new(error)))?;
+        sys::file::create_dirs(&config.dir, 0o700)
+            .map_err(|error| AuditError::Disk(Arc::new(error)))?;
         Self::open_on(config, FILE_BYTES_MAX, Box::new(OsDisk))
     }
 
@@ -224,12 +225,4 @@ impl Writer {
         seen.available = result.is_ok();
         seen.head = self.log.head();
     }
-}
-
-fn make_dir(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
 }

@@ -85,6 +85,15 @@ pub enum ConfigError {
         /// Line, column and what was expected.
         detail: String,
     },
+    /// The cluster would be told port 0.
+    #[error(
+        "the {listener} listener's port is 0, so the cluster cannot be told where it is: set \
+         listen.{listener} or advertise.{listener} to a fixed port"
+    )]
+    PortUnknown {
+        /// `api`, `peer` or `join`.
+        listener: &'static str,
+    },
     /// An address is malformed.
     #[error("the configuration's {field} is not usable")]
     Address {
@@ -149,6 +158,22 @@ impl Config {
 }
 
 impl Config {
+    /// Refuses a port 0 that would be told to others: they could never reach a node that joins,
+    /// and it could not tell them better before they do.
+    pub(crate) fn check_told(&self) -> Result<(), ConfigError> {
+        let told = [
+            ("api", &self.advertise.api, &self.listen.api),
+            ("peer", &self.advertise.peer, &self.listen.peer),
+            ("join", &self.advertise.join, &self.listen.join),
+        ];
+        for (listener, advertised, bound) in told {
+            if advertised.as_ref().unwrap_or(bound).port() == 0 {
+                return Err(ConfigError::PortUnknown { listener });
+            }
+        }
+        Ok(())
+    }
+
     /// What is told to others, as far as the configuration knows it: port 0 stays 0 until it is
     /// bound.
     pub(crate) fn addresses(&self) -> Addresses {

@@ -101,7 +101,11 @@ fn marker(root: PathBuf, file: IdentityFile) -> Arc<dyn Fn() -> std::io::Result<
             initialised: true,
             ..file.clone()
         };
-        marked.store(&root).map_err(std::io::Error::other)
+        // The kind stays: while the disk is full, the log tries again.
+        marked.store(&root).map_err(|error| {
+            let kind = error.io_kind().unwrap_or(std::io::ErrorKind::Other);
+            std::io::Error::new(kind, error)
+        })
     })
 }
 

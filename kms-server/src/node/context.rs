@@ -51,6 +51,14 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Whether this node can do what a leader must: record what it does, and write the log. A
+    /// sealed one leads when it has to, so the seal is not asked here.
+    pub(crate) fn is_fit_to_lead(&self) -> bool {
+        self.audit.is_available() && self.replica.has_room()
+    }
+}
+
 impl Standing for Node {
     fn sealed(&self) -> bool {
         self.vault.is_sealed()

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use kms_client::reason::Reason;
+use sys::file::is_full;
 use thiserror::Error;
 
+use crate::audit::AuditError;
 use crate::ca::CaError;
 use crate::config::{ConfigError, HostPort};
-use crate::replica::OpenError;
+use crate::replica::{OpenError, StopError};
 
 /// Why a node could not be made, joined or run.
 #[derive(Debug, Error)]
@@ -98,6 +100,9 @@ pub enum NodeError {
     /// The replicated state.
     #[error(transparent)]
     Open(#[from] crate::replica::OpenError),
+    /// The replica ended by itself while the node ran.
+    #[error("the node cannot go on")]
+    Stopped(#[from] crate::replica::StopError),
     /// The cluster's first command.
     #[error("the cluster cannot begin")]
     Begin(#[source] crate::replica::ProposeError),
@@ -122,6 +127,12 @@ pub(crate) fn file_error(path: PathBuf, what: &'static str, source: std::io::Err
 }
 
 impl NodeError {
+    /// What the file system said, if this is about a file that it refused.
+    pub(crate) fn io_kind(&self) -> Option<std::io::ErrorKind> {
+        let source = std::error::Error::source(self)?;
+        source.downcast_ref().map(std::io::Error::kind)
+    }
+
     /// The machine-readable reason.
     #[must_use]
     pub fn reason(&self) -> Reason {
@@ -146,9 +157,21 @@ impl NodeError {
                 | CaError::TrustDomainName => Reason::InvalidArgument,
                 CaError::Damaged | CaError::System => Reason::Internal,
             },
-            Self::Audit(_) => Reason::AuditUnavailable,
+            Self::Audit(error) => match error {
+                AuditError::Disk(error) if is_full(error) => Reason::StorageFull,
+                AuditError::Disk(_)
+                | AuditError::Lost
+                | AuditError::Unreadable(_)
+                | AuditError::Closed => Reason::AuditUnavailable,
+            },
+            Self::Stopped(error) => match error {
+                StopError::Full { .. } => Reason::StorageFull,
+                StopError::Storage { .. } => Reason::Storage,
+                StopError::Raft { .. } => Reason::Internal,
+            },
             Self::Open(error) => match error {
                 OpenError::Newer { .. } => Reason::VersionNewer,
+                OpenError::Io { source, .. } if is_full(source) => Reason::StorageFull,
                 OpenError::LogShortened { .. }
                 | OpenError::Damaged { .. }
                 | OpenError::Io { .. } => Reason::Storage,
@@ -163,9 +186,38 @@ impl NodeError {
     }
 }
 
-fn is_full(error: &std::io::Error) -> bool {
-    matches!(
-        error.kind(),
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
-    )
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_has_its_own_reason_wherever_it_was_met() {
+        let full = || Error::from(ErrorKind::StorageFull);
+        let open = |source| {
+            let path = "state".to_owned();
+            NodeError::Open(OpenError::Io { path, source })
+        };
+        let audit = |error| NodeError::Audit(AuditError::Disk(std::sync::Arc::new(error)));
+        let detail = String::new;
+        let expected = [
+            (file_error("x".into(), "y", full()), Reason::StorageFull),
+            (open(full()), Reason::StorageFull),
+            (open(ErrorKind::Other.into()), Reason::Storage),
+            (audit(full()), Reason::StorageFull),
+            (audit(ErrorKind::Other.into()), Reason::AuditUnavailable),
+            (
+                StopError::Full { detail: detail() }.into(),
+                Reason::StorageFull,
+            ),
+            (
+                StopError::Storage { detail: detail() }.into(),
+                Reason::Storage,
+            ),
+        ];
+        for (error, reason) in expected {
+            assert_eq!(error.reason(), reason, "{error:?}");
+        }
+    }
 }

@@ -211,7 +211,7 @@ fn open_or_create(path: &Path) -> Result<FileSeal, NodeError> {
         return Ok(FileSeal::open(path)?);
     }
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)
+        sys::file::create_dirs(parent, 0o700)
             .map_err(|error| file_error(PathBuf::from(parent), "cannot be made", error))?;
     }
     Ok(FileSeal::create(path)?)

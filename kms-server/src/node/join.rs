@@ -45,6 +45,7 @@ pub async fn join(options: JoinOptions) -> Result<Joined, NodeError> {
             path: layout.root().to_owned(),
         });
     }
+    options.config.check_told()?;
     layout.create()?;
     let token = JoinToken::decode(&options.token)
         .map_err(|error| kms_client::Error::new(Reason::TokenInvalid, error.to_string()))?;

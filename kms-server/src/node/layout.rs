@@ -1,6 +1,5 @@
 //! Where everything in a node's data directory stands.
 
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::node::NodeError;
@@ -25,10 +24,7 @@ impl Layout {
     /// # Errors
     /// When the file system refuses.
     pub(crate) fn create(&self) -> Result<(), NodeError> {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.root)
+        sys::file::create_dirs(&self.root, 0o700)
             .map_err(|error| file_error(self.root.clone(), "cannot be made", error))
     }
 

@@ -18,6 +18,7 @@ mod renew;
 mod run;
 mod servers;
 mod serving;
+mod succession;
 mod unseal;
 
 pub use error::NodeError;

@@ -26,4 +26,8 @@ impl PeerHandler for Handler {
     fn node_status(&self) -> NodeStatus {
         node_status::own(&self.0)
     }
+
+    fn is_fit_to_lead(&self) -> bool {
+        self.0.is_fit_to_lead() && !self.0.vault.is_sealed()
+    }
 }

@@ -15,7 +15,7 @@ use ward_proto::peer::v1::peer_service_client::PeerServiceClient;
 use ward_proto::peer::v1::{ForwardRequest, ForwardResponse, GetNodeStatusRequest};
 use ward_proto::v1::NodeStatus;
 
-use crate::limits::PEER_MESSAGE_BYTES_MAX;
+use crate::limits::{PEER_MESSAGE_BYTES_MAX, PEER_STATUS_TIMEOUT};
 use crate::raft::Member;
 use crate::raft::network::request_for;
 use crate::raft::peer::PeerConnector;
@@ -47,6 +47,17 @@ impl Peers {
             .into_inner()
             .status
             .ok_or_else(|| Status::internal("an empty status"))
+    }
+
+    /// Asks a member whether it can do what a leader must; one that does not answer cannot.
+    pub(crate) async fn is_fit_to_lead(&self, node: NodeId, member: &Member) -> bool {
+        let request = request_for(node, GetNodeStatusRequest {});
+        let mut client = self.client(node, member);
+        let asking = client.get_node_status(request);
+        match tokio::time::timeout(PEER_STATUS_TIMEOUT, asking).await {
+            Ok(Ok(answer)) => !answer.get_ref().unfit_to_lead,
+            Ok(Err(_)) | Err(_) => false,
+        }
     }
 
     /// Hands a write to the leader.

@@ -52,8 +52,9 @@ async fn renew_own(
         spki_sha256: facts.spki_sha256,
     };
     // The key stays: peers know this node by it.
+    let csr_der = off_runtime(directory, IdentityDir::create_csr).await?;
     let wanted = Wanted {
-        csr_der: directory.create_csr()?,
+        csr_der,
         device_id: String::new(),
     };
     let call = Call::on_behalf(node, caller);
@@ -64,10 +65,25 @@ async fn renew_own(
         .into_iter()
         .map(CertificateDer::from)
         .collect();
-    let identity = directory.store_certificate(&der, &ca)?;
+    let stored = move |directory: &IdentityDir| directory.store_certificate(&der, &ca);
+    let identity = off_runtime(directory, stored).await?;
     configs.replace(&identity)?;
     node.identity.store(Arc::new(identity));
     Ok(())
+}
+
+/// Reads or writes the identity's files, not on the runtime.
+async fn off_runtime<T: Send + 'static>(
+    directory: &IdentityDir,
+    work: impl FnOnce(&IdentityDir) -> Result<T, kms_client::Error> + Send + 'static,
+) -> Result<T, NodeError> {
+    let directory = directory.clone();
+    let done = tokio::task::spawn_blocking(move || work(&directory)).await;
+    let done = done.map_err(|_| {
+        let message = "a task of this node ended early; see its log";
+        kms_client::Error::new(kms_client::reason::Reason::Internal, message)
+    })?;
+    Ok(done?)
 }
 
 fn refused(failure: Failure) -> NodeError {

@@ -16,12 +16,13 @@ use crate::config::Config;
 use crate::node::NodeError;
 use crate::node::assembly::{Assembled, assemble};
 use crate::node::context::Node;
+use crate::node::error::file_error;
 use crate::node::genesis_file;
 use crate::node::identity_file::IdentityFile;
 use crate::node::layout::Layout;
 use crate::node::listeners::Listeners;
 use crate::node::serving::Serving;
-use crate::node::{renew, unseal};
+use crate::node::{renew, succession, unseal};
 use crate::ops::Ops;
 
 /// Runs the node of `config.data_dir` until it is told to stop, then drains and closes.
@@ -42,7 +43,7 @@ pub async fn run(config: Config, supervised: bool) -> Result<(), NodeError> {
 /// Runs the node until `stop` ends.
 ///
 /// # Errors
-/// When it cannot start, `stop` failed, or a listener ended by itself.
+/// When it cannot start, `stop` failed, or a listener or the replica ended by itself.
 pub async fn run_until(
     config: Config,
     stop: impl Future<Output = Result<(), NodeError>>,
@@ -51,9 +52,7 @@ pub async fn run_until(
     let file = IdentityFile::load(layout.root())?.ok_or_else(|| NodeError::NotInitialised {
         path: layout.root().to_owned(),
     })?;
-    let _lock = sys::file::Lock::acquire(&layout.lock()).map_err(|_| NodeError::Locked {
-        path: layout.root().to_owned(),
-    })?;
+    let _lock = lock(&layout)?;
     let listeners = Listeners::bind(&config)?;
     let assembled = assemble(&config, &layout, &file, &listeners).await?;
     let node = Arc::clone(&assembled.node);
@@ -69,12 +68,29 @@ pub async fn run_until(
             Ok(never) => match never {},
         },
         failed = serving.failed() => Err(failed),
+        // Everything else would go on around a Raft that is gone: end, and be started again.
+        cause = node.replica.stopped() => Err(cause.into()),
     };
+    if let Err(error) = &outcome {
+        tracing::error!(reason = ?error.reason(), %error, "the node cannot go on");
+    }
     tracing::info!("the node stops");
     node.draining.cancel();
     serving.drain(&node).await;
     chores.abort();
     outcome
+}
+
+fn lock(layout: &Layout) -> Result<sys::file::Lock, NodeError> {
+    let path = layout.lock();
+    sys::file::Lock::acquire(&path).map_err(|error| {
+        let held = error.kind() == std::io::ErrorKind::WouldBlock;
+        if held {
+            let path = layout.root().to_owned();
+            return NodeError::Locked { path };
+        }
+        file_error(path, "cannot be locked", error)
+    })
 }
 
 /// Begins the cluster if this is its first node, and says that the node is ready once it is; then
@@ -101,7 +117,7 @@ async fn start(
         tick.tick().await;
     }
     // Whoever waits for the node to be ready finds it unsealed, unless its seal is away.
-    unseal::once(node, seal_file);
+    unseal::once(node, seal_file).await;
     ops.set_ready(true);
     tracing::info!(node = %node.id, api = node.addresses.api, "the node is ready");
     if let Err(error) = sys::notify::ready() {
@@ -117,6 +133,7 @@ async fn chores(assembled: Assembled, config: Config, layout: Layout) {
     tokio::join!(
         unseal::unseal(&node, &config.seal_file),
         renew::keep_renewed(&node, &tls, &configs),
+        succession::hand_over_when_unfit(&node),
         sweep(&node, node.draining.clone()),
     );
 }

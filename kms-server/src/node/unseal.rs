@@ -18,7 +18,7 @@ pub(super) async fn unseal(node: &Node, seal_file: &Path) {
             () = node.draining.cancelled() => return,
             _ = tick.tick() => {}
         }
-        if let Err(why) = attempt(node, seal_file)
+        if let Err(why) = attempt(node, seal_file).await
             && !complained
         {
             complained = true;
@@ -29,16 +29,16 @@ pub(super) async fn unseal(node: &Node, seal_file: &Path) {
 }
 
 /// Tries once, if the vault is not open yet; what hinders it is told by [`unseal`].
-pub(super) fn once(node: &Node, seal_file: &Path) {
+pub(super) async fn once(node: &Node, seal_file: &Path) {
     if node.vault.is_sealed()
-        && let Err(why) = attempt(node, seal_file)
+        && let Err(why) = attempt(node, seal_file).await
     {
         tracing::debug!(error = %why, "not unsealed at the start");
     }
 }
 
 /// One attempt; nothing to do yet is no failure.
-fn attempt(node: &Node, seal_file: &Path) -> Result<(), Box<dyn std::error::Error>> {
+async fn attempt(node: &Node, seal_file: &Path) -> Result<(), Failure> {
     let stored = node.replica.read(|index| {
         let cluster = index.cluster()?;
         Some((cluster.seal_wraps.clone(), cluster.key_ring.clone()))
@@ -47,9 +47,13 @@ fn attempt(node: &Node, seal_file: &Path) -> Result<(), Box<dyn std::error::Erro
         return Ok(());
     };
     let wraps: Vec<_> = wraps.into_iter().filter_map(read_wrap).collect();
-    let seal = FileSeal::open(seal_file)?;
-    node.vault
-        .unseal(keyring::unseal(&[&seal], node.cluster_id, &wraps, &ring)?);
+    let (seal_file, cluster_id) = (seal_file.to_owned(), node.cluster_id);
+    // The seal's secret is a file: not read on the runtime.
+    let unsealing = tokio::task::spawn_blocking(move || {
+        let seal = FileSeal::open(&seal_file)?;
+        Ok::<_, Failure>(keyring::unseal(&[&seal], cluster_id, &wraps, &ring)?)
+    });
+    node.vault.unseal(unsealing.await??);
     Ok(())
 }
 
@@ -61,5 +65,7 @@ fn read_wrap(stored: crate::state::SealWrap) -> Option<SealWrap> {
         record: stored.record,
     })
 }
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const INTERVAL: Duration = Duration::from_millis(100);

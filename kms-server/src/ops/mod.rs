@@ -1,6 +1,7 @@
 //! Health and metrics, plain HTTP on a port of their own: `/live`, `/ready`, `/health`,
 //! `/metrics`. Nothing here names a key, a device or a caller.
 
+mod listener;
 mod metrics;
 
 use std::future::Future;
@@ -14,8 +15,8 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::routing::get;
 use tokio::net::TcpListener;
-use tower::limit::GlobalConcurrencyLimitLayer;
 
+use self::listener::Bounded;
 use crate::limits::OPS_CONNECTIONS_MAX;
 use crate::node::context::Node;
 use crate::replica::ReplicaRole;
@@ -42,6 +43,10 @@ impl Ops {
         self.ready.store(ready, Ordering::Release);
     }
 
+    fn has_stopped(&self) -> bool {
+        self.node.replica.status().role == ReplicaRole::Stopped
+    }
+
     /// Serves until `stop`.
     ///
     /// # Errors
@@ -52,20 +57,27 @@ impl Ops {
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
         let pages = Router::new()
-            .route("/live", get(|| async { "live\n" }))
+            .route("/live", get(live))
             .route("/ready", get(ready))
             .route("/health", get(health))
             .route("/metrics", get(metrics_page))
-            .layer(GlobalConcurrencyLimitLayer::new(OPS_CONNECTIONS_MAX))
             .with_state(self);
-        axum::serve(listener, pages)
+        axum::serve(Bounded::new(listener, OPS_CONNECTIONS_MAX), pages)
             .with_graceful_shutdown(stop)
             .await
     }
 }
 
+/// A node whose replica has ended is about to end itself; whoever looks meanwhile is told.
+async fn live(State(ops): State<Ops>) -> (StatusCode, &'static str) {
+    match ops.has_stopped() {
+        true => (StatusCode::SERVICE_UNAVAILABLE, "stopped\n"),
+        false => (StatusCode::OK, "live\n"),
+    }
+}
+
 async fn ready(State(ops): State<Ops>) -> (StatusCode, &'static str) {
-    if ops.ready.load(Ordering::Acquire) {
+    if ops.ready.load(Ordering::Acquire) && !ops.has_stopped() {
         (StatusCode::OK, "ready\n")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")

@@ -49,6 +49,9 @@ pub trait PeerHandler: Send + Sync + 'static {
 
     /// Tells of this node alone.
     fn node_status(&self) -> NodeStatus;
+
+    /// Whether this node can do what a leader must.
+    fn is_fit_to_lead(&self) -> bool;
 }
 
 /// Who is at the far side of a connection from a peer. The API's acceptor puts it into each

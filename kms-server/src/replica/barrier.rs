@@ -5,6 +5,7 @@
 //! under way may have been confirmed before the request began.
 
 use openraft::ReadPolicy;
+use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{LinearizableReadError, RaftError};
 use openraft::raft::linearizable_read::LinearizerOption;
 use tokio::sync::{mpsc, oneshot};
@@ -116,9 +117,24 @@ impl Confirm {
     async fn at(&self, leader: NodeId) -> Result<u64, BarrierError> {
         let mut client = self.peers.client(leader, Lane::Control);
         let asking = client.read_index(request_for(leader, ReadIndexRequest {}));
-        match tokio::time::timeout(BARRIER_ROUND_TIMEOUT, asking).await {
-            Ok(Ok(answer)) => Ok(answer.get_ref().index),
-            Ok(Err(_)) | Err(_) => Err(BarrierError::NoQuorum),
+        // Shorter than the round: a leader that fell silent leaves time to ask the next one.
+        let asking = tokio::time::timeout(BARRIER_ATTEMPT_TIMEOUT, asking);
+        tokio::select! {
+            () = self.leader_is_not(leader) => Err(BarrierError::NoLeader),
+            asked = asking => match asked {
+                Ok(Ok(answer)) => Ok(answer.get_ref().index),
+                Ok(Err(_)) | Err(_) => Err(BarrierError::NoQuorum),
+            },
+        }
+    }
+
+    /// Waits until another leader, or none, is known.
+    async fn leader_is_not(&self, leader: NodeId) {
+        let mut metrics = self.raft.metrics();
+        while metrics.borrow_watched().current_leader == Some(leader) {
+            if metrics.changed().await.is_err() {
+                return;
+            }
         }
     }
 }

@@ -52,6 +52,30 @@ pub enum OpenError {
     Raft(String),
 }
 
+/// Why a replica ended without being asked to. Only a new start mends it: what Raft holds in
+/// memory is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StopError {
+    /// What was committed finds no room.
+    #[error("the disk is full ({detail}); free some space, then start the node again")]
+    Full {
+        /// What was being done.
+        detail: String,
+    },
+    /// The disk failed.
+    #[error("the node's storage failed ({detail}); mend its disk, then start the node again")]
+    Storage {
+        /// What was being done.
+        detail: String,
+    },
+    /// Raft ended for another cause.
+    #[error("raft ended by itself ({detail})")]
+    Raft {
+        /// What it said last.
+        detail: String,
+    },
+}
+
 /// Why a write was not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ProposeError {

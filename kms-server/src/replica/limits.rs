@@ -124,6 +124,12 @@ pub const BARRIER_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(600);
 /// How long a round goes on trying, over an election for instance.
 pub const BARRIER_ROUND_TIMEOUT: Duration = Duration::from_millis(1_500);
 
+// An election takes at most lease and longest timeout; what is left is for the new leader.
+const _: () = assert!(
+    BARRIER_ATTEMPT_TIMEOUT.as_millis() as u64 + 2 * ELECTION_TIMEOUT_MAX_MS
+        < BARRIER_ROUND_TIMEOUT.as_millis() as u64
+);
+
 /// The pause between its attempts.
 pub const BARRIER_RETRY: Duration = Duration::from_millis(20);
 
@@ -151,10 +157,12 @@ pub const ELECTION_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a hand-over may take before the leader stops anyway.
 pub const HAND_OVER_TIMEOUT: Duration = Duration::from_millis(1_000);
 
-/// How long a node whose log lost its end waits for a leader to bring it up to date. Beyond it,
-/// the node votes again: after a power cut of the whole cluster every log may end in a write that
-/// was never acknowledged, and somebody has to lead.
-pub const CATCH_UP_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a node whose log lost its end waits until every voter tells how far its log goes.
+/// Beyond it, those that answer have to do (docs/adr/0010-vigil.md).
+pub const VIGIL_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often such a node asks.
+pub const VIGIL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long closing waits for the log's thread.
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(5);

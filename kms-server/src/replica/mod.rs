@@ -32,15 +32,15 @@ use self::barrier::{Confirm, Rounds};
 use self::disk::Disk;
 use self::membership::Membership;
 use self::open::OnDisk;
-use self::vigil::Vigil;
+use self::vigil::{Vigil, Watch};
 use crate::raft::network::{Network, Peers};
-use crate::raft::{Core, Floor, LogShared, Member, RaftHandle, StateMachine};
+use crate::raft::{Core, Floor, LogShared, Member, RaftHandle, StateMachine, Torn};
 use crate::state::{Addresses, Index, NodeId};
 
 pub use barrier::ReadBarrier;
 pub use change::{Change, Event};
 pub use config::ReplicaConfig;
-pub use error::{BarrierError, OpenError, ProposeError, WaitError};
+pub use error::{BarrierError, OpenError, ProposeError, StopError, WaitError};
 pub use propose::Applied;
 pub use status::{MemberStatus, ReplicaRole, Status};
 
@@ -112,10 +112,17 @@ impl Replica {
             peers: peers.clone(),
         });
         let vigil = Vigil::new(tail_dropped, &raft);
+        let watch = Watch {
+            own_id: config.node_id,
+            raft: raft.clone(),
+            peers: peers.clone(),
+            log: shared.clone(),
+            torn: Torn::new(&config.dir),
+        };
         let tasks = vec![
             sys::task::spawn("read-barrier", confirming),
             sys::task::spawn("membership", membership.clone().run()),
-            sys::task::spawn("vigil", vigil.clone().run(raft.clone())),
+            sys::task::spawn("vigil", vigil.clone().run(watch)),
             sys::task::spawn(
                 "log-floor",
                 stop::raise_with_snapshots(raft.clone(), shared.clone(), floor.clone()),

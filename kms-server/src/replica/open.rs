@@ -13,7 +13,10 @@ use super::limits::{
     LOG_READ_ENTRIES_MAX, SNAPSHOT_ENTRIES,
 };
 use super::{OpenError, ReplicaConfig};
-use crate::raft::{BeforeFirst, Core, EngineError, Floor, LogOpened, LogStore, Shelf, TypeConfig};
+use crate::raft::{
+    BeforeFirst, Core, EngineError, Floor, LogOpened, LogStore, Shelf, SnapshotNewer, Torn,
+    TypeConfig,
+};
 use crate::state::{FORMAT_VERSION, Index, StateCell, Store};
 
 /// What was opened, ready to build Raft from.
@@ -33,7 +36,7 @@ pub(super) fn open(config: &ReplicaConfig) -> Result<OnDisk, OpenError> {
     check_whole(config, &log, &floor)?;
 
     let snapshots = config.dir.join("snapshots");
-    let shelf = Shelf::open(&snapshots).map_err(|error| damaged_or_io(&snapshots, error))?;
+    let shelf = Shelf::open(&snapshots).map_err(|error| newer_or_damaged(&snapshots, error))?;
     let (store, index) = open_state(&config.dir, log.last, log.purged)?;
     let cell = StateCell::new(index, store.applied());
     Ok(OnDisk {
@@ -76,15 +79,12 @@ pub(super) fn raft_config() -> Result<Arc<Config>, OpenError> {
 }
 
 fn open_log(config: &ReplicaConfig, dir: &Path) -> Result<LogOpened, OpenError> {
-    std::fs::create_dir_all(dir)
-        .and_then(|()| sys::file::sync_dir(&config.dir))
-        .map_err(|error| damaged_or_io(dir, error))?;
     let mark = config.mark_initialised.clone();
     let before_first: Option<BeforeFirst> = match config.initialised {
         true => None,
         false => Some(Box::new(move || mark())),
     };
-    LogStore::open(dir, before_first).map_err(|error| match error {
+    LogStore::open(dir, &Torn::new(&config.dir), before_first).map_err(|error| match error {
         EngineError::Newer(found) => OpenError::Newer {
             path: dir.display().to_string(),
             found,
@@ -148,8 +148,11 @@ fn open_state(
         Store::open(&state)
     });
     let opened = opened.map_err(|error| damaged_or_io(&state, error))?;
-    sys::file::write_atomic(&boot, boot_id().as_bytes(), 0o600)
-        .map_err(|error| damaged_or_io(&boot, error))?;
+    // Not when it says so already: on a full disk a node must still start.
+    if !believable_boot(&boot) {
+        sys::file::write_atomic(&boot, boot_id().as_bytes(), 0o600)
+            .map_err(|error| damaged_or_io(&boot, error))?;
+    }
     Ok(opened)
 }
 
@@ -162,6 +165,17 @@ fn believable_boot(boot: &Path) -> bool {
 
 fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
+}
+
+fn newer_or_damaged(path: &Path, source: io::Error) -> OpenError {
+    match SnapshotNewer::of(&source) {
+        Some(SnapshotNewer(found)) => OpenError::Newer {
+            path: path.display().to_string(),
+            found,
+            known: FORMAT_VERSION,
+        },
+        None => damaged_or_io(path, source),
+    }
 }
 
 fn damaged_or_io(path: &Path, source: io::Error) -> OpenError {

@@ -3,13 +3,14 @@
 use std::io;
 use std::sync::Arc;
 
+use openraft::alias::LogIdOf;
 use openraft::async_runtime::WatchReceiver;
 use ward_proto::peer::v1::peer_service_server::PeerServiceServer;
 
 use super::Replica;
 use crate::raft::network::{PeerApi, serve};
 use crate::raft::peer::PeerHandler;
-use crate::raft::{Incoming, Member};
+use crate::raft::{Incoming, Member, TypeConfig};
 use crate::state::{Addresses, NodeId};
 
 impl Replica {
@@ -55,9 +56,14 @@ impl Replica {
         self.inner.core.shelf.begin()
     }
 
-    /// Whether this node may vote now.
+    /// Whether this node votes as any other does.
     pub(crate) fn may_vote(&self) -> bool {
         self.inner.vigil.is_over()
+    }
+
+    /// Whether this node may vote now for who has this log.
+    pub(crate) fn may_vote_for(&self, last: Option<&LogIdOf<TypeConfig>>) -> bool {
+        self.inner.vigil.may_vote_for(last)
     }
 
     fn membership(&self) -> Arc<openraft::alias::StoredMembershipOf<crate::raft::TypeConfig>> {

@@ -26,7 +26,7 @@ impl Replica {
     ///
     /// [`ProposeError`]; of some it is unknown whether the write happened, see there.
     pub async fn propose(&self, proposal: Proposal) -> Result<Applied, ProposeError> {
-        if !self.inner.disk.has_room() {
+        if !self.has_room() {
             return Err(ProposeError::StorageFull);
         }
         let writing = self.inner.raft.client_write(proposal);
@@ -35,6 +35,11 @@ impl Replica {
             Ok(Err(error)) => Err(explain(error)),
             Ok(Ok(response)) => answer(response),
         }
+    }
+
+    /// Whether writes find room on this node's disk.
+    pub fn has_room(&self) -> bool {
+        self.inner.disk.has_room()
     }
 
     /// Begins a new cluster with this node as its only member. On a cluster that has begun,

@@ -4,19 +4,40 @@ use std::sync::{PoisonError, Weak};
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
+use openraft::errors::Fatal;
 
-use super::Replica;
 use super::limits::{CLOSE_PATIENCE, HAND_OVER_TIMEOUT};
-use crate::raft::{Floor, LogShared, RaftHandle};
+use super::{Replica, StopError};
+use crate::raft::{Floor, LogShared, RaftHandle, TypeConfig};
 use crate::state::NodeId;
 
 impl Replica {
+    /// Waits until Raft has ended, and says why: whoever runs the node watches this, because a
+    /// Raft that ended over its storage leaves everything else running.
+    pub async fn stopped(&self) -> StopError {
+        let mut metrics = self.inner.raft.metrics();
+        loop {
+            if let Err(fatal) = &metrics.borrow_watched().running_state {
+                return self.explain_stop(fatal);
+            }
+            // The sender goes with Raft's own task, also when that panicked.
+            if metrics.changed().await.is_err() {
+                let detail = "its task is gone".to_owned();
+                return StopError::Raft { detail };
+            }
+        }
+    }
+
     /// Hands leadership to another voter, if this node leads and there is one.
     pub async fn hand_over(&self) {
+        if let Some(heir) = self.heirs().first() {
+            self.hand_over_to(*heir).await;
+        }
+    }
+
+    /// Hands leadership to this voter, if this node leads; gives up after a while.
+    pub async fn hand_over_to(&self, heir: NodeId) {
         let own = self.inner.node_id;
-        let Some(heir) = self.heir() else {
-            return;
-        };
         if self
             .inner
             .raft
@@ -57,6 +78,8 @@ impl Replica {
         for task in &tasks {
             task.abort();
         }
+        // Whatever waits for room on the disk waits no longer.
+        self.inner.core.close();
         let reached = self
             .inner
             .log
@@ -78,6 +101,17 @@ impl Replica {
         self.wait_for_the_log().await;
     }
 
+    fn explain_stop(&self, fatal: &Fatal<TypeConfig>) -> StopError {
+        let detail = fatal.to_string();
+        match fatal {
+            Fatal::StorageError(_) if self.inner.core.found_disk_full() => {
+                StopError::Full { detail }
+            }
+            Fatal::StorageError(_) => StopError::Storage { detail },
+            Fatal::Panicked | Fatal::Stopped => StopError::Raft { detail },
+        }
+    }
+
     /// The log closes when its thread and its readers have ended.
     async fn wait_for_the_log(&self) {
         let deadline = sys::clock::monotonic() + CLOSE_PATIENCE;
@@ -86,16 +120,17 @@ impl Replica {
         }
     }
 
-    /// The other voter that holds the most of the log.
-    fn heir(&self) -> Option<NodeId> {
+    /// The other voters, those that hold the most of the log first; none unless this node leads.
+    pub fn heirs(&self) -> Vec<NodeId> {
         let metrics = self.inner.raft.metrics().borrow_watched().clone();
-        let replication = metrics.replication?;
+        let replication = metrics.replication.unwrap_or_default();
         let voters = metrics.membership_config.membership().voter_ids();
-        voters
+        let mut heirs: Vec<_> = voters
             .filter(|voter| *voter != self.inner.node_id)
             .filter_map(|voter| Some((replication.get(&voter)?.as_ref()?.index, voter)))
-            .max()
-            .map(|(_, voter)| voter)
+            .collect();
+        heirs.sort_unstable_by(|one, other| other.cmp(one));
+        heirs.into_iter().map(|(_, voter)| voter).collect()
     }
 }
 

@@ -1,21 +1,43 @@
-//! A node whose log lost its end neither votes nor stands until it has caught up.
+//! A node whose log lost its end holds back until it has caught up (docs/adr/0010-vigil.md).
 //!
-//! What it lost may have been acknowledged (a flipped bit looks like a torn write), and a vote
-//! given with less than it acknowledged could elect a leader without it. After a power cut of the
-//! whole cluster every node may be in this state, so the vigil ends by itself after a while.
+//! What it lost may have been acknowledged: a flipped bit looks like a torn write. A vote given
+//! with less than was acknowledged could elect a leader without it. So the node votes for nobody
+//! and does not stand, until a leader has brought it up to date.
+//!
+//! After a power cut of all nodes every log may end in a torn write, and nobody would ever lead.
+//! Therefore the node asks the other voters how far their logs go. Once all have told, it votes,
+//! and stands, for no less than the longest of these logs: whatever was acknowledged and is left
+//! anywhere is in that one. The mark on disk stays until the node has caught up all the same.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use openraft::alias::LogIdOf;
 use openraft::async_runtime::WatchReceiver;
+use openraft::{RaftMetrics, ServerState};
 
-use super::limits::CATCH_UP_PATIENCE;
-use crate::raft::RaftHandle;
+use super::limits::{VIGIL_INTERVAL, VIGIL_PATIENCE};
+use crate::raft::network::{Peers, last_log_of};
+use crate::raft::{LogShared, RaftHandle, Torn, TypeConfig};
+use crate::state::NodeId;
 
-/// Whether this node holds back.
+type LogId = LogIdOf<TypeConfig>;
+
+/// Whether this node holds back, and from whom.
 #[derive(Clone, Debug)]
 pub(super) struct Vigil {
     over: Arc<AtomicBool>,
+    /// The least log this node votes for meanwhile; none until the others have told of theirs.
+    at_least: Arc<Mutex<Option<Option<LogId>>>>,
+}
+
+/// What a vigil needs to end.
+pub(super) struct Watch {
+    pub(super) own_id: NodeId,
+    pub(super) raft: RaftHandle,
+    pub(super) peers: Arc<Peers>,
+    pub(super) log: Weak<LogShared>,
+    pub(super) torn: Torn,
 }
 
 impl Vigil {
@@ -27,40 +49,115 @@ impl Vigil {
         }
         Self {
             over: Arc::new(AtomicBool::new(!tail_dropped)),
+            at_least: Arc::default(),
         }
     }
 
-    /// Whether this node votes.
+    /// Whether this node votes as any other does.
     pub(super) fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
     }
 
+    /// Whether this node votes for who has this log.
+    pub(super) fn may_vote_for(&self, last: Option<&LogId>) -> bool {
+        let at_least = *self.at_least();
+        self.is_over() || at_least.is_some_and(|at_least| last >= at_least.as_ref())
+    }
+
     /// Waits for the end of the vigil.
-    pub(super) async fn run(self, raft: RaftHandle) {
+    pub(super) async fn run(self, watch: Watch) {
         if self.is_over() {
             return;
         }
-        let caught_up = async {
-            let mut metrics = raft.metrics();
-            loop {
-                let now = metrics.borrow_watched().clone();
-                let committed = now.cluster_committed.map(|log_id| log_id.index);
-                if now.current_leader.is_some()
-                    && committed.is_some()
-                    && now.last_log_index >= committed
-                {
-                    return;
-                }
-                if metrics.changed().await.is_err() {
-                    return;
-                }
+        let began = sys::clock::monotonic();
+        let mut metrics = watch.raft.metrics();
+        loop {
+            let now = metrics.borrow_watched().clone();
+            let Some(log) = watch.log.upgrade() else {
+                return;
+            };
+            if has_caught_up(&now, &log) {
+                break;
             }
-        };
-        match tokio::time::timeout(CATCH_UP_PATIENCE, caught_up).await {
-            Ok(()) => tracing::info!("the log has caught up; voting again"),
-            Err(_) => tracing::warn!("no leader has shown itself; voting with what is left"),
+            let own = log.last();
+            drop(log);
+            let patient = began.elapsed() < VIGIL_PATIENCE;
+            // Not only while no leader is known: the one that the vote names may be long gone.
+            if let Some(longest) = watch.longest(&now, own, patient).await {
+                self.vote_from(longest, own, &watch.raft);
+            }
+            // Metrics change, and the log reaches the disk: either may be what is waited for.
+            let changed = tokio::time::timeout(VIGIL_INTERVAL, metrics.changed()).await;
+            if matches!(changed, Ok(Err(_))) {
+                return;
+            }
         }
+        let torn = watch.torn.clone();
+        let cleared = tokio::task::spawn_blocking(move || torn.clear()).await;
+        if !matches!(cleared, Ok(Ok(()))) {
+            tracing::warn!("the mark of the torn log stays; the next start holds back again");
+        }
+        tracing::info!("the log has caught up; voting as ever");
         self.over.store(true, Ordering::Release);
-        raft.runtime_config().elect(true);
+        watch.raft.runtime_config().elect(true);
     }
+
+    fn vote_from(&self, longest: Option<LogId>, own: Option<LogId>, raft: &RaftHandle) {
+        let raised = {
+            let mut at_least = self.at_least();
+            let raised = at_least.flatten().max(longest);
+            if at_least.replace(raised) != Some(raised) {
+                tracing::warn!(?raised, "voting for no less than this log");
+            }
+            raised
+        };
+        raft.runtime_config().elect(own >= raised);
+    }
+
+    fn at_least(&self) -> MutexGuard<'_, Option<Option<LogId>>> {
+        // Replaced in one step.
+        self.at_least.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watch {
+    /// The longest log among the voters; none as long as one of them, while there is patience,
+    /// does not tell.
+    async fn longest(
+        &self,
+        now: &RaftMetrics<TypeConfig>,
+        own: Option<LogId>,
+        patient: bool,
+    ) -> Option<Option<LogId>> {
+        if now.state == ServerState::Learner {
+            return None;
+        }
+        let membership = now.membership_config.membership();
+        let others: Vec<_> = membership
+            .voter_ids()
+            .filter(|voter| *voter != self.own_id)
+            .filter_map(|voter| Some((voter, membership.get_node(&voter)?.clone())))
+            .collect();
+        let asking = others.iter().map(|(voter, member)| {
+            self.peers.note(*voter, member);
+            last_log_of(&self.peers, *voter, now.vote, own)
+        });
+        let told = futures::future::join_all(asking).await;
+        if patient && told.iter().any(Option::is_none) {
+            return None;
+        }
+        told.into_iter().flatten().chain([own]).max()
+    }
+}
+
+/// Whether this node holds, on disk, all that was committed when its leader began, and what that
+/// leader has committed since. An entry of its own term alone says that the leader knows.
+fn has_caught_up(now: &RaftMetrics<TypeConfig>, log: &LogShared) -> bool {
+    let Some(committed) = now.cluster_committed else {
+        return false;
+    };
+    now.current_leader.is_some()
+        && committed.leader_id.term == now.current_term
+        && now.last_applied >= Some(committed)
+        && log.durable_last() >= Some(committed.index)
 }

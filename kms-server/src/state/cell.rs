@@ -74,13 +74,16 @@ impl StateCell {
 
     /// Replaces the whole state by a snapshot's.
     pub(crate) fn replace(&self, new: Index, applied: &Applied) {
-        {
+        let old = {
             let mut index = self.index_mut();
             let old = Arc::new(std::mem::replace(&mut *index, new));
             for pin in self.live_pins() {
                 pin.keep_all(&old);
             }
-        }
+            old
+        };
+        // Freeing a large index takes long: readers do not wait for it.
+        drop(old);
         self.publish(applied.index(), vec![Event::Everything]);
     }
 

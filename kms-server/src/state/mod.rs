@@ -32,6 +32,8 @@ pub(crate) use pin::Pin;
 pub use policy::PolicyRecord;
 pub use record::{Record, RecordId};
 pub(crate) use store::Store;
+#[cfg(test)]
+pub(crate) use store::wait_until_free;
 
 /// The version of everything stored: records, log entries, snapshots.
 pub const FORMAT_VERSION: u32 = 1;

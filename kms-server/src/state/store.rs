@@ -5,9 +5,11 @@
 //! the same batch as the records of each entry. sled never fsyncs here: after a power cut it is
 //! deleted and rebuilt from the last snapshot file and the log.
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +19,13 @@ use crate::replica::limits::{SLED_CACHE_BYTES, SLED_INSTALL_BATCH};
 
 /// Not the beginning of any record id: those begin with the number of their variant.
 const APPLIED: &[u8] = &[0xff];
+
+/// The file in a store's directory that sled locks while it is open.
+const SLED_FILE: &str = "db";
+
+/// How long a dropped store may take to let go of it.
+const FREE_PATIENCE: Duration = Duration::from_secs(5);
+const FREE_POLL: Duration = Duration::from_millis(2);
 
 /// What stands under [`APPLIED`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +50,7 @@ impl Store {
     ///
     /// On any doubt: the caller deletes the directory and opens a new one.
     pub(crate) fn open(dir: &Path) -> io::Result<(Self, Index)> {
+        wait_until_free(dir)?;
         // sled panics on some kinds of damage.
         catch_unwind(AssertUnwindSafe(|| Self::open_and_load(dir)))
             .unwrap_or_else(|_| Err(doubt("sled panicked while opening")))
@@ -120,6 +130,26 @@ impl Store {
             .map_err(sled_error)?;
         let (summary, index) = load(&db)?;
         Ok((Self { db, summary }, index))
+    }
+}
+
+/// Waits until a store of this process that was dropped has let go of `dir`: sled closes its file
+/// in a thread of its own, some time after. Opened before, the store would be taken for damaged.
+pub(crate) fn wait_until_free(dir: &Path) -> io::Result<()> {
+    let file = match File::open(dir.join(SLED_FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    let deadline = sys::clock::monotonic() + FREE_PATIENCE;
+    loop {
+        match file.try_lock() {
+            // Given back with the file, right away.
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if sys::clock::monotonic() < deadline => {
+                std::thread::sleep(FREE_POLL);
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

@@ -131,3 +131,28 @@ async fn all_nodes_stop_and_start_again_and_serve() {
     assert_eq!(made.unwrap().keys.len(), 3);
     cluster.stop().await;
 }
+
+// Mutation: without the chore the unfit leader leads on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_whose_audit_log_cannot_be_written_hands_over() {
+    let cluster = Cluster::of_three().await;
+    let context = EncryptionContext::new();
+    let client = cluster.operator();
+    client.create_key("billing").await.unwrap();
+    let leader = || async { client.cluster_status().await.ok()?.leader };
+    let unfit = leader().await.unwrap();
+    let audit = cluster.dir.path().join(format!("{unfit}/audit"));
+    std::fs::rename(&audit, audit.with_extension("away")).unwrap();
+    std::fs::write(&audit, b"in the way").unwrap();
+    for _ in 0..2 {
+        let at_leader = cluster.operator_at(unfit.0);
+        let refused = at_leader.encrypt("billing", b"canary", &context).await;
+        assert_eq!(refused.err().unwrap().reason(), Reason::AuditUnavailable);
+    }
+    eventually("another node leads", || async {
+        leader().await.is_some_and(|now| now != unfit)
+    })
+    .await;
+    client.create_key("after").await.unwrap();
+    cluster.stop().await;
+}

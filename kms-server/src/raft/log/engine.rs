@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use super::tail::Tail;
+use super::torn::Torn;
 use crate::raft::TypeConfig;
 use crate::replica::limits::{LOG_FILE_BYTES, LOG_PURGE_BYTES};
 use crate::state::FORMAT_VERSION;
@@ -129,8 +130,9 @@ pub(super) struct Recovered {
     pub(super) committed: Option<LogIdOf<TypeConfig>>,
     pub(super) purged: Option<LogIdOf<TypeConfig>>,
     pub(super) last: Option<LogIdOf<TypeConfig>>,
-    /// Bytes at the end of the newest file were not whole and were dropped. After a power cut
-    /// this is the write that was never acknowledged; it can also be damage.
+    /// Bytes at the end of a newest file were not whole and were dropped, at this start or at a
+    /// former one after which the node has not caught up. After a power cut this is the write
+    /// that was never acknowledged; it can also be damage.
     pub(super) tail_dropped: bool,
 }
 
@@ -140,12 +142,13 @@ pub(super) struct LogEngine {
 }
 
 impl LogEngine {
-    /// Opens the log in `dir`, or makes a new one.
-    pub(super) fn open(dir: &Path) -> Result<(Self, Recovered), EngineError> {
-        std::fs::create_dir_all(dir).map_err(EngineError::Damaged)?;
-        let tail = Tail::before_open(dir).map_err(EngineError::Damaged)?;
-        let engine = open_engine(dir).map_err(EngineError::Damaged)?;
-        let tail_dropped = tail.was_dropped();
+    /// Opens the log in `dir`, or makes a new one; `torn` stands afterwards if the log lost its
+    /// end, now or at a former start after which the node has not caught up.
+    pub(super) fn open(dir: &Path, torn: &Torn) -> Result<(Self, Recovered), EngineError> {
+        sys::file::create_dirs(dir, 0o700).map_err(EngineError::Damaged)?;
+        let (engine, tail_dropped) = open_marked(dir, torn).map_err(EngineError::Damaged)?;
+        // The engine leaves the name of its first file to chance.
+        sys::file::sync_dir(dir).map_err(EngineError::Damaged)?;
         let log = Self { engine };
         log.check_format()?;
         let mut recovered = log.recover().map_err(EngineError::Damaged)?;
@@ -245,6 +248,21 @@ impl LogEngine {
 
 /// The text of the error that stops the log for good.
 const FSYNC_FAILED: &str = "the log could not be made durable; what is on disk is unknown";
+
+/// Opens the engine under the mark; answers whether the log lost its end.
+fn open_marked(dir: &Path, torn: &Torn) -> io::Result<(Engine, bool)> {
+    let tail = Tail::before_open(dir)?;
+    let was_torn = torn.is_set()?;
+    if tail.holds_data() && !was_torn {
+        torn.set()?;
+    }
+    let opened = open_engine(dir);
+    let is_torn = was_torn || tail.was_dropped();
+    if !is_torn {
+        torn.clear()?;
+    }
+    Ok((opened?, is_torn))
+}
 
 fn open_engine(dir: &Path) -> io::Result<Engine> {
     let config = Config {

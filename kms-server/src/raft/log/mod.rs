@@ -10,6 +10,7 @@ mod store;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod torn;
 mod view;
 mod writer;
 
@@ -18,4 +19,5 @@ pub(crate) use engine::EngineError;
 pub(crate) use engine::write_format;
 pub(crate) use floor::Floor;
 pub(crate) use store::{LogStore, Opened, Shared};
+pub(crate) use torn::Torn;
 pub(crate) use writer::BeforeFirst;

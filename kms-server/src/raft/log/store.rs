@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::engine::{EngineError, LogEngine, StoredEntry};
 use super::reader::LogReader;
+use super::torn::Torn;
 use super::view::View;
 use super::writer::{self, BeforeFirst, Done, Job};
 use crate::raft::TypeConfig;
@@ -49,9 +50,10 @@ impl LogStore {
     /// is acknowledged.
     pub(crate) fn open(
         dir: &Path,
+        torn: &Torn,
         before_first: Option<BeforeFirst>,
     ) -> Result<Opened, EngineError> {
-        let (engine, found) = LogEngine::open(dir)?;
+        let (engine, found) = LogEngine::open(dir, torn)?;
         let view = View::recovered(found.vote, found.committed, found.purged, found.last);
         let shared = Arc::new(Shared {
             engine,
@@ -91,13 +93,21 @@ impl LogStore {
         if self.shared.removing.swap(true, Ordering::AcqRel) {
             return;
         }
-        let shared = self.shared.clone();
+        let removing = Removing(self.shared.clone());
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = shared.engine.remove_expired() {
+            if let Err(error) = removing.0.engine.remove_expired() {
                 tracing::warn!(%error, "cannot remove expired log files");
             }
-            shared.removing.store(false, Ordering::Release);
         });
+    }
+}
+
+/// One removal under way; its end is noted however it ends, a panic of the engine included.
+struct Removing(Arc<Shared>);
+
+impl Drop for Removing {
+    fn drop(&mut self) {
+        self.0.removing.store(false, Ordering::Release);
     }
 }
 
@@ -111,6 +121,16 @@ impl Shared {
     /// still holds, or has purged, at the next start.
     pub(crate) fn durable_committed(&self) -> Option<u64> {
         self.view().durable_committed()
+    }
+
+    /// The last entry that is on disk here, or purged.
+    pub(crate) fn durable_last(&self) -> Option<u64> {
+        self.view().durable_last()
+    }
+
+    /// The last entry, on disk or on its way there.
+    pub(crate) fn last(&self) -> Option<LogIdOf<TypeConfig>> {
+        self.view().last
     }
 
     pub(super) fn view(&self) -> RwLockReadGuard<'_, View> {

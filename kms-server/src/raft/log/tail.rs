@@ -1,4 +1,4 @@
-//! Finds out whether opening the log dropped something from its end.
+//! Finds out whether opening the log dropped something from its ends.
 //!
 //! After an unclean stop the newest file ends in zeros that were only reserved: dropping those is
 //! nothing. Dropping anything else is an event: a write that was never acknowledged, or damage.
@@ -8,36 +8,42 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// How the newest file looked before the engine opened it.
+/// How the newest files looked before the engine opened them.
 pub(super) struct Tail {
-    newest: Option<(PathBuf, u64)>,
+    newest: Vec<(PathBuf, u64)>,
 }
 
 impl Tail {
-    /// Looks at the newest file in `dir`.
+    /// Looks at the newest file of each queue in `dir`: entries as they were appended, and those
+    /// that compaction wrote again. The engine cuts both.
     pub(super) fn before_open(dir: &Path) -> io::Result<Self> {
         let mut files = Vec::new();
         for entry in std::fs::read_dir(dir)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|e| e == "raftlog") {
-                files.push(path);
+            files.push(entry?.path());
+        }
+        let mut newest = Vec::new();
+        for queue in ["raftlog", "rewrite"] {
+            let of_queue = files
+                .iter()
+                .filter(|f| f.extension().is_some_and(|e| e == queue));
+            // Names are fixed-width numbers.
+            if let Some(path) = of_queue.max() {
+                newest.push((path.clone(), end_of_data(&File::open(path)?)?));
             }
         }
-        // Names are fixed-width numbers.
-        let newest = match files.into_iter().max() {
-            None => None,
-            Some(path) => Some((path.clone(), end_of_data(&File::open(&path)?)?)),
-        };
         Ok(Self { newest })
     }
 
-    /// Whether the file has lost more than zeros since.
+    /// Whether there is anything to lose.
+    pub(super) fn holds_data(&self) -> bool {
+        self.newest.iter().any(|(_, end)| *end > 0)
+    }
+
+    /// Whether a file has lost more than zeros since.
     pub(super) fn was_dropped(&self) -> bool {
-        let Some((path, end)) = &self.newest else {
-            return false;
-        };
         // A file that is gone held nothing that counted; it was compacted before.
-        std::fs::metadata(path).is_ok_and(|now| now.len() < *end)
+        let shorter = |path: &Path, end| std::fs::metadata(path).is_ok_and(|now| now.len() < end);
+        self.newest.iter().any(|(path, end)| shorter(path, *end))
     }
 }
 

@@ -8,6 +8,8 @@ use openraft::type_config::TypeConfigExt;
 use openraft::vote::RaftLeaderId;
 
 use super::store::{LogStore, Opened};
+use super::tail::Tail;
+use super::torn::Torn;
 use crate::command::{AnnounceGateway, Command, Proposal};
 use crate::raft::TypeConfig;
 use crate::state::{GatewayRole, NodeId};
@@ -44,7 +46,7 @@ async fn append(store: &mut LogStore, entries: impl IntoIterator<Item = EntryOf<
 async fn reopen(dir: &std::path::Path) -> Opened {
     let deadline = sys::clock::monotonic() + std::time::Duration::from_secs(10);
     loop {
-        match LogStore::open(dir, None) {
+        match LogStore::open(dir, &Torn::new(dir), None) {
             Ok(opened) => return opened,
             Err(error) if sys::clock::monotonic() > deadline => panic!("{error:?}"),
             Err(_) => tokio::task::yield_now().await,
@@ -181,6 +183,23 @@ async fn reserved_zeros_at_the_end_are_nothing_and_anything_else_is_an_event() {
         assert_eq!(opened.tail_dropped, dropped);
         assert_eq!(opened.last, Some(log_id(1, 9)));
     }
+    // The file is whole now; the event is not over before the mark goes.
+    assert!(reopen(dir.path()).await.tail_dropped);
+    Torn::new(dir.path()).clear().unwrap();
+    assert!(!reopen(dir.path()).await.tail_dropped);
+}
+
+#[test]
+fn the_end_of_either_queue_may_be_lost() {
+    for name in ["0000000000000002.raftlog", "0000000000000007.rewrite"] {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(name);
+        std::fs::write(&file, b"whole and torn").unwrap();
+        let tail = Tail::before_open(dir.path()).unwrap();
+        assert!(tail.holds_data() && !tail.was_dropped());
+        std::fs::write(&file, b"whole").unwrap();
+        assert!(tail.was_dropped(), "{name}");
+    }
 }
 
 #[tokio::test]
@@ -192,7 +211,7 @@ async fn the_first_acknowledgement_waits_for_the_mark() {
         mark.store(true, std::sync::atomic::Ordering::SeqCst);
         Ok(())
     });
-    let opened = LogStore::open(dir.path(), Some(before)).unwrap();
+    let opened = LogStore::open(dir.path(), &Torn::new(dir.path()), Some(before)).unwrap();
     let mut store = opened.store;
     assert!(!marked.load(std::sync::atomic::Ordering::SeqCst));
     append(&mut store, [entry(1, 0)]).await;

@@ -131,9 +131,14 @@ impl View {
             .map_or(u64::MAX, |recent| recent.entry.index())
     }
 
+    /// The last index that is on disk here, or purged.
+    pub(super) fn durable_last(&self) -> Option<u64> {
+        self.durable_end.checked_sub(1)
+    }
+
     /// The last index that is both committed and on disk here.
     pub(super) fn durable_committed(&self) -> Option<u64> {
-        let durable = self.durable_end.checked_sub(1)?;
+        let durable = self.durable_last()?;
         Some(self.committed?.index.min(durable))
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use openraft::alias::{LogIdOf, VoteOf};
 use openraft::storage::IOFlushed;
+use sys::file::is_full;
 use tokio::sync::{mpsc, oneshot};
 
 use super::engine::{Batch, StoredEntry};
@@ -35,8 +36,8 @@ pub(super) enum Job {
 /// Told when a job is durable.
 pub(super) type Done = oneshot::Sender<io::Result<()>>;
 
-/// Called before the first write is acknowledged.
-pub(crate) type BeforeFirst = Box<dyn FnOnce() -> io::Result<()> + Send>;
+/// Called before the first write is acknowledged; again when it failed.
+pub(crate) type BeforeFirst = Box<dyn Fn() -> io::Result<()> + Send>;
 
 /// Starts the thread; it ends when every sender of `jobs` is gone.
 pub(super) fn start(
@@ -108,14 +109,17 @@ impl Writer {
                 Err(error)
             }
             Err(error) => Err(error),
-            Ok(()) => match self.before_first.take() {
-                Some(mark) if durable => mark(),
-                mark => {
-                    self.before_first = mark;
-                    Ok(())
-                }
-            },
+            Ok(()) if durable => self.mark_first(),
+            Ok(()) => Ok(()),
         }
+    }
+
+    fn mark_first(&mut self) -> io::Result<()> {
+        if let Some(mark) = &self.before_first {
+            mark()?;
+        }
+        self.before_first = None;
+        Ok(())
     }
 
     fn answer(&self, group: Vec<Job>, written: &io::Result<()>) {
@@ -177,13 +181,6 @@ fn add(batch: &mut Batch, job: &Job) -> io::Result<()> {
         Job::Truncate(void_from, _) => batch.void_from(*void_from),
         Job::Purge(purged, _) => batch.purge(purged),
     }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
 }
 
 /// An error for each of the many that wait for one write.

@@ -1,12 +1,13 @@
 //! Builds a snapshot of a pinned point while apply goes on.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use openraft::alias::SnapshotOf;
 use openraft::storage::RaftSnapshotBuilder;
 
 use super::Core;
+use super::patient::Patient;
 use crate::raft::TypeConfig;
 use crate::raft::snapshot::{SnapshotFile, SnapshotWriter};
 use crate::replica::limits::SNAPSHOT_PAGE;
@@ -34,15 +35,17 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
     async fn build_snapshot(&mut self) -> io::Result<SnapshotOf<TypeConfig, SnapshotFile>> {
         let core = self.core.clone();
         let pin = self.pin.clone();
-        tokio::task::spawn_blocking(move || build(&core, &pin))
+        tokio::task::spawn_blocking(move || core.note(build(&core, &pin)))
             .await
             .map_err(io::Error::other)?
     }
 }
 
+/// While the disk is full it waits, as the log does: a failure here would end Raft. What it has
+/// taken from the pin is not there a second time, so it goes on where it stands.
 fn build(core: &Core, pin: &Pin) -> io::Result<SnapshotOf<TypeConfig, SnapshotFile>> {
     let meta = pin.applied.to_snapshot_meta();
-    let mut writer = SnapshotWriter::begin(core.shelf.begin()?, &meta)?;
+    let mut writer = SnapshotWriter::begin(Patient::new(core.shelf.begin()?, core), &meta)?;
     loop {
         let page = core.cell.take_pinned(pin, SNAPSHOT_PAGE);
         if page.is_empty() {
@@ -52,7 +55,9 @@ fn build(core: &Core, pin: &Pin) -> io::Result<SnapshotOf<TypeConfig, SnapshotFi
             writer.record(id, record)?;
         }
     }
-    let file = writer.finish()?.finish()?;
+    let mut written = writer.finish()?;
+    written.flush()?;
+    let file = written.into_inner().finish()?;
     let snapshot = core.shelf.keep(&meta, &file)?;
     Ok(SnapshotOf::<TypeConfig, SnapshotFile> { meta, snapshot })
 }

@@ -1,6 +1,7 @@
 //! What the state machine does, without openraft's clothes: apply a chunk, install a snapshot.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use openraft::alias::{EntryOf, SnapshotMetaOf, StoredMembershipOf};
@@ -18,6 +19,9 @@ pub(crate) struct Core {
     pub(crate) cell: StateCell,
     pub(crate) shelf: Shelf,
     store: Mutex<Store>,
+    /// Whether something failed for want of room: openraft hands on the text of an error alone.
+    disk_full: AtomicBool,
+    closing: AtomicBool,
 }
 
 impl Core {
@@ -26,6 +30,8 @@ impl Core {
             cell,
             shelf,
             store: Mutex::new(store),
+            disk_full: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
         }
     }
 
@@ -62,6 +68,28 @@ impl Core {
         self.store().replace(&index, applied.clone())?;
         self.cell.replace(index, &applied);
         Ok(())
+    }
+
+    /// Notes what an error, that ends Raft, tells about the disk.
+    pub(super) fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if matches!(&result, Err(error) if sys::file::is_full(error)) {
+            self.disk_full.store(true, Ordering::Release);
+        }
+        result
+    }
+
+    /// Whether something failed because the disk is full.
+    pub(crate) fn found_disk_full(&self) -> bool {
+        self.disk_full.load(Ordering::Acquire)
+    }
+
+    /// Ends whatever waits for room on the disk.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
     }
 
     /// Hands what sled buffers to the kernel.

@@ -5,6 +5,7 @@
 
 mod builder;
 mod core;
+mod patient;
 #[cfg(test)]
 mod tests;
 
@@ -38,7 +39,7 @@ impl StateMachine {
         work: impl FnOnce(&Core) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let core = self.core.clone();
-        tokio::task::spawn_blocking(move || work(&core))
+        tokio::task::spawn_blocking(move || core.note(work(&core)))
             .await
             .map_err(io::Error::other)?
     }

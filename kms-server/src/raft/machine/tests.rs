@@ -1,5 +1,6 @@
 //! openraft's own storage suite, over our log and state machine; and what it does not ask.
 
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,13 +14,14 @@ use openraft::{RaftTypeConfig, StorageError};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::patient::Patient;
 use super::{Core, StateMachine};
 use crate::command::testing::{begin, create_key, key_id};
 use crate::command::{Command, CreateJoinToken, Proposal, RotateKey, SetKeyState};
 use crate::raft::TypeConfig;
-use crate::raft::log::LogStore;
+use crate::raft::log::{LogStore, Torn};
 use crate::raft::snapshot::Shelf;
-use crate::state::{KeyState, NodeId, Role, StateCell, Store};
+use crate::state::{KeyState, NodeId, Role, StateCell, Store, wait_until_free};
 
 fn open(dir: &Path) -> Arc<Core> {
     let (store, index) = Store::open(&dir.join("state")).unwrap();
@@ -28,12 +30,21 @@ fn open(dir: &Path) -> Arc<Core> {
     Arc::new(Core::new(store, cell, shelf))
 }
 
+/// The store below, once its former owner has let go of it.
+fn sled_of(dir: &Path) -> sled::Db {
+    let dir = dir.join("state");
+    wait_until_free(&dir).unwrap();
+    sled::open(dir).unwrap()
+}
+
 struct Builder;
 
 impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for Builder {
     async fn build(&self) -> Result<(TempDir, LogStore, StateMachine), StorageError<TypeConfig>> {
         let dir = tempfile::tempdir().unwrap();
-        let log = LogStore::open(&dir.path().join("log"), None).unwrap().store;
+        let log = LogStore::open(&dir.path().join("log"), &Torn::new(dir.path()), None)
+            .unwrap()
+            .store;
         let machine = StateMachine::new(open(dir.path()));
         Ok((dir, log, machine))
     }
@@ -110,6 +121,47 @@ async fn a_snapshot_installed_elsewhere_is_the_same_state() {
     assert_eq!(snapshot_bytes(&mut other).await, bytes);
 }
 
+/// A disk that is full for a few writes.
+struct Filling {
+    refusals: u32,
+    written: Vec<u8>,
+}
+
+impl Write for Filling {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.refusals > 0 {
+            self.refusals -= 1;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let taken = bytes.len().min(3);
+        self.written.extend(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_waits_for_room_until_the_replica_closes() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = open(dir.path());
+    let filling = |refusals| Filling {
+        refusals,
+        written: Vec::new(),
+    };
+    let mut patient = Patient::new(filling(2), &core);
+    patient.write_all(b"a record").unwrap();
+    assert_eq!(patient.into_inner().written, b"a record");
+
+    core.close();
+    let mut patient = Patient::new(filling(u32::MAX), &core);
+    let error = core.note(patient.write_all(b"a record")).unwrap_err();
+    assert!(sys::file::is_full(&error));
+    assert!(core.found_disk_full());
+}
+
 // Mutation: `Pin::keep` that does nothing makes the later keys appear in the snapshot.
 #[tokio::test]
 async fn what_is_applied_while_a_snapshot_is_built_is_not_in_it() {
@@ -159,7 +211,7 @@ async fn a_damaged_store_is_doubted() {
     let mut machine = StateMachine::new(open(dir.path()));
     apply(&mut machine, entries(10)).await;
     drop(machine);
-    let db = sled::open(dir.path().join("state")).unwrap();
+    let db = sled_of(dir.path());
     let (key, value) = db.iter().nth(3).unwrap().unwrap();
     db.insert(&key, &value[..value.len() - 1]).unwrap();
     drop(db);
@@ -172,7 +224,7 @@ async fn a_store_that_lost_a_record_is_doubted() {
     let mut machine = StateMachine::new(open(dir.path()));
     apply(&mut machine, entries(10)).await;
     drop(machine);
-    let db = sled::open(dir.path().join("state")).unwrap();
+    let db = sled_of(dir.path());
     let (key, _) = db.iter().nth(3).unwrap().unwrap();
     db.remove(&key).unwrap();
     drop(db);

@@ -4,10 +4,12 @@
 mod client;
 mod peers;
 mod server;
+mod survey;
 mod wire;
 
 pub(crate) use client::Network;
 pub(crate) use peers::{Lane, Peers, request_for};
 pub use server::PeerApi;
 pub(crate) use server::serve;
+pub(crate) use survey::last_log_of;
 pub(crate) use wire::TARGET_METADATA;

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use openraft::alias::{SnapshotMetaOf, SnapshotOf, VoteOf};
+use openraft::raft::VoteRequest;
 use serde::Serialize;
 use tokio_stream::StreamExt;
 use tonic::{Request, Response, Status, Streaming};
@@ -23,7 +24,7 @@ use crate::raft::TypeConfig;
 use crate::raft::peer::{PeerHandler, PeerIdentity};
 use crate::raft::snapshot::SnapshotFile;
 use crate::replica::Replica;
-use crate::replica::limits::PEER_MESSAGE_BYTES_MAX;
+use crate::replica::limits::{ADDRESS_BYTES_MAX, PEER_MESSAGE_BYTES_MAX};
 use crate::state::{Addresses, NodeId};
 
 /// The service of a replica.
@@ -70,11 +71,18 @@ impl PeerApi {
             };
             incoming = off_runtime(move || incoming.write_all(&bytes).map(|()| incoming)).await?;
         }
+        let described = meta.clone();
         let snapshot = off_runtime(move || {
             let file = incoming.finish()?;
             // Checked here, so that a torn transfer is the sender's to repeat and not a failure
             // of this node's storage, which would stop it.
-            file.load().map(|_| file)
+            let (found, _) = file.load()?;
+            match found == described {
+                true => Ok(file),
+                false => Err(std::io::Error::other(
+                    "it is not the one that was announced",
+                )),
+            }
         })
         .await?;
         Ok((
@@ -97,8 +105,10 @@ impl PeerService for PeerApi {
 
     async fn vote(&self, request: Request<RaftMessage>) -> Result<Response<RaftMessage>, Status> {
         self.check(&request)?;
-        let rpc = unpack(request.get_ref())?;
-        self.replica.may_vote().then_some(()).ok_or_else(behind)?;
+        let rpc: VoteRequest<TypeConfig> = unpack(request.get_ref())?;
+        if !self.replica.may_vote_for(rpc.last_log_id.as_ref()) {
+            return Err(behind());
+        }
         answer(self.replica.raft().vote(rpc).await)
     }
 
@@ -107,9 +117,14 @@ impl PeerService for PeerApi {
         request: Request<RaftMessage>,
     ) -> Result<Response<RaftMessage>, Status> {
         self.check(&request)?;
-        let rpc = unpack(request.get_ref())?;
-        self.replica.may_vote().then_some(()).ok_or_else(behind)?;
-        answer(self.replica.raft().pre_vote(rpc).await)
+        let rpc: VoteRequest<TypeConfig> = unpack(request.get_ref())?;
+        let may_vote = self.replica.may_vote_for(rpc.last_log_id.as_ref());
+        let mut answered = self.replica.raft().pre_vote(rpc).await;
+        if let Ok(response) = &mut answered {
+            // Without its vote it still tells how far its log goes.
+            response.vote_granted &= may_vote;
+        }
+        answer(answered)
     }
 
     async fn install_snapshot(
@@ -131,6 +146,9 @@ impl PeerService for PeerApi {
         request: Request<RaftMessage>,
     ) -> Result<Response<RaftMessage>, Status> {
         self.check(&request)?;
+        if !self.replica.may_vote() {
+            return Err(behind());
+        }
         let rpc = unpack(request.get_ref())?;
         answer(self.replica.raft().handle_transfer_leader(rpc).await)
     }
@@ -165,9 +183,9 @@ impl PeerService for PeerApi {
         let from = self.check(&request)?;
         let said = request.into_inner();
         let addresses = Addresses {
-            api: said.api_address,
-            peer: said.peer_address,
-            join: said.join_address,
+            api: bounded(said.api_address)?,
+            peer: bounded(said.peer_address)?,
+            join: bounded(said.join_address)?,
         };
         self.replica.announced(from, addresses).await;
         Ok(Response::new(AnnounceResponse {}))
@@ -178,8 +196,10 @@ impl PeerService for PeerApi {
         request: Request<GetNodeStatusRequest>,
     ) -> Result<Response<GetNodeStatusResponse>, Status> {
         self.check(&request)?;
-        let status = Some(self.handler.node_status());
-        Ok(Response::new(GetNodeStatusResponse { status }))
+        Ok(Response::new(GetNodeStatusResponse {
+            status: Some(self.handler.node_status()),
+            unfit_to_lead: !self.handler.is_fit_to_lead() || !self.replica.may_vote(),
+        }))
     }
 }
 
@@ -211,6 +231,14 @@ fn answer<T: Serialize>(
 
 fn io_status(error: &std::io::Error) -> Status {
     Status::unavailable(format!("the snapshot cannot be stored: {error}"))
+}
+
+/// An address goes into the membership, and with it into every snapshot.
+fn bounded(address: String) -> Result<String, Status> {
+    match address.len() <= ADDRESS_BYTES_MAX {
+        true => Ok(address),
+        false => Err(Status::invalid_argument("an address is too long")),
+    }
 }
 
 fn malformed() -> Status {

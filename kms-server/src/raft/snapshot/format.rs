@@ -37,14 +37,16 @@ impl<W: Write> SnapshotWriter<W> {
         };
         writer.put(MAGIC)?;
         writer.put(&FORMAT_VERSION.to_be_bytes())?;
-        writer.put_sized(&postcard::to_stdvec(meta).map_err(invalid)?)?;
+        let meta = postcard::to_stdvec(meta).map_err(invalid)?;
+        writer.put_sized(&meta, SNAPSHOT_META_BYTES_MAX)?;
         Ok(writer)
     }
 
     /// Adds a record; they come in the order of their ids.
     pub(crate) fn record(&mut self, id: &RecordId, record: &Record) -> io::Result<()> {
         self.records += 1;
-        self.put_sized(&postcard::to_stdvec(&(id, record)).map_err(invalid)?)
+        let record = postcard::to_stdvec(&(id, record)).map_err(invalid)?;
+        self.put_sized(&record, SNAPSHOT_RECORD_BYTES_MAX)
     }
 
     /// Ends the snapshot; the bytes are with `out`, not necessarily on disk.
@@ -57,8 +59,12 @@ impl<W: Write> SnapshotWriter<W> {
         Ok(self.out)
     }
 
-    fn put_sized(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let length = u32::try_from(bytes.len()).map_err(|_| damaged("a record is too long"))?;
+    /// Nothing that a reader would refuse: better no snapshot than one that cannot be read.
+    fn put_sized(&mut self, bytes: &[u8], max: u32) -> io::Result<()> {
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        if length > max {
+            return Err(damaged("a length beyond its limit"));
+        }
         self.put(&length.to_be_bytes())?;
         self.put(bytes)
     }
@@ -73,7 +79,8 @@ impl<W: Write> SnapshotWriter<W> {
 ///
 /// # Errors
 ///
-/// `InvalidData` when anything is not as it was written, or written by a newer version.
+/// `InvalidData` when anything is not as it was written, [`SnapshotNewer`] when a newer version
+/// wrote it.
 pub(crate) fn read_snapshot(input: impl Read) -> io::Result<(SnapshotMetaOf<TypeConfig>, Index)> {
     let mut reader = DigestReader {
         input,
@@ -82,8 +89,12 @@ pub(crate) fn read_snapshot(input: impl Read) -> io::Result<(SnapshotMetaOf<Type
     if reader.array::<4>()? != *MAGIC {
         return Err(damaged("not a snapshot"));
     }
-    if u32::from_be_bytes(reader.array()?) > FORMAT_VERSION {
-        return Err(damaged("written by a newer version"));
+    let version = u32::from_be_bytes(reader.array()?);
+    if version > FORMAT_VERSION {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            SnapshotNewer(version),
+        ));
     }
     let meta = reader.sized(SNAPSHOT_META_BYTES_MAX)?;
     let meta = meta.ok_or_else(|| damaged("no description"))?;
@@ -104,6 +115,18 @@ pub(crate) fn read_snapshot(input: impl Read) -> io::Result<(SnapshotMetaOf<Type
         return Err(damaged("the digest does not match"));
     }
     Ok((meta, index))
+}
+
+/// The format version of a snapshot that a newer program wrote.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the snapshot has format version {0}, written by a newer program")]
+pub(crate) struct SnapshotNewer(pub(crate) u32);
+
+impl SnapshotNewer {
+    /// Whether `error` says so.
+    pub(crate) fn of(error: &io::Error) -> Option<Self> {
+        error.get_ref()?.downcast_ref().copied()
+    }
 }
 
 struct DigestReader<R> {

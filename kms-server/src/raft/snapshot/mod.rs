@@ -7,5 +7,5 @@ mod shelf;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use format::{SnapshotWriter, read_snapshot};
+pub(crate) use format::{SnapshotNewer, SnapshotWriter, read_snapshot};
 pub(crate) use shelf::{Incoming, Shelf, SnapshotFile};

@@ -7,29 +7,58 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openraft::alias::{SnapshotMetaOf, SnapshotOf};
 
-use super::read_snapshot;
+use super::{SnapshotNewer, read_snapshot};
 use crate::raft::TypeConfig;
 use crate::state::Index;
 
 const SUFFIX: &str = "wsnp";
 const TEMPORARY: &str = "tmp";
 
-/// A snapshot's file. It stays readable after a newer one has replaced it.
+/// A snapshot's file. It stays readable after a newer one has replaced it; one that was never
+/// kept is removed with its last handle.
 #[derive(Clone, Debug)]
 pub(crate) struct SnapshotFile {
     path: PathBuf,
     file: Arc<File>,
+    temporary: Option<Arc<Temporary>>,
+}
+
+/// The name of a finished file until it is kept: a snapshot that Raft did not want leaves nothing.
+#[derive(Debug)]
+struct Temporary {
+    path: PathBuf,
+    stands: AtomicBool,
+}
+
+impl Temporary {
+    /// The name is another's business from now on.
+    fn release(&self) {
+        self.stands.store(false, Ordering::Release);
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if self.stands.load(Ordering::Acquire) {
+            // When it cannot be removed now, the next start does it.
+            drop(fs::remove_file(&self.path));
+        }
+    }
 }
 
 impl SnapshotFile {
     fn open(path: PathBuf) -> io::Result<Self> {
         let file = Arc::new(File::open(&path)?);
-        Ok(Self { path, file })
+        Ok(Self {
+            path,
+            file,
+            temporary: None,
+        })
     }
 
     /// Reads and checks it whole.
@@ -82,7 +111,11 @@ impl Incoming {
             out.flush()?;
             out.get_ref().sync_all()?;
         }
-        let file = SnapshotFile::open(self.path.clone())?;
+        let mut file = SnapshotFile::open(self.path.clone())?;
+        file.temporary = Some(Arc::new(Temporary {
+            path: self.path.clone(),
+            stands: AtomicBool::new(true),
+        }));
         self.kept = true;
         Ok(file)
     }
@@ -131,7 +164,7 @@ impl Shelf {
     ///
     /// `InvalidData`, with the path, when the newest snapshot is damaged.
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
-        fs::create_dir_all(dir)?;
+        sys::file::create_dirs(dir, 0o700)?;
         let mut snapshots = Vec::new();
         for entry in fs::read_dir(dir)? {
             let path = entry?.path();
@@ -194,6 +227,9 @@ impl Shelf {
         if file.path != path {
             let ours = self.own(file)?;
             fs::rename(&ours.path, &path)?;
+            if let Some(temporary) = &ours.temporary {
+                temporary.release();
+            }
             sys::file::sync_dir(&self.dir)?;
         }
         let kept = SnapshotFile::open(path)?;
@@ -220,9 +256,13 @@ impl Shelf {
 
     fn check(path: PathBuf) -> io::Result<Newest> {
         let file = SnapshotFile::open(path.clone())?;
-        let (meta, _) = file.load().map_err(|error| {
-            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-        })?;
+        let (meta, _) = file
+            .load()
+            .map_err(|error| match SnapshotNewer::of(&error) {
+                // Kept whole: it is told apart from damage.
+                Some(_) => error,
+                None => io::Error::new(error.kind(), format!("{}: {error}", path.display())),
+            })?;
         Ok(Newest { meta, file })
     }
 

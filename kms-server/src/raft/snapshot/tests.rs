@@ -6,7 +6,8 @@ use openraft::alias::SnapshotMetaOf;
 
 use super::{Shelf, SnapshotWriter, read_snapshot};
 use crate::raft::TypeConfig;
-use crate::state::{Counters, Record, RecordId};
+use crate::replica::limits::SNAPSHOT_RECORD_BYTES_MAX;
+use crate::state::{Counters, PolicyRecord, Record, RecordId};
 
 fn sample() -> Vec<u8> {
     let meta = SnapshotMetaOf::<TypeConfig>::default();
@@ -70,6 +71,34 @@ fn an_unfinished_file_is_removed() {
     incoming.write_all(b"half").unwrap();
     drop(incoming);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+// A peer may send any number of them.
+#[test]
+fn a_finished_file_that_is_not_kept_goes_with_its_last_handle() {
+    let dir = tempfile::tempdir().unwrap();
+    let shelf = Shelf::open(dir.path()).unwrap();
+    let mut incoming = shelf.begin().unwrap();
+    incoming.write_all(&sample()).unwrap();
+    let file = incoming.finish().unwrap();
+    let other = file.clone();
+    drop(file);
+    other.load().unwrap();
+    drop(other);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_no_reader_would_take_is_not_written() {
+    let meta = SnapshotMetaOf::<TypeConfig>::default();
+    let mut writer = SnapshotWriter::begin(Vec::new(), &meta).unwrap();
+    let record = Record::Policy(PolicyRecord {
+        policy_id: "p".to_owned(),
+        revision: 1,
+        sealed: vec![0; SNAPSHOT_RECORD_BYTES_MAX as usize],
+    });
+    let id = RecordId::Policy("p".to_owned());
+    assert!(writer.record(&id, &record).is_err());
 }
 
 #[test]

@@ -272,6 +272,10 @@ impl PeerHandler for Handler {
     fn node_status(&self) -> NodeStatus {
         NodeStatus::default()
     }
+
+    fn is_fit_to_lead(&self) -> bool {
+        true
+    }
 }
 
 /// Says who it is in the first eight bytes; the real connector proves it.
