@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 pub use announce_gateway::AnnounceGateway;
 pub(crate) use apply::{Effect, apply};
+pub(crate) use consume_join_token::Holder;
 pub use consume_join_token::{ConsumeJoinToken, NodeJoin};
 pub use create_join_token::CreateJoinToken;
 pub use create_key::CreateKey;

@@ -99,13 +99,14 @@ fn token(secret: u8, role: Role, id: &str, expires_ms: u64) -> Command {
     })
 }
 
-fn consume(secret: u8, key: u8, node: bool) -> Command {
-    let node = node.then(|| NodeJoin {
+fn consume(secret: u8, key: u8, role: Role) -> Command {
+    let node = (role == Role::Node).then(|| NodeJoin {
         addresses: Addresses::default(),
         public_key: vec![key],
     });
     Command::ConsumeJoinToken(ConsumeJoinToken {
         secret_sha256: [secret; 32],
+        role,
         spki_sha256: [key; 32],
         not_after_ms: u64::MAX,
         node,
@@ -280,20 +281,22 @@ fn a_token_becomes_one_identity() {
         Refusal::NameInvalid,
     );
 
-    state.refuse(consume(9, 1, false), Refusal::TokenInvalid);
-    state.refuse(consume(1, 1, true), Refusal::TokenInvalid);
+    state.refuse(consume(9, 1, Role::Gateway), Refusal::TokenInvalid);
+    for claimed in [Role::Node, Role::App, Role::Operator, Role::Device] {
+        state.refuse(consume(1, 1, claimed), Refusal::TokenInvalid);
+    }
     let joined = Ok(Outcome::Joined {
         role: Role::Gateway,
         id: "edge".to_owned(),
         node_id: None,
     });
-    assert_eq!(state.run(consume(1, 1, false)), joined);
+    assert_eq!(state.run(consume(1, 1, Role::Gateway)), joined);
     assert_eq!(
-        state.run(consume(1, 1, false)),
+        state.run(consume(1, 1, Role::Gateway)),
         joined,
         "the same joiner may repeat"
     );
-    state.refuse(consume(1, 2, false), Refusal::TokenInvalid);
+    state.refuse(consume(1, 2, Role::Gateway), Refusal::TokenInvalid);
     assert!(
         state
             .index
@@ -303,7 +306,7 @@ fn a_token_becomes_one_identity() {
     );
 
     state.now_ms = START + 10;
-    state.refuse(consume(1, 1, false), Refusal::TokenInvalid);
+    state.refuse(consume(1, 1, Role::Gateway), Refusal::TokenInvalid);
 }
 
 #[test]
@@ -312,9 +315,9 @@ fn node_ids_are_never_given_twice() {
     let mut given = Vec::new();
     for number in 1..=3 {
         state.run(token(number, Role::Node, "", u64::MAX)).unwrap();
-        state.refuse(consume(number, number, false), Refusal::TokenInvalid);
+        state.refuse(consume(number, number, Role::App), Refusal::TokenInvalid);
         for _repeated in 0..2 {
-            let joined = state.run(consume(number, number, true)).unwrap();
+            let joined = state.run(consume(number, number, Role::Node)).unwrap();
             let Outcome::Joined { node_id, .. } = joined else {
                 panic!("{joined:?}");
             };
@@ -330,10 +333,10 @@ fn node_ids_are_never_given_twice() {
 fn joining_again_takes_the_former_key_away() {
     let mut state = State::begun();
     state.run(token(1, Role::App, "app", u64::MAX)).unwrap();
-    state.run(consume(1, 1, false)).unwrap();
+    state.run(consume(1, 1, Role::App)).unwrap();
     let epoch = state.index.counters().identity_epoch;
     state.run(token(2, Role::App, "app", u64::MAX)).unwrap();
-    state.run(consume(2, 2, false)).unwrap();
+    state.run(consume(2, 2, Role::App)).unwrap();
     let app = state.index.identity(Role::App, "app").unwrap();
     assert!(app.honours(&[2; 32]) && !app.honours(&[1; 32]));
     assert_eq!(state.index.counters().identity_epoch, epoch + 1);
@@ -381,7 +384,7 @@ fn a_gateway_that_joined_is_where_it_says() {
     state
         .run(token(1, Role::Gateway, "core", u64::MAX))
         .unwrap();
-    state.run(consume(1, 1, false)).unwrap();
+    state.run(consume(1, 1, Role::Gateway)).unwrap();
     state.run(announce("core")).unwrap();
     assert_eq!(state.index.gateway("core").unwrap().pid, 7);
     assert_eq!(state.index.gateways().count(), 1);

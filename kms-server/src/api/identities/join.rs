@@ -15,7 +15,7 @@ use crate::api::failure::Failure;
 use crate::api::forward::{self, Answer, Handed};
 use crate::audit::AuditRecord;
 use crate::ca::{Authority, CertificateRequest};
-use crate::command::{Command, ConsumeJoinToken, NodeJoin, Outcome, Proposal};
+use crate::command::{Command, ConsumeJoinToken, Holder, NodeJoin, Outcome, Proposal};
 use crate::config::HostPort;
 use crate::node::context::Node;
 use crate::state::{Addresses, NodeId};
@@ -95,9 +95,23 @@ async fn admit(
         return Err(Failure::new(Reason::TokenInvalid, message));
     }
     let request = CertificateRequest::verify(&joiner.csr_der)?;
+    let secret_sha256 = create_token::secret_hash(&token.secret);
+    let spki_sha256 = request.spki_sha256();
+    let holder = Holder {
+        secret_sha256: &secret_sha256,
+        role: role.into(),
+        spki_sha256: &spki_sha256,
+    };
+    // A guess costs a look at the state and no entry of the log.
+    node.replica.read_barrier().await?;
+    node.replica.read(|index| {
+        let now_ms = now_ms.max(index.counters().time_ms);
+        holder.usable_token(index, now_ms).map(drop)
+    })?;
     let command = ConsumeJoinToken {
-        secret_sha256: create_token::secret_hash(&token.secret),
-        spki_sha256: request.spki_sha256(),
+        secret_sha256,
+        role: role.into(),
+        spki_sha256,
         not_after_ms: Authority::not_after_ms(role, now_ms),
         node: (role == Role::Node)
             .then(|| node_join(joiner, &request))
@@ -105,11 +119,12 @@ async fn admit(
     };
     let proposal = Proposal::internal(now_ms, Command::ConsumeJoinToken(command));
     let applied = node.replica.propose(proposal).await?;
-    let Outcome::Joined { id, node_id, .. } = applied.outcome else {
+    let Outcome::Joined { role, id, node_id } = applied.outcome else {
         return Err(Failure::internal("a join answered as another verb"));
     };
+    // What the state says is certified, never what the joiner or its token's text say.
     let domain = node.identity.load().id().trust_domain().to_owned();
-    let id = SpiffeId::new(&domain, role, &id)
+    let id = SpiffeId::new(&domain, role.into(), &id)
         .map_err(|_| Failure::internal("a token held an id that is none"))?;
     record.resource = id.to_string();
     let opened = authority::open(node)?;
