@@ -68,6 +68,8 @@ pub(crate) const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 /// How long another voter may take to become leader when the leader stops.
 pub(crate) const HANDOVER_DEADLINE: Duration = Duration::from_secs(2);
 
+/// Writes carried out at once, with those whose callers have given up.
+pub(crate) const WRITES_IN_FLIGHT_MAX: u32 = 1_024;
 /// A write that lost against a concurrent one is sealed and proposed anew so often.
 pub(crate) const CONFLICT_RETRIES_MAX: usize = 8;
 

@@ -8,6 +8,7 @@
 //! Each gate hands out a proof; what follows demands it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kms_client::reason::Reason;
@@ -26,21 +27,21 @@ use crate::replica::ReadBarrier;
 use crate::tls::connection::Remote;
 
 /// A request, without its message.
-pub(crate) struct Call<'a> {
+pub(crate) struct Call {
     /// The node that serves it.
-    pub(crate) node: &'a Node,
+    pub(crate) node: Arc<Node>,
     /// Who asks.
     pub(crate) caller: Caller,
     /// Where from; none when another node handed it over.
     peer: Option<SocketAddr>,
 }
 
-impl<'a> Call<'a> {
+impl Call {
     /// Takes up a request that passed the stack.
     ///
     /// # Errors
     /// Without the identity layer's word nobody is served.
-    pub(crate) fn begin<T>(node: &'a Node, request: &Request<T>) -> Result<Self, Failure> {
+    pub(crate) fn begin<T>(node: &Arc<Node>, request: &Request<T>) -> Result<Self, Failure> {
         let Some(caller) = request.extensions().get::<Caller>().cloned() else {
             return Err(Failure::internal("a request came without a caller"));
         };
@@ -48,13 +49,14 @@ impl<'a> Call<'a> {
             .extensions()
             .get::<Remote>()
             .map(|remote| remote.address);
+        let node = Arc::clone(node);
         Ok(Self { node, caller, peer })
     }
 
     /// Takes up a request that another member vouches for.
-    pub(crate) fn on_behalf(node: &'a Node, caller: Caller) -> Self {
+    pub(crate) fn on_behalf(node: &Arc<Node>, caller: Caller) -> Self {
         Self {
-            node,
+            node: Arc::clone(node),
             caller,
             peer: None,
         }
@@ -92,8 +94,8 @@ impl<'a> Call<'a> {
         resource: Resource<'_>,
         facts: Facts<'_>,
     ) -> Result<Authorized, Failure> {
-        policies::refresh(self.node)?;
-        let principal = principal(self.node, &self.caller);
+        policies::refresh(&self.node)?;
+        let principal = principal(&self.node, &self.caller);
         let request = crate::policy::Request {
             principal: &principal,
             action,
@@ -103,15 +105,13 @@ impl<'a> Call<'a> {
         Ok(self.node.policies.authorize(&request)?)
     }
 
-    /// The epochs that a write decided now is bound to.
+    /// What must still hold when a write that was decided for this caller is applied.
     pub(crate) fn guard(&self, authorized: &Authorized) -> Guard {
-        let identity_epoch = self
-            .node
-            .replica
-            .read(|index| index.counters().identity_epoch);
         Guard {
             policy_epoch: authorized.policy_epoch(),
-            identity_epoch,
+            role: self.caller.role,
+            id: self.caller.id.id().to_owned(),
+            spki_sha256: self.caller.spki_sha256,
         }
     }
 
@@ -133,7 +133,7 @@ impl<'a> Call<'a> {
         record: AuditRecord,
         made: Result<T, Failure>,
     ) -> Result<(T, Durable), Failure> {
-        settle(self.node, record, made).await
+        settle(&self.node, record, made).await
     }
 
     /// Looks at the caller's status in the state as it is now.
@@ -141,21 +141,28 @@ impl<'a> Call<'a> {
     /// # Errors
     /// When it is honoured no longer.
     pub(crate) fn check_caller(&self) -> Result<(), Failure> {
-        let caller = &self.caller;
-        let honoured = self.node.replica.read(|index| {
-            let known = index.identity(caller.role, caller.id.id());
-            known.map(|identity| identity.honours(&caller.spki_sha256))
-        });
-        match honoured {
-            Some(true) => Ok(()),
-            Some(false) => {
-                let message = "this identity was revoked or has a new key; join again";
-                Err(Failure::new(Reason::Denied, message))
-            }
-            None => {
-                let message = "the cluster does not know this identity; join with a token";
-                Err(Failure::new(Reason::Unauthenticated, message))
-            }
+        check_caller(&self.node, &self.caller)
+    }
+}
+
+/// Looks at a caller's status in the state as it is now.
+///
+/// # Errors
+/// When it is honoured no longer.
+pub(crate) fn check_caller(node: &Node, caller: &Caller) -> Result<(), Failure> {
+    let honoured = node.replica.read(|index| {
+        let known = index.identity(caller.role, caller.id.id());
+        known.map(|identity| identity.honours(&caller.spki_sha256))
+    });
+    match honoured {
+        Some(true) => Ok(()),
+        Some(false) => {
+            let message = "this identity was revoked or has a new key; join again";
+            Err(Failure::new(Reason::Denied, message))
+        }
+        None => {
+            let message = "the cluster does not know this identity; join with a token";
+            Err(Failure::new(Reason::Unauthenticated, message))
         }
     }
 }

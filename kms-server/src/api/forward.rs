@@ -3,6 +3,8 @@
 //! Only members hand over, over the peer listener; they vouch for the caller, whose status the
 //! leader looks at again.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use kms_client::reason::Reason;
 use serde::{Deserialize, Serialize};
@@ -77,7 +79,7 @@ impl HandedCaller {
 ///
 /// # Errors
 /// NO_LEADER, or what the leader refused.
-pub(crate) async fn to_leader(node: &Node, handed: Handed) -> Result<(Answer, u64), Failure> {
+pub(crate) async fn to_leader(node: &Arc<Node>, handed: Handed) -> Result<(Answer, u64), Failure> {
     if node.leads() {
         return carry_out(node, handed).await;
     }
@@ -101,7 +103,7 @@ pub(crate) async fn to_leader(node: &Node, handed: Handed) -> Result<(Answer, u6
 ///
 /// # Errors
 /// What the verb refused.
-pub(crate) async fn take(node: &Node, intent: &[u8]) -> Result<(Bytes, u64), Failure> {
+pub(crate) async fn take(node: &Arc<Node>, intent: &[u8]) -> Result<(Bytes, u64), Failure> {
     let handed = postcard::from_bytes(intent)
         .map_err(|_| Failure::invalid("the handed write is not understood"))?;
     let (answer, index) = carry_out(node, handed).await?;
@@ -110,7 +112,15 @@ pub(crate) async fn take(node: &Node, intent: &[u8]) -> Result<(Bytes, u64), Fai
     Ok((outcome.into(), index))
 }
 
-async fn carry_out(node: &Node, handed: Handed) -> Result<(Answer, u64), Failure> {
+/// In a task of its own, so that neither the caller's deadline nor the peer's parts a write from
+/// its audit record.
+async fn carry_out(node: &Arc<Node>, handed: Handed) -> Result<(Answer, u64), Failure> {
+    let own = Arc::clone(node);
+    let write = async move { answer(&own, handed).await };
+    node.writes.carry("handed-write", write).await
+}
+
+async fn answer(node: &Arc<Node>, handed: Handed) -> Result<(Answer, u64), Failure> {
     match handed {
         Handed::IssueCertificate(caller, wanted) => {
             let call = Call::on_behalf(node, caller.take_up()?);

@@ -23,7 +23,7 @@ impl Intent {
     /// # Errors
     /// When the key is neither absent nor 16 bytes.
     pub(crate) fn new<M: Message>(
-        call: &Call<'_>,
+        call: &Call,
         verb: &str,
         request: &M,
         write: Option<&WriteOptions>,
@@ -56,7 +56,7 @@ impl Intent {
 
     /// The kept answer, if this is a repetition. Looked up before the request is compared with
     /// the state, which the first attempt has changed.
-    fn first_answer(&self, call: &Call<'_>) -> Option<Result<Applied, Failure>> {
+    fn first_answer(&self, call: &Call) -> Option<Result<Applied, Failure>> {
         let asked = self.idempotency.as_ref()?;
         call.node.replica.read(|index| {
             let kept = index.idempotency(&asked.id)?;
@@ -86,7 +86,7 @@ pub(crate) enum OnConflict {
 /// # Errors
 /// What `decide` or apply refused, or that no quorum acknowledged.
 pub(crate) async fn propose(
-    call: &Call<'_>,
+    call: &Call,
     intent: &Intent,
     on_conflict: OnConflict,
     mut decide: impl FnMut(&ReadBarrier) -> Result<(Authorized, Command), Failure>,

@@ -406,29 +406,63 @@ fn a_policy_is_replaced_only_by_who_saw_it() {
     );
 }
 
-#[test]
-fn a_decision_under_former_permissions_is_refused() {
-    let mut state = State::begun();
-    let counters = state.index.counters();
+/// A write decided now for the application of this key.
+fn decided(state: &State, name: &str, number: u64, key: u8) -> Proposal {
     let guard = Guard {
-        policy_epoch: counters.policy_epoch,
-        identity_epoch: counters.identity_epoch,
+        policy_epoch: state.index.counters().policy_epoch,
+        role: Role::App,
+        id: "app".to_owned(),
+        spki_sha256: [key; 32],
     };
-    state.run(policy("p", 0)).unwrap();
-    let proposal = Proposal {
+    Proposal {
         guard: Some(guard),
-        ..Proposal::internal(START, create_key("k", 1))
-    };
-    assert_eq!(state.propose(proposal.clone()).0, Err(Refusal::StaleGuard));
-    let moved = Guard {
-        policy_epoch: 1,
-        ..guard
-    };
-    let proposal = Proposal {
-        guard: Some(moved),
-        ..proposal
-    };
-    assert!(state.propose(proposal).0.is_ok());
+        ..Proposal::internal(START, create_key(name, number))
+    }
+}
+
+#[test]
+fn a_decision_under_former_policies_is_refused() {
+    let mut state = State::begun();
+    state.run(token(1, Role::App, "app", u64::MAX)).unwrap();
+    state.run(consume(1, 1, Role::App)).unwrap();
+    let former = decided(&state, "k", 1, 1);
+    state.run(policy("p", 0)).unwrap();
+    assert_eq!(state.propose(former).0, Err(Refusal::StaleGuard));
+    let anew = decided(&state, "k", 1, 1);
+    assert!(state.propose(anew).0.is_ok());
+}
+
+#[test]
+fn a_decision_for_who_was_changed_meanwhile_is_refused_and_nobody_elses_is() {
+    let mut state = State::begun();
+    for (secret, id) in [(1, "app"), (2, "other")] {
+        state.run(token(secret, Role::App, id, u64::MAX)).unwrap();
+        state.run(consume(secret, secret, Role::App)).unwrap();
+    }
+    // Another identity loses one key after the other.
+    for key in 10..30 {
+        let waiting = decided(&state, &format!("k-{key}"), u64::from(key), 1);
+        state
+            .run(certificate(Role::App, "other", key, u64::MAX))
+            .unwrap();
+        assert!(state.propose(waiting).0.is_ok());
+    }
+    // A renewal takes nothing away; a join with another key does.
+    let waiting = decided(&state, "renewed", 1, 1);
+    state
+        .run(certificate(Role::App, "app", 9, u64::MAX))
+        .unwrap();
+    assert!(state.propose(waiting).0.is_ok());
+    let waiting = decided(&state, "stolen", 2, 1);
+    state.run(token(3, Role::App, "app", u64::MAX)).unwrap();
+    state.run(consume(3, 3, Role::App)).unwrap();
+    assert_eq!(state.propose(waiting).0, Err(Refusal::StaleGuard));
+    let unknown = decided(&State::begun(), "nobody", 3, 1);
+    assert_eq!(
+        State::begun().propose(unknown).0,
+        Err(Refusal::StaleGuard),
+        "an identity that is not there decides nothing"
+    );
 }
 
 #[test]

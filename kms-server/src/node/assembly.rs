@@ -8,6 +8,7 @@ use kms_client::identity::{Identity, IdentityDir};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::carry::Writes;
 use crate::audit::{Audit, AuditConfig};
 use crate::config::Config;
 use crate::limits::WATCHES_MAX;
@@ -78,6 +79,7 @@ pub(super) async fn assemble(
         policies: policy::Engine::built_in().map_err(NodeError::Policy)?,
         audit,
         peers: Peers::new(connector),
+        writes: Writes::new(),
         watches: Arc::new(Semaphore::new(WATCHES_MAX)),
         draining: CancellationToken::new(),
     });

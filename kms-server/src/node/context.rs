@@ -10,6 +10,7 @@ use kms_client::identity::Identity;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::carry::Writes;
 use crate::audit::Audit;
 use crate::node::peers::Peers;
 use crate::policy;
@@ -38,6 +39,8 @@ pub(crate) struct Node {
     pub(crate) audit: Audit,
     /// The way to other nodes.
     pub(crate) peers: Peers,
+    /// The writes under way.
+    pub(crate) writes: Writes,
     /// Places for watch streams.
     pub(crate) watches: Arc<Semaphore>,
     /// Cancelled when the node drains: streams that would never end, end then.

@@ -92,6 +92,7 @@ impl Serving {
     pub(super) async fn drain(mut self, node: &Node) {
         self.ops.set_ready(false);
         within(DRAIN_DEADLINE, "clients", all(&mut self.outer)).await;
+        within(DRAIN_DEADLINE, "writes", node.writes.finished()).await;
         within(HANDOVER_DEADLINE, "leadership", node.replica.hand_over()).await;
         within(DRAIN_DEADLINE, "raft", node.replica.shutdown()).await;
         self.stop_inner.cancel();

@@ -22,7 +22,7 @@ pub(crate) struct Announcement {
 
 /// Serves AnnounceGateway.
 pub(crate) async fn announce(
-    call: &Call<'_>,
+    call: &Call,
     request: AnnounceGatewayRequest,
 ) -> Result<AnnounceGatewayResponse, Failure> {
     let role = match request.role.as_str() {
@@ -36,7 +36,7 @@ pub(crate) async fn announce(
         pid: request.pid,
     };
     let handed = Handed::AnnounceGateway(HandedCaller::of(&call.caller), announcement);
-    let (_, index) = forward::to_leader(call.node, handed).await?;
+    let (_, index) = forward::to_leader(&call.node, handed).await?;
     Ok(AnnounceGatewayResponse {
         applied: convert::applied(index),
     })
@@ -46,10 +46,7 @@ pub(crate) async fn announce(
 ///
 /// # Errors
 /// DENIED for callers that are no gateways.
-pub(crate) async fn on_leader(
-    call: &Call<'_>,
-    announcement: &Announcement,
-) -> Result<u64, Failure> {
+pub(crate) async fn on_leader(call: &Call, announcement: &Announcement) -> Result<u64, Failure> {
     let action = Action::AnnounceGateway;
     let record = call.record(action.name(), call.caller.id.id());
     let made = propose(call, &Intent::repeatable(), OnConflict::Retry, |_barrier| {

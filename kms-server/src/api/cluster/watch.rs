@@ -29,7 +29,7 @@ use crate::replica::{Change, Event};
 pub(crate) type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchEvent, Status>> + Send>>;
 
 /// Serves Watch.
-pub(crate) async fn watch(node: &Arc<Node>, call: &Call<'_>) -> Result<WatchStream, Failure> {
+pub(crate) async fn watch(node: &Arc<Node>, call: &Call) -> Result<WatchStream, Failure> {
     let mut record = call.record(Action::Watch.name(), "cluster");
     let permitted = call.authorize(Action::Watch, Resource::Cluster, Facts::None);
     if let Ok(authorized) = &permitted {

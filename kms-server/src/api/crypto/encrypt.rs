@@ -13,7 +13,7 @@ use crate::policy::Action;
 
 /// Serves Encrypt.
 pub(crate) async fn encrypt(
-    call: &Call<'_>,
+    call: &Call,
     request: EncryptRequest,
 ) -> Result<EncryptResponse, Failure> {
     let context = convert::context(request.context)?;
@@ -37,7 +37,7 @@ pub(crate) async fn encrypt(
 }
 
 async fn seal(
-    call: &Call<'_>,
+    call: &Call,
     key: Option<&KeyRef>,
     plaintext: &[u8],
     context: &EncryptionContext,

@@ -57,7 +57,7 @@ impl Order {
 
 /// Serves GenerateDataKey.
 pub(crate) async fn generate_data_key(
-    call: &Call<'_>,
+    call: &Call,
     request: GenerateDataKeyRequest,
 ) -> Result<GenerateDataKeyResponse, Failure> {
     let order = Order::new(&request.kind, request.count, request.context)?;
@@ -80,7 +80,7 @@ pub(crate) async fn generate_data_key(
 }
 
 async fn make(
-    call: &Call<'_>,
+    call: &Call,
     key: Option<&KeyRef>,
     order: &Order,
     record: &mut AuditRecord,

@@ -17,7 +17,7 @@ use crate::vault::WrappedDataKey;
 
 /// Serves GenerateDataKeyWithoutPlaintext.
 pub(crate) async fn generate_wrapped(
-    call: &Call<'_>,
+    call: &Call,
     request: GenerateDataKeyWithoutPlaintextRequest,
 ) -> Result<GenerateDataKeyWithoutPlaintextResponse, Failure> {
     let order = Order::new(&request.kind, request.count, request.context)?;
@@ -36,7 +36,7 @@ pub(crate) async fn generate_wrapped(
 }
 
 async fn make(
-    call: &Call<'_>,
+    call: &Call,
     key: Option<&KeyRef>,
     order: &Order,
     record: &mut AuditRecord,

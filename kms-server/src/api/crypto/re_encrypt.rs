@@ -15,7 +15,7 @@ use crate::vault::{Destination, Source};
 /// Serves ReEncrypt. The record names the destination; the source is in the blob that the caller
 /// already has.
 pub(crate) async fn re_encrypt(
-    call: &Call<'_>,
+    call: &Call,
     request: ReEncryptRequest,
 ) -> Result<ReEncryptResponse, Failure> {
     let contexts = (
@@ -36,7 +36,7 @@ pub(crate) async fn re_encrypt(
 }
 
 async fn move_blob(
-    call: &Call<'_>,
+    call: &Call,
     blob: &[u8],
     destination: Option<KeyRef>,
     (source_context, context): &(EncryptionContext, EncryptionContext),

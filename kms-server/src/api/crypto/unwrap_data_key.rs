@@ -14,7 +14,7 @@ use crate::vault::{UnwrappedDataKey, Withheld};
 
 /// Serves UnwrapDataKey.
 pub(crate) async fn unwrap_data_key(
-    call: &Call<'_>,
+    call: &Call,
     request: UnwrapDataKeyRequest,
 ) -> Result<UnwrapDataKeyResponse, Failure> {
     let context = convert::context(request.context)?;
@@ -34,7 +34,7 @@ pub(crate) async fn unwrap_data_key(
 }
 
 async fn open(
-    call: &Call<'_>,
+    call: &Call,
     wrapped: &[u8],
     context: &EncryptionContext,
     record: &mut AuditRecord,

@@ -24,7 +24,7 @@ pub(super) struct Permitted {
 /// # Errors
 /// DENIED comes before KEY_NOT_FOUND: who may not use a name does not learn whether it exists.
 pub(super) fn by_ref(
-    call: &Call<'_>,
+    call: &Call,
     barrier: &ReadBarrier,
     action: Action,
     reference: Option<&KeyRef>,
@@ -50,7 +50,7 @@ pub(super) fn by_ref(
 /// # Errors
 /// OPEN_FAILED when there are none: a blob that names nothing is a blob that does not open.
 pub(super) fn by_blob(
-    call: &Call<'_>,
+    call: &Call,
     barrier: &ReadBarrier,
     action: Action,
     blob: &[u8],
@@ -66,7 +66,7 @@ pub(super) fn by_blob(
 }
 
 fn permit(
-    call: &Call<'_>,
+    call: &Call,
     action: Action,
     key: FoundKey,
     facts: Facts<'_>,
@@ -88,7 +88,7 @@ impl Permitted {
     ///
     /// # Errors
     /// When any of them was changed since the decision.
-    pub(super) fn recheck(&self, call: &Call<'_>) -> Result<(), Failure> {
+    pub(super) fn recheck(&self, call: &Call) -> Result<(), Failure> {
         call.check_caller()?;
         call.node.replica.read(|index| {
             if index.counters().policy_epoch != self.authorized.policy_epoch() {
@@ -101,7 +101,7 @@ impl Permitted {
 }
 
 /// Begins the record of a use under `context`.
-pub(super) fn record(call: &Call<'_>, action: Action, context: &EncryptionContext) -> AuditRecord {
+pub(super) fn record(call: &Call, action: Action, context: &EncryptionContext) -> AuditRecord {
     let mut record = call.record(action.name(), "");
     record.context = Some(ContextDigest::of(context));
     record

@@ -14,7 +14,7 @@ use crate::policy::{Action, Authorized, DeviceRef, Facts, Resource};
 
 /// Serves EnrollDevice.
 pub(crate) async fn enroll(
-    call: &Call<'_>,
+    call: &Call,
     request: EnrollDeviceRequest,
 ) -> Result<EnrollDeviceResponse, Failure> {
     let action = Action::EnrollDevice;
@@ -39,7 +39,7 @@ pub(crate) async fn enroll(
 }
 
 fn decide(
-    call: &Call<'_>,
+    call: &Call,
     request: &EnrollDeviceRequest,
     key_id: KeyId,
 ) -> Result<(Authorized, Command), Failure> {

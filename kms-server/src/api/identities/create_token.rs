@@ -20,7 +20,7 @@ use crate::policy::{Action, Facts, Resource};
 /// A repetition makes another token: the first one's secret is known to nobody any more, and it
 /// ends by itself.
 pub(crate) async fn create(
-    call: &Call<'_>,
+    call: &Call,
     request: CreateJoinTokenRequest,
 ) -> Result<CreateJoinTokenResponse, Failure> {
     let action = Action::CreateJoinToken;
@@ -58,7 +58,7 @@ pub(crate) async fn create(
     })
 }
 
-fn check_id(call: &Call<'_>, role: Role, id: &str) -> Result<(), Failure> {
+fn check_id(call: &Call, role: Role, id: &str) -> Result<(), Failure> {
     if role == Role::Node {
         return if id.is_empty() {
             Ok(())
@@ -75,7 +75,7 @@ fn check_id(call: &Call<'_>, role: Role, id: &str) -> Result<(), Failure> {
 }
 
 fn new_token(
-    call: &Call<'_>,
+    call: &Call,
     role: Role,
     request: &CreateJoinTokenRequest,
 ) -> Result<JoinToken, Failure> {

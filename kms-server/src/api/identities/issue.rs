@@ -41,7 +41,7 @@ pub(crate) struct Certificate {
 
 /// Serves IssueCertificate.
 pub(crate) async fn issue(
-    call: &Call<'_>,
+    call: &Call,
     request: IssueCertificateRequest,
 ) -> Result<IssueCertificateResponse, Failure> {
     let wanted = Wanted {
@@ -61,9 +61,9 @@ pub(crate) async fn issue(
 ///
 /// # Errors
 /// What the leader refused, or that there is none.
-pub(crate) async fn renew(call: &Call<'_>, wanted: Wanted) -> Result<(Certificate, u64), Failure> {
+pub(crate) async fn renew(call: &Call, wanted: Wanted) -> Result<(Certificate, u64), Failure> {
     let handed = Handed::IssueCertificate(forward::HandedCaller::of(&call.caller), wanted);
-    match forward::to_leader(call.node, handed).await? {
+    match forward::to_leader(&call.node, handed).await? {
         (Answer::Certificate(certificate), index) => Ok((certificate, index)),
         (Answer::Announced | Answer::Joined(_), _) => {
             Err(Failure::internal("the leader answered another verb"))
@@ -75,10 +75,7 @@ pub(crate) async fn renew(call: &Call<'_>, wanted: Wanted) -> Result<(Certificat
 ///
 /// # Errors
 /// DENIED, CERTIFICATE_EXPIRED, DEVICE_NOT_FOUND, INVALID_ARGUMENT for the request.
-pub(crate) async fn on_leader(
-    call: &Call<'_>,
-    wanted: &Wanted,
-) -> Result<(Certificate, u64), Failure> {
+pub(crate) async fn on_leader(call: &Call, wanted: &Wanted) -> Result<(Certificate, u64), Failure> {
     let subject = Subject::of(call, wanted)?;
     let record = call.record(subject.action.name(), &subject.id.to_string());
     let mut issued = None;
@@ -116,7 +113,7 @@ struct Subject {
 }
 
 impl Subject {
-    fn of(call: &Call<'_>, wanted: &Wanted) -> Result<Self, Failure> {
+    fn of(call: &Call, wanted: &Wanted) -> Result<Self, Failure> {
         let request = CertificateRequest::verify(&wanted.csr_der)?;
         let own = wanted.device_id.is_empty();
         if call.caller.expired && !(own && request.spki_sha256() == call.caller.spki_sha256) {
@@ -141,16 +138,16 @@ impl Subject {
         })
     }
 
-    fn decide(&self, call: &Call<'_>) -> Result<(Authorized, Made), Failure> {
+    fn decide(&self, call: &Call) -> Result<(Authorized, Made), Failure> {
         let authorized = self.authorize(call)?;
-        let opened = authority::open(call.node)?;
+        let opened = authority::open(&call.node)?;
         let issued = opened
             .authority
             .issue(&self.request, &self.id, sys::clock::wall_ms())?;
         Ok((authorized, (issued, opened.certificates_der)))
     }
 
-    fn authorize(&self, call: &Call<'_>) -> Result<Authorized, Failure> {
+    fn authorize(&self, call: &Call) -> Result<Authorized, Failure> {
         if self.action == Action::RenewCertificate {
             return call.authorize(self.action, Resource::Cluster, Facts::None);
         }

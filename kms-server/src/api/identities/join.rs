@@ -1,6 +1,8 @@
 //! Join: exchanges a join token for an identity. The only verb for strangers; the token is the
 //! proof, and the command that consumes it binds it to the joiner's key.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use envelope::token::JoinToken;
 use kms_client::identity::{Role, SpiffeId};
@@ -37,7 +39,7 @@ pub(crate) struct Became {
 }
 
 /// Serves Join.
-pub(crate) async fn join(node: &Node, request: JoinRequest) -> Result<JoinResponse, Failure> {
+pub(crate) async fn join(node: &Arc<Node>, request: JoinRequest) -> Result<JoinResponse, Failure> {
     let joiner = Joiner {
         token: request.token,
         csr_der: request.csr_der.to_vec(),

@@ -13,7 +13,7 @@ use crate::policy::{Action, Facts, Resource};
 
 /// Serves CreateKey.
 pub(crate) async fn create(
-    call: &Call<'_>,
+    call: &Call,
     request: CreateKeyRequest,
 ) -> Result<CreateKeyResponse, Failure> {
     let action = Action::CreateKey;

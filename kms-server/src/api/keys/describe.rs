@@ -11,7 +11,7 @@ use crate::policy::{Action, Facts};
 
 /// Serves DescribeKey.
 pub(crate) async fn describe(
-    call: &Call<'_>,
+    call: &Call,
     request: DescribeKeyRequest,
 ) -> Result<DescribeKeyResponse, Failure> {
     call.wait_for(request.read.as_ref().map_or(0, |read| read.min_index))
@@ -23,7 +23,7 @@ pub(crate) async fn describe(
 }
 
 fn find(
-    call: &Call<'_>,
+    call: &Call,
     request: &DescribeKeyRequest,
     record: &mut AuditRecord,
 ) -> Result<DescribeKeyResponse, Failure> {

@@ -16,7 +16,7 @@ use crate::replica::ReadBarrier;
 
 /// Serves RotateKey.
 pub(crate) async fn rotate(
-    call: &Call<'_>,
+    call: &Call,
     request: RotateKeyRequest,
 ) -> Result<RotateKeyResponse, Failure> {
     let action = Action::RotateKey;
@@ -39,7 +39,7 @@ pub(crate) async fn rotate(
 }
 
 fn decide(
-    call: &Call<'_>,
+    call: &Call,
     request: &RotateKeyRequest,
     barrier: &ReadBarrier,
 ) -> Result<(Authorized, Command), Failure> {

@@ -20,7 +20,7 @@ use crate::state::KeyState;
 
 /// Serves EnableKey.
 pub(crate) async fn enable(
-    call: &Call<'_>,
+    call: &Call,
     request: EnableKeyRequest,
 ) -> Result<EnableKeyResponse, Failure> {
     let (key, write) = (request.key.as_ref(), request.write.as_ref());
@@ -38,7 +38,7 @@ pub(crate) async fn enable(
 
 /// Serves DisableKey.
 pub(crate) async fn disable(
-    call: &Call<'_>,
+    call: &Call,
     request: DisableKeyRequest,
 ) -> Result<DisableKeyResponse, Failure> {
     let (key, write) = (request.key.as_ref(), request.write.as_ref());
@@ -64,7 +64,7 @@ struct Change<'a> {
 impl Change<'_> {
     async fn carry_out<M: Message>(
         &self,
-        call: &Call<'_>,
+        call: &Call,
         request: &M,
         write: Option<&WriteOptions>,
     ) -> Result<(proto::Key, u64), Failure> {
@@ -78,11 +78,7 @@ impl Change<'_> {
         Ok((current(call, key_of(&made.outcome)?)?, made.index))
     }
 
-    fn decide(
-        &self,
-        call: &Call<'_>,
-        barrier: &ReadBarrier,
-    ) -> Result<(Authorized, Command), Failure> {
+    fn decide(&self, call: &Call, barrier: &ReadBarrier) -> Result<(Authorized, Command), Failure> {
         let found = call
             .node
             .replica
@@ -97,7 +93,7 @@ impl Change<'_> {
 }
 
 /// How the audit record names the key of a request, as far as this node knows it.
-pub(super) fn names(call: &Call<'_>, key: Option<&KeyRef>) -> (String, Option<KeyId>) {
+pub(super) fn names(call: &Call, key: Option<&KeyRef>) -> (String, Option<KeyId>) {
     call.node.replica.read(|index| match lookup(index, key) {
         Ok(found) => (found.name.clone(), Some(found.key_id)),
         Err(_) => (String::new(), None),
