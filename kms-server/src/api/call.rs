@@ -17,7 +17,7 @@ use tonic::Request;
 use crate::api::caller::Caller;
 use crate::api::failure::Failure;
 use crate::api::principal::principal;
-use crate::audit::{AuditRecord, Durable, Outcome};
+use crate::audit::{AuditError, AuditRecord, Durable, Outcome};
 use crate::command::Guard;
 use crate::limits::REQUEST_DEADLINE;
 use crate::node::context::Node;
@@ -32,8 +32,8 @@ pub(crate) struct Call {
     pub(crate) node: Arc<Node>,
     /// Who asks.
     pub(crate) caller: Caller,
-    /// Where from; none when another node handed it over.
-    peer: Option<SocketAddr>,
+    /// Where from; none for the node's own.
+    pub(crate) peer: Option<SocketAddr>,
 }
 
 impl Call {
@@ -54,12 +54,9 @@ impl Call {
     }
 
     /// Takes up a request that another member vouches for.
-    pub(crate) fn on_behalf(node: &Arc<Node>, caller: Caller) -> Self {
-        Self {
-            node: Arc::clone(node),
-            caller,
-            peer: None,
-        }
+    pub(crate) fn on_behalf(node: &Arc<Node>, caller: Caller, peer: Option<SocketAddr>) -> Self {
+        let node = Arc::clone(node);
+        Self { node, caller, peer }
     }
 
     /// Waits until everything that was answered before this call is applied here, and looks at
@@ -119,7 +116,7 @@ impl Call {
     pub(crate) fn record(&self, action: &str, resource: &str) -> AuditRecord {
         let now_ms = sys::clock::wall_ms();
         let mut record = AuditRecord::new(now_ms, &self.caller.id.to_string(), action, resource);
-        record.peer = self.peer.map_or_else(String::new, |peer| peer.to_string());
+        record.peer = source(self.peer);
         record.applied_index = self.node.replica.applied_index();
         record
     }
@@ -174,10 +171,46 @@ pub(crate) fn check_caller(node: &Node, caller: &Caller) -> Result<(), Failure> 
 /// The call's own failure, or AUDIT_UNAVAILABLE.
 pub(crate) async fn settle<T>(
     node: &Node,
-    mut record: AuditRecord,
+    record: AuditRecord,
     made: Result<T, Failure>,
 ) -> Result<(T, Durable), Failure> {
-    if let Err(failure) = &made {
+    let durable = write_record(node, record, made.as_ref().err()).await;
+    // A refusal gives nothing away: it is answered as it is, recorded or not.
+    let made = made?;
+    Ok((made, durable?))
+}
+
+/// As [`settle`], for a write that only takes something away: once the cluster has applied it, it
+/// is answered, for Raft has recorded it. Who contains an incident must not be told that it
+/// failed because a disk is full.
+///
+/// # Errors
+/// The call's own failure.
+pub(crate) async fn settle_revocation<T>(
+    node: &Node,
+    record: AuditRecord,
+    made: Result<T, Failure>,
+) -> Result<T, Failure> {
+    let action = record.action.clone();
+    let durable = write_record(node, record, made.as_ref().err()).await;
+    let made = made?;
+    if let Err(error) = durable {
+        tracing::error!(%error, action, "a revocation stands in Raft alone: no audit record");
+        metrics::counter!("ward_unaudited_revocations_total").increment(1);
+    }
+    Ok(made)
+}
+
+/// Makes a call's record durable with what came of the call.
+///
+/// # Errors
+/// When the log cannot be written; nothing secret may be answered then.
+pub(crate) async fn write_record(
+    node: &Node,
+    mut record: AuditRecord,
+    failure: Option<&Failure>,
+) -> Result<Durable, AuditError> {
+    if let Some(failure) = failure {
         let refused = matches!(failure.reason, Reason::Denied | Reason::Unauthenticated);
         record.outcome = if refused {
             Outcome::Denied
@@ -189,10 +222,12 @@ pub(crate) async fn settle<T>(
             record.policies = failure.denied_by.to_vec();
         }
     }
-    let durable = node.audit.record(record).await;
-    // A refusal gives nothing away: it is answered as it is, recorded or not.
-    let made = made?;
-    Ok((made, durable?))
+    node.audit.record(record).await
+}
+
+/// A source address as records have it.
+pub(crate) fn source(peer: Option<SocketAddr>) -> String {
+    peer.map_or_else(String::new, |peer| peer.to_string())
 }
 
 /// A node that lags more than the whole request may take will not catch up for it.

@@ -3,6 +3,7 @@
 //! Only members hand over, over the peer listener; they vouch for the caller, whose status the
 //! leader looks at again.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -47,16 +48,20 @@ pub(crate) struct HandedCaller {
     uri: String,
     spki_sha256: SpkiHash,
     expired: bool,
+    /// Where it called from, for the leader's audit record.
+    peer: Option<SocketAddr>,
 }
 
 impl HandedCaller {
-    /// Vouches for `caller`.
-    pub(crate) fn of(caller: &Caller) -> Self {
+    /// Vouches for the caller of `call`.
+    pub(crate) fn of(call: &Call) -> Self {
+        let caller = &call.caller;
         let (uri, spki_sha256) = (caller.id.to_string(), caller.spki_sha256);
         Self {
             uri,
             spki_sha256,
             expired: caller.expired,
+            peer: call.peer,
         }
     }
 
@@ -123,12 +128,12 @@ async fn carry_out(node: &Arc<Node>, handed: Handed) -> Result<(Answer, u64), Fa
 async fn answer(node: &Arc<Node>, handed: Handed) -> Result<(Answer, u64), Failure> {
     match handed {
         Handed::IssueCertificate(caller, wanted) => {
-            let call = Call::on_behalf(node, caller.take_up()?);
+            let call = Call::on_behalf(node, caller.take_up()?, caller.peer);
             let (certificate, index) = issue::on_leader(&call, &wanted).await?;
             Ok((Answer::Certificate(certificate), index))
         }
         Handed::AnnounceGateway(caller, announcement) => {
-            let call = Call::on_behalf(node, caller.take_up()?);
+            let call = Call::on_behalf(node, caller.take_up()?, caller.peer);
             let index = announce_gateway::on_leader(&call, &announcement).await?;
             Ok((Answer::Announced, index))
         }

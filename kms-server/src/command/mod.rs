@@ -37,6 +37,7 @@ pub use create_join_token::CreateJoinToken;
 pub use create_key::CreateKey;
 pub use enroll_device::EnrollDevice;
 pub use genesis::{FirstIdentity, Genesis};
+pub(crate) use names::{is_id, is_key_name};
 pub use outcome::Outcome;
 pub use proposal::{Guard, Idempotency, Proposal};
 pub use put_policy::PutPolicy;

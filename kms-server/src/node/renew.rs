@@ -56,7 +56,7 @@ async fn renew_own(
         csr_der: directory.create_csr()?,
         device_id: String::new(),
     };
-    let call = Call::on_behalf(node, caller);
+    let call = Call::on_behalf(node, caller, None);
     let (certificate, _) = renew(&call, wanted).await.map_err(refused)?;
     let der = CertificateDer::from(certificate.der);
     let ca: Vec<_> = certificate

@@ -21,7 +21,7 @@ use ward_proto::v1::{EncryptRequest, GetClusterStatusRequest};
 use crate::harness::{Cluster, eventually};
 
 /// A channel to `address` under exactly this TLS configuration.
-async fn channel(address: &str, config: rustls::ClientConfig) -> Channel {
+pub(crate) async fn channel(address: &str, config: rustls::ClientConfig) -> Channel {
     let (config, address) = (Arc::new(config), address.to_owned());
     let dial = tower::service_fn(move |_: Uri| {
         let (connector, address) = (TlsConnector::from(Arc::clone(&config)), address.clone());
@@ -36,7 +36,7 @@ async fn channel(address: &str, config: rustls::ClientConfig) -> Channel {
     endpoint.connect_with_connector_lazy(dial)
 }
 
-fn as_operator(cluster: &Cluster) -> rustls::ClientConfig {
+pub(crate) fn as_operator(cluster: &Cluster) -> rustls::ClientConfig {
     let identity = IdentityDir::new(cluster.dir.path().join("operator"))
         .load()
         .unwrap();

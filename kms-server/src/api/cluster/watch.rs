@@ -16,7 +16,7 @@ use tonic::Status;
 use ward_proto::v1::watch_event::Event as Told;
 use ward_proto::v1::{Heartbeat, KeyChanged, Resync, WatchEvent};
 
-use crate::api::call::Call;
+use crate::api::call::{Call, check_caller};
 use crate::api::caller::Caller;
 use crate::api::convert;
 use crate::api::failure::Failure;
@@ -82,8 +82,8 @@ impl Watcher {
         }
         let told = self.told().await;
         // The caller's status counts for every message, not only for the first.
-        let call = Call::on_behalf(&self.node, self.caller.clone());
-        let told = told.and_then(|told| call.check_caller().map(|()| told));
+        let honoured = check_caller(&self.node, &self.caller);
+        let told = told.and_then(|told| honoured.map(|()| told));
         self.ended = told.is_err();
         let applied_index = self.node.replica.applied_index();
         let event = told.map(|event| WatchEvent {

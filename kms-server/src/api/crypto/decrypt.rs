@@ -44,8 +44,8 @@ async fn open(
         Action::Decrypt,
         blob,
         use_key::once(context),
+        record,
     )?;
-    used.describe(record);
     let usable = used.key.usable()?;
     let plaintext = call
         .node

@@ -44,8 +44,14 @@ async fn seal(
     record: &mut AuditRecord,
 ) -> Result<(Vec<u8>, Permitted), Failure> {
     let barrier = call.barrier().await?;
-    let used = use_key::by_ref(call, &barrier, Action::Encrypt, key, use_key::once(context))?;
-    used.describe(record);
+    let used = use_key::by_ref(
+        call,
+        &barrier,
+        Action::Encrypt,
+        key,
+        use_key::once(context),
+        record,
+    )?;
     let usable = used.key.usable()?;
     let blob = call
         .node

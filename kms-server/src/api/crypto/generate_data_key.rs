@@ -86,8 +86,14 @@ async fn make(
     record: &mut AuditRecord,
 ) -> Result<(Withheld<Vec<DataKey>>, Permitted), Failure> {
     let barrier = call.barrier().await?;
-    let used = use_key::by_ref(call, &barrier, Action::GenerateDataKey, key, order.facts())?;
-    used.describe(record);
+    let used = use_key::by_ref(
+        call,
+        &barrier,
+        Action::GenerateDataKey,
+        key,
+        order.facts(),
+        record,
+    )?;
     let made = call.node.vault.generate_data_keys(
         &used.authorized,
         &used.key.usable()?,

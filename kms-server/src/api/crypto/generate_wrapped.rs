@@ -43,8 +43,7 @@ async fn make(
 ) -> Result<(Vec<WrappedDataKey>, Permitted), Failure> {
     let action = Action::GenerateDataKeyWithoutPlaintext;
     let barrier = call.barrier().await?;
-    let used = use_key::by_ref(call, &barrier, action, key, order.facts())?;
-    used.describe(record);
+    let used = use_key::by_ref(call, &barrier, action, key, order.facts(), record)?;
     let made = call.node.vault.generate_wrapped_data_keys(
         &used.authorized,
         &used.key.usable()?,

@@ -41,8 +41,14 @@ async fn open(
 ) -> Result<(Withheld<UnwrappedDataKey>, Permitted), Failure> {
     let barrier = call.barrier().await?;
     let action = Action::UnwrapDataKey;
-    let used = use_key::by_blob(call, &barrier, action, wrapped, use_key::once(context))?;
-    used.describe(record);
+    let used = use_key::by_blob(
+        call,
+        &barrier,
+        action,
+        wrapped,
+        use_key::once(context),
+        record,
+    )?;
     let usable = used.key.usable()?;
     let opened = call
         .node

@@ -31,20 +31,26 @@ pub(crate) async fn create(
     check_id(call, role, &request.id)?;
     let token = new_token(call, role, &request)?;
     let expires_ms = token.expires_ms;
-    let record = call.record(action.name(), &format!("{role}/{}", request.id));
+    let mut record = call.record(action.name(), &format!("{role}/{}", request.id));
     let facts = Facts::Invite {
         role: role.as_str(),
     };
-    let made = propose(call, &Intent::repeatable(), OnConflict::Retry, |_barrier| {
-        let authorized = call.authorize(action, Resource::Cluster, facts)?;
-        let command = CreateJoinToken {
-            secret_sha256: secret_hash(&token.secret),
-            role: role.into(),
-            id: request.id.clone(),
-            expires_ms,
-        };
-        Ok((authorized, Command::CreateJoinToken(command)))
-    })
+    let made = propose(
+        call,
+        &Intent::repeatable(),
+        OnConflict::Retry,
+        &mut record,
+        |_barrier| {
+            let authorized = call.authorize(action, Resource::Cluster, facts)?;
+            let command = CreateJoinToken {
+                secret_sha256: secret_hash(&token.secret),
+                role: role.into(),
+                id: request.id.clone(),
+                expires_ms,
+            };
+            Ok((authorized, Command::CreateJoinToken(command)))
+        },
+    )
     .await;
     let (made, _durable) = call.settle(record, made).await?;
     let text: Zeroizing<String> = token

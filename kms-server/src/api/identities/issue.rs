@@ -62,7 +62,7 @@ pub(crate) async fn issue(
 /// # Errors
 /// What the leader refused, or that there is none.
 pub(crate) async fn renew(call: &Call, wanted: Wanted) -> Result<(Certificate, u64), Failure> {
-    let handed = Handed::IssueCertificate(forward::HandedCaller::of(&call.caller), wanted);
+    let handed = Handed::IssueCertificate(forward::HandedCaller::of(call), wanted);
     match forward::to_leader(&call.node, handed).await? {
         (Answer::Certificate(certificate), index) => Ok((certificate, index)),
         (Answer::Announced | Answer::Joined(_), _) => {
@@ -77,19 +77,25 @@ pub(crate) async fn renew(call: &Call, wanted: Wanted) -> Result<(Certificate, u
 /// DENIED, CERTIFICATE_EXPIRED, DEVICE_NOT_FOUND, INVALID_ARGUMENT for the request.
 pub(crate) async fn on_leader(call: &Call, wanted: &Wanted) -> Result<(Certificate, u64), Failure> {
     let subject = Subject::of(call, wanted)?;
-    let record = call.record(subject.action.name(), &subject.id.to_string());
+    let mut record = call.record(subject.action.name(), &subject.id.to_string());
     let mut issued = None;
-    let made = propose(call, &Intent::repeatable(), OnConflict::Retry, |_barrier| {
-        let (authorized, certificate) = subject.decide(call)?;
-        let command = RecordCertificate {
-            role: subject.id.role().into(),
-            id: subject.id.id().to_owned(),
-            spki_sha256: certificate.0.spki_sha256,
-            not_after_ms: certificate.0.not_after_ms,
-        };
-        issued = Some(certificate);
-        Ok((authorized, Command::RecordCertificate(command)))
-    })
+    let made = propose(
+        call,
+        &Intent::repeatable(),
+        OnConflict::Retry,
+        &mut record,
+        |_barrier| {
+            let (authorized, certificate) = subject.decide(call)?;
+            let command = RecordCertificate {
+                role: subject.id.role().into(),
+                id: subject.id.id().to_owned(),
+                spki_sha256: certificate.0.spki_sha256,
+                not_after_ms: certificate.0.not_after_ms,
+            };
+            issued = Some(certificate);
+            Ok((authorized, Command::RecordCertificate(command)))
+        },
+    )
     .await;
     let (made, _durable) = call.settle(record, made).await?;
     let (issued, ca_der) =

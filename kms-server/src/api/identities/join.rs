@@ -1,6 +1,7 @@
 //! Join: exchanges a join token for an identity. The only verb for strangers; the token is the
 //! proof, and the command that consumes it binds it to the joiner's key.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use ward_proto::v1::{Endpoint, JoinRequest, JoinResponse};
 
 use super::issue::Certificate;
 use super::{authority, create_token, token_role};
-use crate::api::call::settle;
+use crate::api::call::{settle, source};
 use crate::api::failure::Failure;
 use crate::api::forward::{self, Answer, Handed};
 use crate::audit::AuditRecord;
@@ -29,6 +30,8 @@ pub(crate) struct Joiner {
     token: String,
     csr_der: Vec<u8>,
     addresses: Addresses,
+    /// Where it called from, for the leader's audit record.
+    peer: Option<SocketAddr>,
 }
 
 /// Who the joiner became.
@@ -39,7 +42,11 @@ pub(crate) struct Became {
 }
 
 /// Serves Join.
-pub(crate) async fn join(node: &Arc<Node>, request: JoinRequest) -> Result<JoinResponse, Failure> {
+pub(crate) async fn join(
+    node: &Arc<Node>,
+    request: JoinRequest,
+    peer: Option<SocketAddr>,
+) -> Result<JoinResponse, Failure> {
     let joiner = Joiner {
         token: request.token,
         csr_der: request.csr_der.to_vec(),
@@ -48,6 +55,7 @@ pub(crate) async fn join(node: &Arc<Node>, request: JoinRequest) -> Result<JoinR
             peer: request.peer_address,
             join: request.join_address,
         },
+        peer,
     };
     let became = match forward::to_leader(node, Handed::Join(joiner)).await? {
         (Answer::Joined(became), _) => became,
@@ -77,6 +85,7 @@ pub(crate) async fn join(node: &Arc<Node>, request: JoinRequest) -> Result<JoinR
 pub(crate) async fn on_leader(node: &Node, joiner: &Joiner) -> Result<(Became, u64), Failure> {
     let now_ms = sys::clock::wall_ms();
     let mut record = AuditRecord::new(now_ms, "anonymous", "Join", "cluster");
+    record.peer = source(joiner.peer);
     record.applied_index = node.replica.applied_index();
     let made = admit(node, joiner, now_ms, &mut record).await;
     let (made, _durable) = settle(node, record, made).await?;

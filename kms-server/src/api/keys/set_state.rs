@@ -5,15 +5,16 @@ use prost::Message;
 use ward_proto::admin::v1::{
     DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse,
 };
+use ward_proto::v1::key_ref::By;
 use ward_proto::v1::{self as proto, KeyRef, WriteOptions};
 
 use super::current;
-use crate::api::call::Call;
+use crate::api::call::{Call, settle_revocation};
 use crate::api::convert;
 use crate::api::failure::Failure;
-use crate::api::key_ref::{FoundKey, lookup};
+use crate::api::key_ref::{FoundKey, lookup, refuse_unknown};
 use crate::api::write::{Intent, OnConflict, key_of, propose};
-use crate::command::{Command, SetKeyState};
+use crate::command::{Command, SetKeyState, is_key_name};
 use crate::policy::{Action, Authorized, Facts};
 use crate::replica::ReadBarrier;
 use crate::state::KeyState;
@@ -73,8 +74,11 @@ impl Change<'_> {
         let mut record = call.record(self.action.name(), &resource);
         record.key_id = key_id;
         let decide = |barrier: &ReadBarrier| self.decide(call, barrier);
-        let made = propose(call, &intent, OnConflict::Retry, decide).await;
-        let (made, _durable) = call.settle(record, made).await?;
+        let made = propose(call, &intent, OnConflict::Retry, &mut record, decide).await;
+        let made = match self.state {
+            KeyState::Disabled => settle_revocation(&call.node, record, made).await?,
+            KeyState::Enabled => call.settle(record, made).await?.0,
+        };
         Ok((current(call, key_of(&made.outcome)?)?, made.index))
     }
 
@@ -82,7 +86,8 @@ impl Change<'_> {
         let found = call
             .node
             .replica
-            .read(|index| FoundKey::by_ref(index, barrier, self.key))?;
+            .read(|index| FoundKey::by_ref(index, barrier, self.key))
+            .map_err(|unknown| refuse_unknown(call, self.action, self.key, Facts::None, unknown))?;
         let authorized = call.authorize(self.action, found.resource(), Facts::None)?;
         let command = SetKeyState {
             key_id: found.key_id,
@@ -96,6 +101,14 @@ impl Change<'_> {
 pub(super) fn names(call: &Call, key: Option<&KeyRef>) -> (String, Option<KeyId>) {
     call.node.replica.read(|index| match lookup(index, key) {
         Ok(found) => (found.name.clone(), Some(found.key_id)),
-        Err(_) => (String::new(), None),
+        Err(_) => (asked_name(key), None),
     })
+}
+
+/// The name that the caller gave, when it could be one.
+fn asked_name(key: Option<&KeyRef>) -> String {
+    match key.and_then(|key| key.by.as_ref()) {
+        Some(By::Name(name)) if is_key_name(name) => name.clone(),
+        Some(By::Name(_) | By::KeyId(_)) | None => String::new(),
+    }
 }
