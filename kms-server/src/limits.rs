@@ -58,6 +58,8 @@ pub(crate) const RATED_IDENTITIES_MAX: usize = 16_384;
 pub(crate) const PAGE_ENTRIES_MAX: usize = 1_000;
 /// Open watch streams at once.
 pub(crate) const WATCHES_MAX: usize = 1_024;
+/// Open watch streams of one identity at once.
+pub(crate) const WATCHES_PER_IDENTITY_MAX: usize = 16;
 /// A watch stream that has nothing to say says so.
 pub(crate) const WATCH_HEARTBEAT: Duration = Duration::from_secs(1);
 

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use kms_client::identity::{Identity, IdentityDir};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::carry::Writes;
+use crate::api::cluster::watch_places::WatchPlaces;
 use crate::audit::{Audit, AuditConfig};
 use crate::config::Config;
-use crate::limits::WATCHES_MAX;
 use crate::node::NodeError;
 use crate::node::context::Node;
 use crate::node::identity_file::IdentityFile;
@@ -80,7 +79,7 @@ pub(super) async fn assemble(
         audit,
         peers: Peers::new(connector),
         writes: Writes::new(),
-        watches: Arc::new(Semaphore::new(WATCHES_MAX)),
+        watches: WatchPlaces::default(),
         draining: CancellationToken::new(),
     });
     Ok(Assembled {

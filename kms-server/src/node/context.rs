@@ -7,10 +7,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use envelope::id::ClusterId;
 use kms_client::identity::Identity;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::carry::Writes;
+use crate::api::cluster::watch_places::WatchPlaces;
 use crate::audit::Audit;
 use crate::node::peers::Peers;
 use crate::policy;
@@ -42,7 +42,7 @@ pub(crate) struct Node {
     /// The writes under way.
     pub(crate) writes: Writes,
     /// Places for watch streams.
-    pub(crate) watches: Arc<Semaphore>,
+    pub(crate) watches: WatchPlaces,
     /// Cancelled when the node drains: streams that would never end, end then.
     pub(crate) draining: CancellationToken,
 }

@@ -44,7 +44,7 @@ pub(crate) fn as_operator(cluster: &Cluster) -> rustls::ClientConfig {
     client_config(&identity, nodes, ALPN_H2).unwrap()
 }
 
-fn reason(status: &Status) -> Option<&str> {
+pub(crate) fn reason(status: &Status) -> Option<&str> {
     status
         .metadata()
         .get("ward-reason")
