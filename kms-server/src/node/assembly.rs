@@ -8,9 +8,9 @@ use kms_client::identity::{Identity, IdentityDir};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::carry::Writes;
-use crate::api::cluster::watch_places::WatchPlaces;
 use crate::audit::{Audit, AuditConfig};
 use crate::config::Config;
+use crate::limits::{WATCHES_MAX, WATCHES_PER_IDENTITY_MAX};
 use crate::node::NodeError;
 use crate::node::context::Node;
 use crate::node::identity_file::IdentityFile;
@@ -21,6 +21,7 @@ use crate::node::peers::Peers;
 use crate::policy;
 use crate::raft::Member;
 use crate::replica::{Replica, ReplicaConfig};
+use crate::shares::Shares;
 use crate::state::NodeId;
 use crate::tls::configs::TlsConfigs;
 use crate::tls::peer_connector::NodeConnector;
@@ -79,7 +80,7 @@ pub(super) async fn assemble(
         audit,
         peers: Peers::new(connector),
         writes: Writes::new(),
-        watches: WatchPlaces::default(),
+        watches: Shares::new(WATCHES_MAX, WATCHES_PER_IDENTITY_MAX),
         draining: CancellationToken::new(),
     });
     Ok(Assembled {

@@ -10,11 +10,11 @@ use kms_client::identity::Identity;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::carry::Writes;
-use crate::api::cluster::watch_places::WatchPlaces;
 use crate::audit::Audit;
 use crate::node::peers::Peers;
 use crate::policy;
 use crate::replica::{Replica, ReplicaRole};
+use crate::shares::Shares;
 use crate::stack::admission::{Leader, Standing};
 use crate::state::{Addresses, NodeId};
 use crate::vault::Vault;
@@ -41,8 +41,8 @@ pub(crate) struct Node {
     pub(crate) peers: Peers,
     /// The writes under way.
     pub(crate) writes: Writes,
-    /// Places for watch streams.
-    pub(crate) watches: WatchPlaces,
+    /// Places for watch streams, by the SPIFFE URI of who watches.
+    pub(crate) watches: Shares<String>,
     /// Cancelled when the node drains: streams that would never end, end then.
     pub(crate) draining: CancellationToken,
 }

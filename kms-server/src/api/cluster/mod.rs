@@ -4,4 +4,3 @@ pub(crate) mod announce_gateway;
 pub(crate) mod node_status;
 pub(crate) mod status;
 pub(crate) mod watch;
-pub(crate) mod watch_places;

@@ -23,13 +23,13 @@ use ward_proto::v1::{Heartbeat, KeyChanged, Resync, WatchEvent};
 
 use crate::api::call::{Call, check_caller};
 use crate::api::caller::Caller;
-use crate::api::cluster::watch_places::WatchPlace;
 use crate::api::convert;
 use crate::api::failure::Failure;
 use crate::limits::WATCH_HEARTBEAT;
 use crate::node::context::Node;
 use crate::policy::{Action, Facts, Resource};
 use crate::replica::{Change, Event};
+use crate::shares::{Full, Share};
 
 /// What Watch answers.
 pub(crate) type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchEvent, Status>> + Send>>;
@@ -42,11 +42,25 @@ pub(crate) async fn watch(node: &Arc<Node>, call: &Call) -> Result<WatchStream, 
         record.policies = authorized.policies().to_vec();
     }
     let (_authorized, _durable) = call.settle(record, permitted).await?;
-    let place = node.watches.take(call.caller.id.to_string())?;
+    let place = node.watches.take(call.caller.id.to_string());
+    let place = place.map_err(no_place)?;
     let watcher = Watcher::new(node, call.caller.clone(), place);
     // After the watcher listens, so that what the barrier has not seen is told as a change.
     call.barrier().await?;
     Ok(stream::unfold(watcher, Watcher::next).boxed())
+}
+
+fn no_place(full: Full) -> Failure {
+    match full {
+        Full::Own => Failure::new(
+            Reason::Quota,
+            "this identity has as many watches here as one may have; end one",
+        ),
+        Full::All => Failure::new(
+            Reason::Overloaded,
+            "this node has no room for another watch; ask another",
+        ),
+    }
 }
 
 /// One open stream.
@@ -59,12 +73,12 @@ struct Watcher {
     barrier: Option<BoxFuture<'static, Result<(), Failure>>>,
     begun: bool,
     ended: bool,
-    _place: WatchPlace,
+    _place: Share<String>,
 }
 
 impl Watcher {
     /// Listens for changes before the first event leaves, so that none falls between.
-    fn new(node: &Arc<Node>, caller: Caller, place: WatchPlace) -> Self {
+    fn new(node: &Arc<Node>, caller: Caller, place: Share<String>) -> Self {
         let mut heartbeat = tokio::time::interval(WATCH_HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
