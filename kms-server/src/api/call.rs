@@ -9,7 +9,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use kms_client::reason::Reason;
 use tonic::Request;
@@ -19,7 +18,6 @@ use crate::api::failure::Failure;
 use crate::api::principal::principal;
 use crate::audit::{AuditError, AuditRecord, Durable, Outcome};
 use crate::command::Guard;
-use crate::limits::REQUEST_DEADLINE;
 use crate::node::context::Node;
 use crate::node::policies;
 use crate::policy::{Action, Authorized, Facts, Resource};
@@ -70,15 +68,21 @@ impl Call {
         Ok(barrier)
     }
 
-    /// Waits until this node has applied what the caller has already seen.
+    /// Waits until this node has applied what the caller has already seen. That is never more
+    /// than a read barrier brings, so nobody can make a request wait for what will not come.
     ///
     /// # Errors
-    /// When it does not catch up in time.
+    /// INVALID_ARGUMENT for an index that no answer held, or as [`Self::barrier`].
     pub(crate) async fn wait_for(&self, min_index: u64) -> Result<(), Failure> {
         if min_index <= self.node.replica.applied_index() {
             return Ok(());
         }
-        Ok(self.node.replica.wait_applied(min_index, WAIT_MAX).await?)
+        self.barrier().await?;
+        if min_index > self.node.replica.applied_index() {
+            let message = "no answer of this cluster held this index; ask for one that it gave";
+            return Err(Failure::invalid(message));
+        }
+        Ok(())
     }
 
     /// Asks the policies.
@@ -229,6 +233,3 @@ pub(crate) async fn write_record(
 pub(crate) fn source(peer: Option<SocketAddr>) -> String {
     peer.map_or_else(String::new, |peer| peer.to_string())
 }
-
-/// A node that lags more than the whole request may take will not catch up for it.
-const WAIT_MAX: Duration = REQUEST_DEADLINE;

@@ -310,6 +310,23 @@ fn a_token_becomes_one_identity() {
 }
 
 #[test]
+fn tokens_that_have_ended_are_swept_away() {
+    let mut state = State::begun();
+    for secret in 1..=5 {
+        state
+            .run(token(secret, Role::App, "app", START + 10))
+            .unwrap();
+    }
+    state.run(consume(1, 1, Role::App)).unwrap();
+    state.run(token(6, Role::App, "app", START + 99)).unwrap();
+    state.now_ms = START + 10;
+    state.run(token(7, Role::App, "app", START + 99)).unwrap();
+    assert!(state.index.expired_tokens(state.now_ms).next().is_none());
+    assert!((6..=7).all(|secret| state.index.token(&[secret; 16]).is_some()));
+    assert!((1..=5).all(|secret| state.index.token(&[secret; 16]).is_none()));
+}
+
+#[test]
 fn node_ids_are_never_given_twice() {
     let mut state = State::begun();
     let mut given = Vec::new();

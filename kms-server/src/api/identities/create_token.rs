@@ -92,11 +92,13 @@ fn new_token(
         asked if asked <= TTL_MAX_MS => asked,
         _ => return Err(Failure::invalid("a join token lives at most 24 hours")),
     };
-    let newest = call.node.replica.read(|index| {
-        index
-            .cluster()
-            .and_then(|cluster| cluster.ca_certificates.first().cloned())
+    let (newest, state_ms) = call.node.replica.read(|index| {
+        let cluster = index.cluster();
+        let newest = cluster.and_then(|cluster| cluster.ca_certificates.first().cloned());
+        (newest, index.counters().time_ms)
     });
+    // The state's clock decides when a token ends, and may be ahead of this node's.
+    let now_ms = sys::clock::wall_ms().max(state_ms);
     let newest = CertificateDer::from(newest.ok_or_else(authority::not_begun)?);
     let ca_spki_sha256 = spki_sha256(&newest)
         .map_err(|_| Failure::internal("the authority's certificate is malformed"))?;
@@ -106,7 +108,7 @@ fn new_token(
         id: request.id.clone(),
         secret: SecretKey::generate(),
         ca_spki_sha256,
-        expires_ms: sys::clock::wall_ms().saturating_add(ttl_ms),
+        expires_ms: now_ms.saturating_add(ttl_ms),
     })
 }
 
