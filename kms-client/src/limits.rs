@@ -35,8 +35,9 @@ pub const ANSWER_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// The most entries of one page.
 pub const PAGE_SIZE: u32 = 1000;
 
-/// How long a watch may be silent; nodes send a heartbeat every second.
-pub const WATCH_SILENCE_MAX: Duration = Duration::from_secs(3);
+/// How long a watch may be silent: nodes send a heartbeat every second, which an election may
+/// delay by the 1.5 seconds that a node waits for its read barrier.
+pub const WATCH_SILENCE_MAX: Duration = Duration::from_millis(2_500);
 
 /// The most leases a data-key cache holds.
 pub const LEASES_MAX: usize = 4096;

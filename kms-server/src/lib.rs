@@ -17,6 +17,7 @@ pub mod policy;
 pub mod raft;
 pub mod replica;
 pub mod seal;
+mod shares;
 mod stack;
 pub mod state;
 mod tls;

@@ -14,8 +14,19 @@ pub(crate) const JOIN_CONNECTIONS_MAX: usize = 64;
 pub(crate) const OPS_CONNECTIONS_MAX: usize = 64;
 /// How long one of them may last: whoever scrapes connects again.
 pub(crate) const OPS_CONNECTION_LIFE: Duration = Duration::from_secs(60);
-/// TLS handshakes under way at once on one listener: each costs a signature.
-pub(crate) const HANDSHAKES_MAX: usize = 128;
+/// Connections of joiners from one address at once.
+pub(crate) const JOIN_CONNECTIONS_PER_ADDRESS_MAX: usize = 16;
+/// A joiner's connection ends after this, whether or not it ever asked anything.
+pub(crate) const JOIN_CONNECTION_AGE_MAX: Duration = Duration::from_secs(10);
+/// What a join that is under way then may still take.
+pub(crate) const JOIN_CONNECTION_GRACE: Duration = Duration::from_secs(2);
+/// TLS handshakes under way at once on one listener; one more is closed at once. A silent one
+/// costs a socket and little memory.
+pub(crate) const HANDSHAKES_MAX: usize = 1_024;
+/// TLS handshakes under way at once from one address.
+pub(crate) const HANDSHAKES_PER_ADDRESS_MAX: usize = 64;
+/// TLS handshakes a second that one listener begins, averaged: each costs a signature.
+pub(crate) const HANDSHAKES_PER_SECOND: u32 = 1_000;
 /// A handshake that takes longer is given up.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause of the accept loop when the process has no file descriptor or memory left.
@@ -60,6 +71,8 @@ pub(crate) const RATED_IDENTITIES_MAX: usize = 16_384;
 pub(crate) const PAGE_ENTRIES_MAX: usize = 1_000;
 /// Open watch streams at once.
 pub(crate) const WATCHES_MAX: usize = 1_024;
+/// Open watch streams of one identity at once.
+pub(crate) const WATCHES_PER_IDENTITY_MAX: usize = 16;
 /// A watch stream that has nothing to say says so.
 pub(crate) const WATCH_HEARTBEAT: Duration = Duration::from_secs(1);
 
@@ -70,8 +83,12 @@ pub(crate) const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 /// How long another voter may take to become leader when the leader stops.
 pub(crate) const HANDOVER_DEADLINE: Duration = Duration::from_secs(2);
 
+/// Writes carried out at once, with those whose callers have given up.
+pub(crate) const WRITES_IN_FLIGHT_MAX: u32 = 1_024;
 /// A write that lost against a concurrent one is sealed and proposed anew so often.
 pub(crate) const CONFLICT_RETRIES_MAX: usize = 8;
 
+const _: () = assert!(JOIN_CONNECTION_AGE_MAX.as_secs() >= REQUEST_DEADLINE.as_secs());
+const _: () = assert!(HANDSHAKES_PER_ADDRESS_MAX < HANDSHAKES_MAX);
 const _: () = assert!(REQUEST_BYTES_MAX < RESPONSE_BYTES_MAX);
 const _: () = assert!(HANDSHAKE_TIMEOUT.as_secs() <= REQUEST_DEADLINE.as_secs());

@@ -8,7 +8,7 @@
 //! Each gate hands out a proof; what follows demands it.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
 
 use kms_client::reason::Reason;
 use tonic::Request;
@@ -16,9 +16,8 @@ use tonic::Request;
 use crate::api::caller::Caller;
 use crate::api::failure::Failure;
 use crate::api::principal::principal;
-use crate::audit::{AuditRecord, Durable, Outcome};
+use crate::audit::{AuditError, AuditRecord, Durable, Outcome};
 use crate::command::Guard;
-use crate::limits::REQUEST_DEADLINE;
 use crate::node::context::Node;
 use crate::node::policies;
 use crate::policy::{Action, Authorized, Facts, Resource};
@@ -26,21 +25,21 @@ use crate::replica::ReadBarrier;
 use crate::tls::connection::Remote;
 
 /// A request, without its message.
-pub(crate) struct Call<'a> {
+pub(crate) struct Call {
     /// The node that serves it.
-    pub(crate) node: &'a Node,
+    pub(crate) node: Arc<Node>,
     /// Who asks.
     pub(crate) caller: Caller,
-    /// Where from; none when another node handed it over.
-    peer: Option<SocketAddr>,
+    /// Where from; none for the node's own.
+    pub(crate) peer: Option<SocketAddr>,
 }
 
-impl<'a> Call<'a> {
+impl Call {
     /// Takes up a request that passed the stack.
     ///
     /// # Errors
     /// Without the identity layer's word nobody is served.
-    pub(crate) fn begin<T>(node: &'a Node, request: &Request<T>) -> Result<Self, Failure> {
+    pub(crate) fn begin<T>(node: &Arc<Node>, request: &Request<T>) -> Result<Self, Failure> {
         let Some(caller) = request.extensions().get::<Caller>().cloned() else {
             return Err(Failure::internal("a request came without a caller"));
         };
@@ -48,16 +47,14 @@ impl<'a> Call<'a> {
             .extensions()
             .get::<Remote>()
             .map(|remote| remote.address);
+        let node = Arc::clone(node);
         Ok(Self { node, caller, peer })
     }
 
     /// Takes up a request that another member vouches for.
-    pub(crate) fn on_behalf(node: &'a Node, caller: Caller) -> Self {
-        Self {
-            node,
-            caller,
-            peer: None,
-        }
+    pub(crate) fn on_behalf(node: &Arc<Node>, caller: Caller, peer: Option<SocketAddr>) -> Self {
+        let node = Arc::clone(node);
+        Self { node, caller, peer }
     }
 
     /// Waits until everything that was answered before this call is applied here, and looks at
@@ -71,15 +68,21 @@ impl<'a> Call<'a> {
         Ok(barrier)
     }
 
-    /// Waits until this node has applied what the caller has already seen.
+    /// Waits until this node has applied what the caller has already seen. That is never more
+    /// than a read barrier brings, so nobody can make a request wait for what will not come.
     ///
     /// # Errors
-    /// When it does not catch up in time.
+    /// INVALID_ARGUMENT for an index that no answer held, or as [`Self::barrier`].
     pub(crate) async fn wait_for(&self, min_index: u64) -> Result<(), Failure> {
         if min_index <= self.node.replica.applied_index() {
             return Ok(());
         }
-        Ok(self.node.replica.wait_applied(min_index, WAIT_MAX).await?)
+        self.barrier().await?;
+        if min_index > self.node.replica.applied_index() {
+            let message = "no answer of this cluster held this index; ask for one that it gave";
+            return Err(Failure::invalid(message));
+        }
+        Ok(())
     }
 
     /// Asks the policies.
@@ -92,8 +95,8 @@ impl<'a> Call<'a> {
         resource: Resource<'_>,
         facts: Facts<'_>,
     ) -> Result<Authorized, Failure> {
-        policies::refresh(self.node)?;
-        let principal = principal(self.node, &self.caller);
+        policies::refresh(&self.node)?;
+        let principal = principal(&self.node, &self.caller);
         let request = crate::policy::Request {
             principal: &principal,
             action,
@@ -103,15 +106,13 @@ impl<'a> Call<'a> {
         Ok(self.node.policies.authorize(&request)?)
     }
 
-    /// The epochs that a write decided now is bound to.
+    /// What must still hold when a write that was decided for this caller is applied.
     pub(crate) fn guard(&self, authorized: &Authorized) -> Guard {
-        let identity_epoch = self
-            .node
-            .replica
-            .read(|index| index.counters().identity_epoch);
         Guard {
             policy_epoch: authorized.policy_epoch(),
-            identity_epoch,
+            role: self.caller.role,
+            id: self.caller.id.id().to_owned(),
+            spki_sha256: self.caller.spki_sha256,
         }
     }
 
@@ -119,7 +120,7 @@ impl<'a> Call<'a> {
     pub(crate) fn record(&self, action: &str, resource: &str) -> AuditRecord {
         let now_ms = sys::clock::wall_ms();
         let mut record = AuditRecord::new(now_ms, &self.caller.id.to_string(), action, resource);
-        record.peer = self.peer.map_or_else(String::new, |peer| peer.to_string());
+        record.peer = source(self.peer);
         record.applied_index = self.node.replica.applied_index();
         record
     }
@@ -133,7 +134,7 @@ impl<'a> Call<'a> {
         record: AuditRecord,
         made: Result<T, Failure>,
     ) -> Result<(T, Durable), Failure> {
-        settle(self.node, record, made).await
+        settle(&self.node, record, made).await
     }
 
     /// Looks at the caller's status in the state as it is now.
@@ -141,21 +142,28 @@ impl<'a> Call<'a> {
     /// # Errors
     /// When it is honoured no longer.
     pub(crate) fn check_caller(&self) -> Result<(), Failure> {
-        let caller = &self.caller;
-        let honoured = self.node.replica.read(|index| {
-            let known = index.identity(caller.role, caller.id.id());
-            known.map(|identity| identity.honours(&caller.spki_sha256))
-        });
-        match honoured {
-            Some(true) => Ok(()),
-            Some(false) => {
-                let message = "this identity was revoked or has a new key; join again";
-                Err(Failure::new(Reason::Denied, message))
-            }
-            None => {
-                let message = "the cluster does not know this identity; join with a token";
-                Err(Failure::new(Reason::Unauthenticated, message))
-            }
+        check_caller(&self.node, &self.caller)
+    }
+}
+
+/// Looks at a caller's status in the state as it is now.
+///
+/// # Errors
+/// When it is honoured no longer.
+pub(crate) fn check_caller(node: &Node, caller: &Caller) -> Result<(), Failure> {
+    let honoured = node.replica.read(|index| {
+        let known = index.identity(caller.role, caller.id.id());
+        known.map(|identity| identity.honours(&caller.spki_sha256))
+    });
+    match honoured {
+        Some(true) => Ok(()),
+        Some(false) => {
+            let message = "this identity was revoked or has a new key; join again";
+            Err(Failure::new(Reason::Denied, message))
+        }
+        None => {
+            let message = "the cluster does not know this identity; join with a token";
+            Err(Failure::new(Reason::Unauthenticated, message))
         }
     }
 }
@@ -167,10 +175,46 @@ impl<'a> Call<'a> {
 /// The call's own failure, or AUDIT_UNAVAILABLE.
 pub(crate) async fn settle<T>(
     node: &Node,
-    mut record: AuditRecord,
+    record: AuditRecord,
     made: Result<T, Failure>,
 ) -> Result<(T, Durable), Failure> {
-    if let Err(failure) = &made {
+    let durable = write_record(node, record, made.as_ref().err()).await;
+    // A refusal gives nothing away: it is answered as it is, recorded or not.
+    let made = made?;
+    Ok((made, durable?))
+}
+
+/// As [`settle`], for a write that only takes something away: once the cluster has applied it, it
+/// is answered, for Raft has recorded it. Who contains an incident must not be told that it
+/// failed because a disk is full.
+///
+/// # Errors
+/// The call's own failure.
+pub(crate) async fn settle_revocation<T>(
+    node: &Node,
+    record: AuditRecord,
+    made: Result<T, Failure>,
+) -> Result<T, Failure> {
+    let action = record.action.clone();
+    let durable = write_record(node, record, made.as_ref().err()).await;
+    let made = made?;
+    if let Err(error) = durable {
+        tracing::error!(%error, action, "a revocation stands in Raft alone: no audit record");
+        metrics::counter!("ward_unaudited_revocations_total").increment(1);
+    }
+    Ok(made)
+}
+
+/// Makes a call's record durable with what came of the call.
+///
+/// # Errors
+/// When the log cannot be written; nothing secret may be answered then.
+pub(crate) async fn write_record(
+    node: &Node,
+    mut record: AuditRecord,
+    failure: Option<&Failure>,
+) -> Result<Durable, AuditError> {
+    if let Some(failure) = failure {
         let refused = matches!(failure.reason, Reason::Denied | Reason::Unauthenticated);
         record.outcome = if refused {
             Outcome::Denied
@@ -182,11 +226,10 @@ pub(crate) async fn settle<T>(
             record.policies = failure.denied_by.to_vec();
         }
     }
-    let durable = node.audit.record(record).await;
-    // A refusal gives nothing away: it is answered as it is, recorded or not.
-    let made = made?;
-    Ok((made, durable?))
+    node.audit.record(record).await
 }
 
-/// A node that lags more than the whole request may take will not catch up for it.
-const WAIT_MAX: Duration = REQUEST_DEADLINE;
+/// A source address as records have it.
+pub(crate) fn source(peer: Option<SocketAddr>) -> String {
+    peer.map_or_else(String::new, |peer| peer.to_string())
+}

@@ -28,3 +28,15 @@ impl From<kms_client::identity::Role> for Role {
         }
     }
 }
+
+impl From<Role> for kms_client::identity::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Node => Self::Node,
+            Role::Gateway => Self::Gateway,
+            Role::Device => Self::Device,
+            Role::App => Self::App,
+            Role::Operator => Self::Operator,
+        }
+    }
+}

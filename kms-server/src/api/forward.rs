@@ -3,6 +3,9 @@
 //! Only members hand over, over the peer listener; they vouch for the caller, whose status the
 //! leader looks at again.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use kms_client::reason::Reason;
 use serde::{Deserialize, Serialize};
@@ -45,16 +48,20 @@ pub(crate) struct HandedCaller {
     uri: String,
     spki_sha256: SpkiHash,
     expired: bool,
+    /// Where it called from, for the leader's audit record.
+    peer: Option<SocketAddr>,
 }
 
 impl HandedCaller {
-    /// Vouches for `caller`.
-    pub(crate) fn of(caller: &Caller) -> Self {
+    /// Vouches for the caller of `call`.
+    pub(crate) fn of(call: &Call) -> Self {
+        let caller = &call.caller;
         let (uri, spki_sha256) = (caller.id.to_string(), caller.spki_sha256);
         Self {
             uri,
             spki_sha256,
             expired: caller.expired,
+            peer: call.peer,
         }
     }
 
@@ -77,7 +84,7 @@ impl HandedCaller {
 ///
 /// # Errors
 /// NO_LEADER, or what the leader refused.
-pub(crate) async fn to_leader(node: &Node, handed: Handed) -> Result<(Answer, u64), Failure> {
+pub(crate) async fn to_leader(node: &Arc<Node>, handed: Handed) -> Result<(Answer, u64), Failure> {
     if node.leads() {
         return carry_out(node, handed).await;
     }
@@ -101,7 +108,7 @@ pub(crate) async fn to_leader(node: &Node, handed: Handed) -> Result<(Answer, u6
 ///
 /// # Errors
 /// What the verb refused.
-pub(crate) async fn take(node: &Node, intent: &[u8]) -> Result<(Bytes, u64), Failure> {
+pub(crate) async fn take(node: &Arc<Node>, intent: &[u8]) -> Result<(Bytes, u64), Failure> {
     let handed = postcard::from_bytes(intent)
         .map_err(|_| Failure::invalid("the handed write is not understood"))?;
     let (answer, index) = carry_out(node, handed).await?;
@@ -110,15 +117,23 @@ pub(crate) async fn take(node: &Node, intent: &[u8]) -> Result<(Bytes, u64), Fai
     Ok((outcome.into(), index))
 }
 
-async fn carry_out(node: &Node, handed: Handed) -> Result<(Answer, u64), Failure> {
+/// In a task of its own, so that neither the caller's deadline nor the peer's parts a write from
+/// its audit record.
+async fn carry_out(node: &Arc<Node>, handed: Handed) -> Result<(Answer, u64), Failure> {
+    let own = Arc::clone(node);
+    let write = async move { answer(&own, handed).await };
+    node.writes.carry("handed-write", write).await
+}
+
+async fn answer(node: &Arc<Node>, handed: Handed) -> Result<(Answer, u64), Failure> {
     match handed {
         Handed::IssueCertificate(caller, wanted) => {
-            let call = Call::on_behalf(node, caller.take_up()?);
+            let call = Call::on_behalf(node, caller.take_up()?, caller.peer);
             let (certificate, index) = issue::on_leader(&call, &wanted).await?;
             Ok((Answer::Certificate(certificate), index))
         }
         Handed::AnnounceGateway(caller, announcement) => {
-            let call = Call::on_behalf(node, caller.take_up()?);
+            let call = Call::on_behalf(node, caller.take_up()?, caller.peer);
             let index = announce_gateway::on_leader(&call, &announcement).await?;
             Ok((Answer::Announced, index))
         }

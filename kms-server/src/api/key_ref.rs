@@ -5,8 +5,9 @@ use kms_client::reason::Reason;
 use ward_proto::v1::KeyRef;
 use ward_proto::v1::key_ref::By;
 
+use crate::api::call::Call;
 use crate::api::failure::Failure;
-use crate::policy::{DeviceRef, Resource};
+use crate::policy::{Action, DeviceRef, Facts, Resource};
 use crate::replica::ReadBarrier;
 use crate::state::{Index, KeyRecord, KeyState};
 use crate::vault::KeyUse;
@@ -155,8 +156,22 @@ fn device_of(index: &Index, key: &KeyRecord) -> Option<Device> {
     })
 }
 
+/// Answers for a key that was not found: DENIED comes before KEY_NOT_FOUND, so that who may not
+/// use a name does not learn whether it exists.
+pub(crate) fn refuse_unknown(
+    call: &Call,
+    action: Action,
+    key: Option<&KeyRef>,
+    facts: Facts<'_>,
+    unknown: Failure,
+) -> Failure {
+    let named = named_resource(key);
+    let denied = named.and_then(|resource| call.authorize(action, resource, facts).err());
+    denied.unwrap_or(unknown)
+}
+
 /// What the policies see of a key that may not exist.
-pub(crate) fn named_resource(key: Option<&KeyRef>) -> Option<Resource<'_>> {
+fn named_resource(key: Option<&KeyRef>) -> Option<Resource<'_>> {
     match key?.by.as_ref()? {
         By::Name(name) => Some(Resource::Key { name, device: None }),
         By::KeyId(_) => None,

@@ -6,6 +6,7 @@
 
 pub(crate) mod call;
 pub(crate) mod caller;
+pub(crate) mod carry;
 pub(crate) mod cluster;
 mod convert;
 mod crypto;

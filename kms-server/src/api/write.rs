@@ -7,6 +7,7 @@ use ward_proto::v1::WriteOptions;
 
 use crate::api::call::Call;
 use crate::api::failure::Failure;
+use crate::audit::AuditRecord;
 use crate::command::{Command, Idempotency, Outcome, Proposal, Refusal};
 use crate::limits::CONFLICT_RETRIES_MAX;
 use crate::policy::Authorized;
@@ -23,7 +24,7 @@ impl Intent {
     /// # Errors
     /// When the key is neither absent nor 16 bytes.
     pub(crate) fn new<M: Message>(
-        call: &Call<'_>,
+        call: &Call,
         verb: &str,
         request: &M,
         write: Option<&WriteOptions>,
@@ -56,7 +57,7 @@ impl Intent {
 
     /// The kept answer, if this is a repetition. Looked up before the request is compared with
     /// the state, which the first attempt has changed.
-    fn first_answer(&self, call: &Call<'_>) -> Option<Result<Applied, Failure>> {
+    fn first_answer(&self, call: &Call) -> Option<Result<Applied, Failure>> {
         let asked = self.idempotency.as_ref()?;
         call.node.replica.read(|index| {
             let kept = index.idempotency(&asked.id)?;
@@ -80,23 +81,26 @@ pub(crate) enum OnConflict {
     Refuse,
 }
 
-/// Proposes what `decide` answers. `decide` runs behind a read barrier, and again after each lost
+/// Proposes what `decide` answers, and writes into `record` why it was allowed and which key it
+/// made or changed. `decide` runs behind a read barrier, and again after each lost
 /// race: it authorizes, seals for the revision it finds, and answers the command.
 ///
 /// # Errors
 /// What `decide` or apply refused, or that no quorum acknowledged.
 pub(crate) async fn propose(
-    call: &Call<'_>,
+    call: &Call,
     intent: &Intent,
     on_conflict: OnConflict,
+    record: &mut AuditRecord,
     mut decide: impl FnMut(&ReadBarrier) -> Result<(Authorized, Command), Failure>,
 ) -> Result<Applied, Failure> {
     for _ in 0..CONFLICT_RETRIES_MAX {
         let barrier = call.barrier().await?;
         if let Some(first) = intent.first_answer(call) {
-            return first;
+            return first.inspect(|first| describe(record, first));
         }
         let (authorized, command) = decide(&barrier)?;
+        record.policies = authorized.policies().to_vec();
         let proposal = Proposal {
             time_ms: sys::clock::wall_ms(),
             idempotency: intent.idempotency.clone(),
@@ -104,7 +108,10 @@ pub(crate) async fn propose(
             command,
         };
         match call.node.replica.propose(proposal).await {
-            Ok(applied) => return Ok(applied),
+            Ok(applied) => {
+                describe(record, &applied);
+                return Ok(applied);
+            }
             Err(ProposeError::Refused(Refusal::StaleGuard)) => {}
             Err(ProposeError::Refused(Refusal::Conflict)) if on_conflict == OnConflict::Retry => {}
             Err(error) => return Err(error.into()),
@@ -116,21 +123,30 @@ pub(crate) async fn propose(
     ))
 }
 
+/// A repetition names the key that the first attempt made, not one that never was.
+fn describe(record: &mut AuditRecord, applied: &Applied) {
+    record.key_id = named(&applied.outcome).or(record.key_id);
+}
+
 /// The key that a write made or changed.
 ///
 /// # Errors
 /// When the outcome is another verb's: an idempotency record can only hold this one.
 pub(crate) fn key_of(outcome: &Outcome) -> Result<KeyId, Failure> {
+    named(outcome).ok_or_else(|| Failure::internal("a write answered as another verb"))
+}
+
+fn named(outcome: &Outcome) -> Option<KeyId> {
     match outcome {
         Outcome::KeyCreated { key_id }
         | Outcome::KeyRotated { key_id, .. }
         | Outcome::KeyStateSet { key_id, .. }
-        | Outcome::DeviceEnrolled { key_id } => Ok(*key_id),
+        | Outcome::DeviceEnrolled { key_id } => Some(*key_id),
         Outcome::Begun
         | Outcome::TokenCreated
         | Outcome::Joined { .. }
         | Outcome::CertificateRecorded
         | Outcome::GatewayAnnounced
-        | Outcome::PolicyPut { .. } => Err(Failure::internal("a write answered as another verb")),
+        | Outcome::PolicyPut { .. } => None,
     }
 }

@@ -79,9 +79,10 @@ fn attempt<'a>(
     proposal: &Proposal,
 ) -> Result<(Outcome, Frame<'a>), Refusal> {
     check_begun(index, &proposal.command)?;
-    if let Some(guard) = proposal.guard
-        && (guard.policy_epoch != counters.policy_epoch
-            || guard.identity_epoch != counters.identity_epoch)
+    if proposal
+        .guard
+        .as_ref()
+        .is_some_and(|guard| !guard.holds(index))
     {
         return Err(Refusal::StaleGuard);
     }

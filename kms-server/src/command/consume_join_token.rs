@@ -7,8 +7,8 @@ use super::create_join_token::token_id;
 use super::{Outcome, Refusal};
 use crate::replica::limits::{ADDRESS_BYTES_MAX, PUBLIC_KEY_BYTES_MAX};
 use crate::state::{
-    Addresses, Consumption, IdentityKey, IdentityRecord, IdentityState, NodeId, NodeRecord, Record,
-    RecordId, Role, SpkiHash, TokenRecord,
+    Addresses, Consumption, IdentityKey, IdentityRecord, IdentityState, Index, NodeId, NodeRecord,
+    Record, RecordId, Role, SpkiHash, TokenRecord,
 };
 
 /// A joiner with the hash of its token's secret.
@@ -16,6 +16,9 @@ use crate::state::{
 pub struct ConsumeJoinToken {
     /// SHA-256 of the secret.
     pub secret_sha256: [u8; 32],
+    /// What the joiner takes the token to be for. Nothing in a token's text proves it: the record
+    /// does.
+    pub role: Role,
     /// The joiner's public key; only it may repeat the join.
     pub spki_sha256: SpkiHash,
     /// When the certificate about to be issued ends.
@@ -33,10 +36,52 @@ pub struct NodeJoin {
     pub public_key: Vec<u8>,
 }
 
+/// Who holds a token and what it takes it to be for.
+pub(crate) struct Holder<'a> {
+    /// SHA-256 of the secret.
+    pub(crate) secret_sha256: &'a [u8; 32],
+    /// What it wants to become.
+    pub(crate) role: Role,
+    /// Its public key.
+    pub(crate) spki_sha256: &'a SpkiHash,
+}
+
+impl Holder<'_> {
+    /// The token, if this holder may use it at this time of the state's clock. Apply decides by
+    /// it; the leader looks first, so that strangers write nothing to the log.
+    ///
+    /// # Errors
+    /// One refusal, whatever is wrong with the token.
+    pub(crate) fn usable_token<'a>(
+        &self,
+        index: &'a Index,
+        now_ms: u64,
+    ) -> Result<&'a TokenRecord, Refusal> {
+        let token = index.token(&token_id(self.secret_sha256));
+        let token = token.ok_or(Refusal::TokenInvalid)?;
+        let ours = token
+            .consumed
+            .as_ref()
+            .is_none_or(|by| by.spki_sha256 == *self.spki_sha256);
+        let usable = token.secret_sha256 == *self.secret_sha256
+            && token.expires_ms > now_ms
+            && token.role == self.role
+            && ours;
+        usable.then_some(token).ok_or(Refusal::TokenInvalid)
+    }
+}
+
 impl ConsumeJoinToken {
     pub(super) fn apply(&self, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
-        let token_id = token_id(&self.secret_sha256);
-        let token = self.usable_token(frame, &token_id)?;
+        let holder = Holder {
+            secret_sha256: &self.secret_sha256,
+            role: self.role,
+            spki_sha256: &self.spki_sha256,
+        };
+        let token = holder.usable_token(frame.index, frame.now_ms)?;
+        if (token.role == Role::Node) != self.node.is_some() {
+            return Err(Refusal::TokenInvalid);
+        }
         if let Some(former) = &token.consumed {
             return joined(token.role, former.id.clone());
         }
@@ -51,28 +96,11 @@ impl ConsumeJoinToken {
             id: id.clone(),
         });
         let role = token.role;
-        frame
-            .writes
-            .put(RecordId::Token(token_id), Record::Token(token));
+        frame.writes.put(
+            RecordId::Token(token_id(&self.secret_sha256)),
+            Record::Token(token),
+        );
         joined(role, id)
-    }
-
-    /// The token, if this joiner may use it now.
-    fn usable_token<'a>(
-        &self,
-        frame: &Frame<'a>,
-        token_id: &[u8; 16],
-    ) -> Result<&'a TokenRecord, Refusal> {
-        let token = frame.index.token(token_id).ok_or(Refusal::TokenInvalid)?;
-        let ours = token
-            .consumed
-            .as_ref()
-            .is_none_or(|by| by.spki_sha256 == self.spki_sha256);
-        let usable = token.secret_sha256 == self.secret_sha256
-            && token.expires_ms > frame.now_ms
-            && (token.role == Role::Node) == self.node.is_some()
-            && ours;
-        usable.then_some(token).ok_or(Refusal::TokenInvalid)
     }
 
     /// Gives the node an id that was never given and records how it is known.

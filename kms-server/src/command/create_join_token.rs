@@ -39,6 +39,14 @@ impl CreateJoinToken {
         if identity.is_some_and(|known| known.state == IdentityState::Revoked) {
             return Err(Refusal::IdentityRevoked);
         }
+        // Each new token sweeps away some that have ended, so that they never accumulate.
+        for ended in frame
+            .index
+            .expired_tokens(frame.now_ms)
+            .take(TOKEN_SWEEP_MAX)
+        {
+            frame.writes.remove(RecordId::Token(ended));
+        }
         frame.writes.put(
             RecordId::Token(token_id),
             Record::Token(TokenRecord {
@@ -52,6 +60,9 @@ impl CreateJoinToken {
         Ok(Outcome::TokenCreated)
     }
 }
+
+/// Ended tokens removed by one new one.
+const TOKEN_SWEEP_MAX: usize = 8;
 
 /// The first 16 bytes of the hash find the token; all 32 are compared.
 pub(super) fn token_id(secret_sha256: &[u8; 32]) -> [u8; 16] {

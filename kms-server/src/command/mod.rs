@@ -31,11 +31,13 @@ use serde::{Deserialize, Serialize};
 
 pub use announce_gateway::AnnounceGateway;
 pub(crate) use apply::{Effect, apply};
+pub(crate) use consume_join_token::Holder;
 pub use consume_join_token::{ConsumeJoinToken, NodeJoin};
 pub use create_join_token::CreateJoinToken;
 pub use create_key::CreateKey;
 pub use enroll_device::EnrollDevice;
 pub use genesis::{FirstIdentity, Genesis};
+pub(crate) use names::{is_id, is_key_name};
 pub use outcome::Outcome;
 pub use proposal::{Guard, Idempotency, Proposal};
 pub use put_policy::PutPolicy;

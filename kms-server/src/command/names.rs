@@ -6,7 +6,7 @@ const KEY_NAME_MAX: usize = 128;
 const ID_MAX: usize = 64;
 
 /// 1 to 128 of `a-z A-Z 0-9 / - . _`.
-pub(super) fn is_key_name(name: &str) -> bool {
+pub(crate) fn is_key_name(name: &str) -> bool {
     (1..=KEY_NAME_MAX).contains(&name.len())
         && name
             .bytes()
@@ -14,7 +14,7 @@ pub(super) fn is_key_name(name: &str) -> bool {
 }
 
 /// 1 to 64 of `a-z 0-9 - . _`.
-pub(super) fn is_id(id: &str) -> bool {
+pub(crate) fn is_id(id: &str) -> bool {
     (1..=ID_MAX).contains(&id.len())
         && id
             .bytes()

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Command;
+use crate::state::{Index, Role, SpkiHash};
 
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,7 +15,7 @@ pub struct Proposal {
     pub time_ms: u64,
     /// Present when a repetition shall get the first answer.
     pub idempotency: Option<Idempotency>,
-    /// Present when the write was authorized: under which epochs.
+    /// Present when the write was authorized: for whom, and under which policies.
     pub guard: Option<Guard>,
     /// What shall be done.
     pub command: Command,
@@ -30,13 +31,29 @@ pub struct Idempotency {
     pub request_sha256: [u8; 32],
 }
 
-/// The epochs an authorization was decided under; apply refuses when either has moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What an authorization was decided on; apply refuses the write when it holds no longer.
+///
+/// The caller is named rather than an epoch of all identities: what another identity loses
+/// meanwhile is nobody else's delay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
     /// From [`crate::state::Counters`].
     pub policy_epoch: u64,
-    /// From [`crate::state::Counters`].
-    pub identity_epoch: u64,
+    /// What the caller is.
+    pub role: Role,
+    /// Which one.
+    pub id: String,
+    /// The public key that it proved.
+    pub spki_sha256: SpkiHash,
+}
+
+impl Guard {
+    /// Whether the policies are the same and the caller is still honoured with this key.
+    pub(super) fn holds(&self, index: &Index) -> bool {
+        let caller = index.identity(self.role, &self.id);
+        self.policy_epoch == index.counters().policy_epoch
+            && caller.is_some_and(|caller| caller.honours(&self.spki_sha256))
+    }
 }
 
 impl Proposal {

@@ -36,7 +36,7 @@ pub enum Refusal {
     /// The revision or version this was decided on is no longer the newest.
     #[error("it was changed meanwhile; read it again and repeat")]
     Conflict,
-    /// The policy or identity epoch this was authorized under has moved.
+    /// The policies this was authorized under were changed, or the caller is honoured no longer.
     #[error("permissions were changed meanwhile; repeat")]
     StaleGuard,
     /// The idempotency key was used for another request.

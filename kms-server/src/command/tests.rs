@@ -99,13 +99,14 @@ fn token(secret: u8, role: Role, id: &str, expires_ms: u64) -> Command {
     })
 }
 
-fn consume(secret: u8, key: u8, node: bool) -> Command {
-    let node = node.then(|| NodeJoin {
+fn consume(secret: u8, key: u8, role: Role) -> Command {
+    let node = (role == Role::Node).then(|| NodeJoin {
         addresses: Addresses::default(),
         public_key: vec![key],
     });
     Command::ConsumeJoinToken(ConsumeJoinToken {
         secret_sha256: [secret; 32],
+        role,
         spki_sha256: [key; 32],
         not_after_ms: u64::MAX,
         node,
@@ -280,20 +281,22 @@ fn a_token_becomes_one_identity() {
         Refusal::NameInvalid,
     );
 
-    state.refuse(consume(9, 1, false), Refusal::TokenInvalid);
-    state.refuse(consume(1, 1, true), Refusal::TokenInvalid);
+    state.refuse(consume(9, 1, Role::Gateway), Refusal::TokenInvalid);
+    for claimed in [Role::Node, Role::App, Role::Operator, Role::Device] {
+        state.refuse(consume(1, 1, claimed), Refusal::TokenInvalid);
+    }
     let joined = Ok(Outcome::Joined {
         role: Role::Gateway,
         id: "edge".to_owned(),
         node_id: None,
     });
-    assert_eq!(state.run(consume(1, 1, false)), joined);
+    assert_eq!(state.run(consume(1, 1, Role::Gateway)), joined);
     assert_eq!(
-        state.run(consume(1, 1, false)),
+        state.run(consume(1, 1, Role::Gateway)),
         joined,
         "the same joiner may repeat"
     );
-    state.refuse(consume(1, 2, false), Refusal::TokenInvalid);
+    state.refuse(consume(1, 2, Role::Gateway), Refusal::TokenInvalid);
     assert!(
         state
             .index
@@ -303,7 +306,24 @@ fn a_token_becomes_one_identity() {
     );
 
     state.now_ms = START + 10;
-    state.refuse(consume(1, 1, false), Refusal::TokenInvalid);
+    state.refuse(consume(1, 1, Role::Gateway), Refusal::TokenInvalid);
+}
+
+#[test]
+fn tokens_that_have_ended_are_swept_away() {
+    let mut state = State::begun();
+    for secret in 1..=5 {
+        state
+            .run(token(secret, Role::App, "app", START + 10))
+            .unwrap();
+    }
+    state.run(consume(1, 1, Role::App)).unwrap();
+    state.run(token(6, Role::App, "app", START + 99)).unwrap();
+    state.now_ms = START + 10;
+    state.run(token(7, Role::App, "app", START + 99)).unwrap();
+    assert!(state.index.expired_tokens(state.now_ms).next().is_none());
+    assert!((6..=7).all(|secret| state.index.token(&[secret; 16]).is_some()));
+    assert!((1..=5).all(|secret| state.index.token(&[secret; 16]).is_none()));
 }
 
 #[test]
@@ -312,9 +332,9 @@ fn node_ids_are_never_given_twice() {
     let mut given = Vec::new();
     for number in 1..=3 {
         state.run(token(number, Role::Node, "", u64::MAX)).unwrap();
-        state.refuse(consume(number, number, false), Refusal::TokenInvalid);
+        state.refuse(consume(number, number, Role::App), Refusal::TokenInvalid);
         for _repeated in 0..2 {
-            let joined = state.run(consume(number, number, true)).unwrap();
+            let joined = state.run(consume(number, number, Role::Node)).unwrap();
             let Outcome::Joined { node_id, .. } = joined else {
                 panic!("{joined:?}");
             };
@@ -330,10 +350,10 @@ fn node_ids_are_never_given_twice() {
 fn joining_again_takes_the_former_key_away() {
     let mut state = State::begun();
     state.run(token(1, Role::App, "app", u64::MAX)).unwrap();
-    state.run(consume(1, 1, false)).unwrap();
+    state.run(consume(1, 1, Role::App)).unwrap();
     let epoch = state.index.counters().identity_epoch;
     state.run(token(2, Role::App, "app", u64::MAX)).unwrap();
-    state.run(consume(2, 2, false)).unwrap();
+    state.run(consume(2, 2, Role::App)).unwrap();
     let app = state.index.identity(Role::App, "app").unwrap();
     assert!(app.honours(&[2; 32]) && !app.honours(&[1; 32]));
     assert_eq!(state.index.counters().identity_epoch, epoch + 1);
@@ -381,7 +401,7 @@ fn a_gateway_that_joined_is_where_it_says() {
     state
         .run(token(1, Role::Gateway, "core", u64::MAX))
         .unwrap();
-    state.run(consume(1, 1, false)).unwrap();
+    state.run(consume(1, 1, Role::Gateway)).unwrap();
     state.run(announce("core")).unwrap();
     assert_eq!(state.index.gateway("core").unwrap().pid, 7);
     assert_eq!(state.index.gateways().count(), 1);
@@ -403,29 +423,63 @@ fn a_policy_is_replaced_only_by_who_saw_it() {
     );
 }
 
-#[test]
-fn a_decision_under_former_permissions_is_refused() {
-    let mut state = State::begun();
-    let counters = state.index.counters();
+/// A write decided now for the application of this key.
+fn decided(state: &State, name: &str, number: u64, key: u8) -> Proposal {
     let guard = Guard {
-        policy_epoch: counters.policy_epoch,
-        identity_epoch: counters.identity_epoch,
+        policy_epoch: state.index.counters().policy_epoch,
+        role: Role::App,
+        id: "app".to_owned(),
+        spki_sha256: [key; 32],
     };
-    state.run(policy("p", 0)).unwrap();
-    let proposal = Proposal {
+    Proposal {
         guard: Some(guard),
-        ..Proposal::internal(START, create_key("k", 1))
-    };
-    assert_eq!(state.propose(proposal.clone()).0, Err(Refusal::StaleGuard));
-    let moved = Guard {
-        policy_epoch: 1,
-        ..guard
-    };
-    let proposal = Proposal {
-        guard: Some(moved),
-        ..proposal
-    };
-    assert!(state.propose(proposal).0.is_ok());
+        ..Proposal::internal(START, create_key(name, number))
+    }
+}
+
+#[test]
+fn a_decision_under_former_policies_is_refused() {
+    let mut state = State::begun();
+    state.run(token(1, Role::App, "app", u64::MAX)).unwrap();
+    state.run(consume(1, 1, Role::App)).unwrap();
+    let former = decided(&state, "k", 1, 1);
+    state.run(policy("p", 0)).unwrap();
+    assert_eq!(state.propose(former).0, Err(Refusal::StaleGuard));
+    let anew = decided(&state, "k", 1, 1);
+    assert!(state.propose(anew).0.is_ok());
+}
+
+#[test]
+fn a_decision_for_who_was_changed_meanwhile_is_refused_and_nobody_elses_is() {
+    let mut state = State::begun();
+    for (secret, id) in [(1, "app"), (2, "other")] {
+        state.run(token(secret, Role::App, id, u64::MAX)).unwrap();
+        state.run(consume(secret, secret, Role::App)).unwrap();
+    }
+    // Another identity loses one key after the other.
+    for key in 10..30 {
+        let waiting = decided(&state, &format!("k-{key}"), u64::from(key), 1);
+        state
+            .run(certificate(Role::App, "other", key, u64::MAX))
+            .unwrap();
+        assert!(state.propose(waiting).0.is_ok());
+    }
+    // A renewal takes nothing away; a join with another key does.
+    let waiting = decided(&state, "renewed", 1, 1);
+    state
+        .run(certificate(Role::App, "app", 9, u64::MAX))
+        .unwrap();
+    assert!(state.propose(waiting).0.is_ok());
+    let waiting = decided(&state, "stolen", 2, 1);
+    state.run(token(3, Role::App, "app", u64::MAX)).unwrap();
+    state.run(consume(3, 3, Role::App)).unwrap();
+    assert_eq!(state.propose(waiting).0, Err(Refusal::StaleGuard));
+    let unknown = decided(&State::begun(), "nobody", 3, 1);
+    assert_eq!(
+        State::begun().propose(unknown).0,
+        Err(Refusal::StaleGuard),
+        "an identity that is not there decides nothing"
+    );
 }
 
 #[test]

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use kms_client::identity::{Identity, IdentityDir};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::carry::Writes;
 use crate::audit::{Audit, AuditConfig};
 use crate::config::Config;
-use crate::limits::WATCHES_MAX;
+use crate::limits::{WATCHES_MAX, WATCHES_PER_IDENTITY_MAX};
 use crate::node::NodeError;
 use crate::node::context::Node;
 use crate::node::identity_file::IdentityFile;
@@ -21,6 +21,7 @@ use crate::node::peers::Peers;
 use crate::policy;
 use crate::raft::Member;
 use crate::replica::{Replica, ReplicaConfig};
+use crate::shares::Shares;
 use crate::state::NodeId;
 use crate::tls::configs::TlsConfigs;
 use crate::tls::peer_connector::NodeConnector;
@@ -78,7 +79,8 @@ pub(super) async fn assemble(
         policies: policy::Engine::built_in().map_err(NodeError::Policy)?,
         audit,
         peers: Peers::new(connector),
-        watches: Arc::new(Semaphore::new(WATCHES_MAX)),
+        writes: Writes::new(),
+        watches: Shares::new(WATCHES_MAX, WATCHES_PER_IDENTITY_MAX),
         draining: CancellationToken::new(),
     });
     Ok(Assembled {

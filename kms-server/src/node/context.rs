@@ -7,13 +7,14 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use envelope::id::ClusterId;
 use kms_client::identity::Identity;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::carry::Writes;
 use crate::audit::Audit;
 use crate::node::peers::Peers;
 use crate::policy;
 use crate::replica::{Replica, ReplicaRole};
+use crate::shares::Shares;
 use crate::stack::admission::{Leader, Standing};
 use crate::state::{Addresses, NodeId};
 use crate::vault::Vault;
@@ -38,8 +39,10 @@ pub(crate) struct Node {
     pub(crate) audit: Audit,
     /// The way to other nodes.
     pub(crate) peers: Peers,
-    /// Places for watch streams.
-    pub(crate) watches: Arc<Semaphore>,
+    /// The writes under way.
+    pub(crate) writes: Writes,
+    /// Places for watch streams, by the SPIFFE URI of who watches.
+    pub(crate) watches: Shares<String>,
     /// Cancelled when the node drains: streams that would never end, end then.
     pub(crate) draining: CancellationToken,
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use kms_client::identity::CertificateFacts;
 
-use crate::api::call::Call;
+use crate::api::call::check_caller;
 use crate::api::caller::Caller;
 use crate::api::failure::Failure;
 use crate::node::context::Node;
@@ -20,11 +20,10 @@ impl Identities for Node {
             spki_sha256: facts.spki_sha256,
             expired: facts.is_expired(sys::clock::wall_ms()),
         };
-        let call = Call::on_behalf(self, caller);
-        if call.check_caller().is_err() {
+        if check_caller(self, &caller).is_err() {
             self.replica.read_barrier().await?;
-            call.check_caller()?;
+            check_caller(self, &caller)?;
         }
-        Ok(call.caller)
+        Ok(caller)
     }
 }

@@ -16,7 +16,7 @@ use crate::state::Role;
 use crate::tls::configs::TlsConfigs;
 
 /// Looks once a minute, until the node drains.
-pub(super) async fn keep_renewed(node: &Node, directory: &IdentityDir, configs: &TlsConfigs) {
+pub(super) async fn keep_renewed(node: &Arc<Node>, directory: &IdentityDir, configs: &TlsConfigs) {
     let mut tick = tokio::time::interval(INTERVAL);
     loop {
         tokio::select! {
@@ -40,7 +40,7 @@ fn is_due(facts: &CertificateFacts, now_ms: u64) -> bool {
 }
 
 async fn renew_own(
-    node: &Node,
+    node: &Arc<Node>,
     directory: &IdentityDir,
     configs: &TlsConfigs,
 ) -> Result<(), NodeError> {
@@ -57,7 +57,7 @@ async fn renew_own(
         csr_der,
         device_id: String::new(),
     };
-    let call = Call::on_behalf(node, caller);
+    let call = Call::on_behalf(node, caller, None);
     let (certificate, _) = renew(&call, wanted).await.map_err(refused)?;
     let der = CertificateDer::from(certificate.der);
     let ca: Vec<_> = certificate

@@ -19,9 +19,10 @@ use ward_proto::v1::watch_service_server::WatchServiceServer;
 
 use crate::api::services::{Api, JoinApi};
 use crate::limits::{
-    HEADERS_BYTES_MAX, IDENTITY_REQUESTS_PER_SECOND, JOIN_REQUEST_BYTES_MAX, JOINS_PER_SECOND,
-    KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, PEER_MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX,
-    REQUEST_DEADLINE, REQUESTS_IN_FLIGHT_MAX, RESETS_PENDING_MAX, RESPONSE_BYTES_MAX, STREAMS_MAX,
+    HEADERS_BYTES_MAX, IDENTITY_REQUESTS_PER_SECOND, JOIN_CONNECTION_AGE_MAX,
+    JOIN_CONNECTION_GRACE, JOIN_REQUEST_BYTES_MAX, JOINS_PER_SECOND, KEEPALIVE_INTERVAL,
+    KEEPALIVE_TIMEOUT, PEER_MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_DEADLINE,
+    REQUESTS_IN_FLIGHT_MAX, RESETS_PENDING_MAX, RESPONSE_BYTES_MAX, STREAMS_MAX,
 };
 use crate::node::context::Node;
 use crate::node::peer_handler::Handler;
@@ -114,6 +115,9 @@ pub(super) async fn serve_join(
     stop: impl Future<Output = ()>,
 ) -> Served {
     bounded()
+        // Strangers: who is silent is not waited for.
+        .max_connection_age(JOIN_CONNECTION_AGE_MAX)
+        .max_connection_age_grace(JOIN_CONNECTION_GRACE)
         .layer(
             ServiceBuilder::new()
                 // Joiners are strangers: they share one rate.

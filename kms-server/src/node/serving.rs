@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::limits::{
     API_CONNECTIONS_MAX, DRAIN_DEADLINE, HANDOVER_DEADLINE, JOIN_CONNECTIONS_MAX,
-    PEER_CONNECTIONS_MAX,
+    JOIN_CONNECTIONS_PER_ADDRESS_MAX, PEER_CONNECTIONS_MAX,
 };
 use crate::node::NodeError;
 use crate::node::assembly::Assembled;
@@ -41,6 +41,7 @@ impl Serving {
             listener: listeners.api.listener,
             config: Arc::clone(&configs.api),
             connections_max: API_CONNECTIONS_MAX,
+            per_address_max: API_CONNECTIONS_MAX,
         };
         let stop = node.draining.clone().cancelled_owned();
         outer.spawn(serve_api(Arc::clone(node), api.start(), stop).map(|end| ended("api", end)));
@@ -50,6 +51,7 @@ impl Serving {
             listener: listeners.join.listener,
             config: Arc::clone(&configs.join),
             connections_max: JOIN_CONNECTIONS_MAX,
+            per_address_max: JOIN_CONNECTIONS_PER_ADDRESS_MAX,
         };
         let stop = node.draining.clone().cancelled_owned();
         outer.spawn(serve_join(Arc::clone(node), join.start(), stop).map(|end| ended("join", end)));
@@ -59,6 +61,7 @@ impl Serving {
             listener: listeners.peer.listener,
             config: Arc::clone(&configs.peer),
             connections_max: PEER_CONNECTIONS_MAX,
+            per_address_max: PEER_CONNECTIONS_MAX,
         };
         let stop = stop_inner.clone().cancelled_owned();
         let known = Arc::clone(&assembled.known);
@@ -92,6 +95,7 @@ impl Serving {
     pub(super) async fn drain(mut self, node: &Node) {
         self.ops.set_ready(false);
         within(DRAIN_DEADLINE, "clients", all(&mut self.outer)).await;
+        within(DRAIN_DEADLINE, "writes", node.writes.finished()).await;
         within(HANDOVER_DEADLINE, "leadership", node.replica.hand_over()).await;
         within(DRAIN_DEADLINE, "raft", node.replica.shutdown()).await;
         self.stop_inner.cancel();

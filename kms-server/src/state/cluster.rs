@@ -41,7 +41,8 @@ pub struct Counters {
     pub time_ms: u64,
     /// Moves with every change of a policy.
     pub policy_epoch: u64,
-    /// Moves whenever an identity loses something; gains do not move it.
+    /// Moves whenever an identity loses something; gains do not move it. It tells that something
+    /// was lost; a write is guarded by its own caller's record.
     pub identity_epoch: u64,
     /// The next node id to give; ids are never given twice.
     pub next_node_id: u64,

@@ -157,6 +157,18 @@ impl Index {
         Some(found)
     }
 
+    /// Join tokens whose time has come at `now_ms`, used or not.
+    pub(crate) fn expired_tokens(&self, now_ms: u64) -> impl Iterator<Item = [u8; 16]> {
+        self.records
+            .range(RecordId::Token([0; 16])..=RecordId::Token([0xff; 16]))
+            .filter_map(move |(id, record)| {
+                let (RecordId::Token(id), Record::Token(token)) = (id, record) else {
+                    return None;
+                };
+                (token.expires_ms <= now_ms).then_some(*id)
+            })
+    }
+
     /// A gateway.
     pub fn gateway(&self, id: &str) -> Option<&GatewayRecord> {
         let Record::Gateway(found) = self.get(&RecordId::Gateway(id.to_owned()))? else {

@@ -1,24 +1,36 @@
 //! The accept loop: shakes hands within bounds and hands connections to gRPC.
 //!
 //! ```text
-//! accept ─▶ place among the connections? ─no─▶ close
+//! accept ─▶ a handshake for this address, now? ─no─▶ close
 //!              │ yes
 //!              ▼
-//!           handshake task (bounded number, 5 s) ─▶ queue ─▶ tonic
+//!           handshake task (5 s) ─▶ place among the connections? ─no─▶ close
+//!                                        │ yes
+//!                                        ▼
+//!                                     queue ─▶ tonic
 //! ```
+//!
+//! Accepting never waits for anybody: who is silent holds a handshake of its own address's share,
+//! and a place among the connections is given only to who has shaken hands.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::limits::{ACCEPT_PAUSE, ACCEPTED_QUEUE_MAX, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX};
+use crate::limits::{
+    ACCEPT_PAUSE, ACCEPTED_QUEUE_MAX, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX,
+    HANDSHAKES_PER_ADDRESS_MAX, HANDSHAKES_PER_SECOND,
+};
+use crate::shares::{Share, Shares};
 use crate::tls::connection::Connection;
 
 /// What gRPC is served from.
@@ -34,6 +46,8 @@ pub(crate) struct Acceptor {
     pub(crate) config: Arc<ArcSwap<ServerConfig>>,
     /// Connections at once.
     pub(crate) connections_max: usize,
+    /// Of them, from one address.
+    pub(crate) per_address_max: usize,
 }
 
 impl Acceptor {
@@ -46,12 +60,9 @@ impl Acceptor {
     }
 
     async fn run(self, accepted: mpsc::Sender<io::Result<Connection>>) {
-        let places = Arc::new(Semaphore::new(self.connections_max));
-        let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+        let places = Arc::new(Shares::new(self.connections_max, self.per_address_max));
+        let doorman = Doorman::new();
         loop {
-            let Ok(turn) = Arc::clone(&handshakes).acquire_owned().await else {
-                return;
-            };
             let stream = tokio::select! {
                 () = accepted.closed() => return,
                 stream = self.listener.accept() => stream,
@@ -63,14 +74,19 @@ impl Acceptor {
                     continue;
                 }
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                metrics::counter!("ward_connections_refused_total", "listener" => self.name)
-                    .increment(1);
+            let Some(turn) = doorman.admit(address.ip()) else {
+                refused(self.name);
                 continue;
             };
-            let acceptor = TlsAcceptor::from(self.config.load_full());
-            let shake = shake(acceptor, stream, address, place, accepted.clone(), turn);
-            drop(sys::task::spawn("handshake", shake));
+            let handshake = Handshake {
+                listener: self.name,
+                acceptor: TlsAcceptor::from(self.config.load_full()),
+                stream,
+                address,
+                places: Arc::clone(&places),
+                accepted: accepted.clone(),
+            };
+            drop(sys::task::spawn("handshake", handshake.shake(turn)));
         }
     }
 
@@ -93,30 +109,84 @@ impl Acceptor {
     }
 }
 
-async fn shake(
+/// Who may begin a handshake.
+struct Doorman {
+    rate: DefaultDirectRateLimiter,
+    under_way: Shares<IpAddr>,
+}
+
+impl Doorman {
+    fn new() -> Self {
+        Self {
+            rate: RateLimiter::direct(Quota::per_second(RATE)),
+            under_way: Shares::new(HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX),
+        }
+    }
+
+    /// The share first: who has used its own up does not use up the rate.
+    fn admit(&self, address: IpAddr) -> Option<Share<IpAddr>> {
+        let turn = self.under_way.take(source(address)).ok()?;
+        self.rate.check().is_ok().then_some(turn)
+    }
+}
+
+/// Whom an address stands for: of IPv6, one subscriber has a whole /64.
+fn source(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let network = u128::from(address) & (u128::MAX << 64);
+            IpAddr::V6(Ipv6Addr::from(network))
+        }
+    }
+}
+
+const RATE: NonZeroU32 = match NonZeroU32::new(HANDSHAKES_PER_SECOND) {
+    Some(rate) => rate,
+    None => panic!("the rate is not zero; checked when compiled"),
+};
+
+fn refused(listener: &'static str) {
+    metrics::counter!("ward_connections_refused_total", "listener" => listener).increment(1);
+}
+
+/// A connection on its way to gRPC.
+struct Handshake {
+    listener: &'static str,
     acceptor: TlsAcceptor,
     stream: TcpStream,
     address: SocketAddr,
-    place: OwnedSemaphorePermit,
+    places: Arc<Shares<IpAddr>>,
     accepted: mpsc::Sender<io::Result<Connection>>,
-    turn: OwnedSemaphorePermit,
-) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%address, %error, "the connection died before its handshake");
-        return;
-    }
-    match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => {
-            drop(turn);
-            // The receiver is gone only when the node stops; the connection then closes.
-            drop(
-                accepted
-                    .send(Ok(Connection::new(stream, address, place)))
-                    .await,
-            );
+}
+
+impl Handshake {
+    async fn shake(self, turn: Share<IpAddr>) {
+        let address = self.address;
+        if let Err(error) = self.stream.set_nodelay(true) {
+            tracing::debug!(%address, %error, "the connection died before its handshake");
+            return;
         }
-        Ok(Err(error)) => tracing::info!(%address, %error, "a handshake failed"),
-        Err(_) => tracing::info!(%address, "a handshake took too long"),
+        let shaking = self.acceptor.accept(self.stream);
+        let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, shaking).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                tracing::info!(%address, %error, "a handshake failed");
+                return;
+            }
+            Err(_) => {
+                tracing::info!(%address, "a handshake took too long");
+                return;
+            }
+        };
+        drop(turn);
+        let Ok(place) = self.places.take(source(address.ip())) else {
+            refused(self.listener);
+            return;
+        };
+        // The receiver is gone only when the node stops; the connection then closes.
+        let connection = Connection::new(stream, address, place);
+        drop(self.accepted.send(Ok(connection)).await);
     }
 }
 

@@ -1,7 +1,7 @@
 //! An accepted connection: bytes for gRPC, and who is at the other end.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,15 +10,16 @@ use kms_client::identity::CertificateFacts;
 use kms_client::tls::peer_facts;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
+
+use crate::shares::Share;
 
 /// A connection after its handshake. Dropping it frees its place among the listener's.
 pub(crate) struct Connection {
     stream: TlsStream<TcpStream>,
     remote: Remote,
-    _place: OwnedSemaphorePermit,
+    _place: Share<IpAddr>,
 }
 
 /// Who is at the other end; every request of the connection carries a copy in its extensions.
@@ -35,7 +36,7 @@ impl Connection {
     pub(crate) fn new(
         stream: TlsStream<TcpStream>,
         address: SocketAddr,
-        place: OwnedSemaphorePermit,
+        place: Share<IpAddr>,
     ) -> Self {
         // On the join listener there is none; elsewhere the verifier has read it already.
         let facts = peer_facts(stream.get_ref().1.peer_certificates())

@@ -105,6 +105,29 @@ async fn a_join_token_serves_one_key_and_one_role() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_makes_nobody_what_its_text_was_changed_to() {
+    let cluster = Cluster::of_one().await;
+    let operator = cluster.operator();
+    let token = operator.create_join_token(Role::App, Some("reader"), TTL);
+    let mut token = token.await.unwrap().token;
+    let join = &cluster.nodes[0].file.listen.join;
+    let folder = IdentityDir::new(cluster.dir.path().join("forger"));
+    let csr = folder.create_csr().unwrap();
+    let made_for = token.role;
+    for forged in (0..=u8::MAX).filter(|number| *number != made_for).take(8) {
+        token.role = forged;
+        let refused = kms_client::join::join(join, &token, &csr, None).await.err();
+        assert_eq!(refused.unwrap().reason(), Reason::TokenInvalid, "{forged}");
+    }
+    // The name in the text is the holder's to read and nobody's to choose.
+    (token.role, token.id) = (made_for, "admin".to_owned());
+    let joined = kms_client::join::join(join, &token, &csr, None).await;
+    let identity = joined.unwrap().store(&folder).unwrap();
+    assert_eq!(identity.id().to_string(), "spiffe://ward.test/app/reader");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_is_named_and_so_is_a_directory_in_use() {
     let cluster = Cluster::of_one().await;
     let mut file = cluster.nodes[0].file.clone();

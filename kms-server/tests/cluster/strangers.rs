@@ -21,7 +21,7 @@ use ward_proto::v1::{EncryptRequest, GetClusterStatusRequest};
 use crate::harness::{Cluster, eventually};
 
 /// A channel to `address` under exactly this TLS configuration.
-async fn channel(address: &str, config: rustls::ClientConfig) -> Channel {
+pub(crate) async fn channel(address: &str, config: rustls::ClientConfig) -> Channel {
     let (config, address) = (Arc::new(config), address.to_owned());
     let dial = tower::service_fn(move |_: Uri| {
         let (connector, address) = (TlsConnector::from(Arc::clone(&config)), address.clone());
@@ -36,7 +36,7 @@ async fn channel(address: &str, config: rustls::ClientConfig) -> Channel {
     endpoint.connect_with_connector_lazy(dial)
 }
 
-fn as_operator(cluster: &Cluster) -> rustls::ClientConfig {
+pub(crate) fn as_operator(cluster: &Cluster) -> rustls::ClientConfig {
     let identity = IdentityDir::new(cluster.dir.path().join("operator"))
         .load()
         .unwrap();
@@ -44,7 +44,7 @@ fn as_operator(cluster: &Cluster) -> rustls::ClientConfig {
     client_config(&identity, nodes, ALPN_H2).unwrap()
 }
 
-fn reason(status: &Status) -> Option<&str> {
+pub(crate) fn reason(status: &Status) -> Option<&str> {
     status
         .metadata()
         .get("ward-reason")
@@ -222,5 +222,56 @@ async fn watchers_of_every_node_hear_of_a_disabled_key() {
         text.contains("\"DisableKey\"") && text.contains("billing")
     })
     .await;
+    cluster.stop().await;
+}
+
+/// A connection from another address of this machine than the clients'.
+async fn from_elsewhere(address: &str) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    socket.connect(address.parse().unwrap()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_strangers_block_no_listener() {
+    let cluster = Cluster::of_one().await;
+    let listen = &cluster.nodes[0].file.listen;
+    let mut silent = Vec::new();
+    for address in [&listen.api, &listen.peer, &listen.join] {
+        for _ in 0..200 {
+            silent.push(from_elsewhere(address).await);
+        }
+    }
+    // Silent after the handshake too, where none has to show a certificate.
+    let identity = IdentityDir::new(cluster.dir.path().join("operator"));
+    let authority = spki_sha256(&identity.load().unwrap().ca()[0]).unwrap();
+    let connector = TlsConnector::from(Arc::new(join_client_config(authority).unwrap()));
+    let mut greeted = Vec::new();
+    for _ in 0..64 {
+        let stream = TcpStream::connect(&listen.join).await.unwrap();
+        greeted.push(connector.connect(server_name(), stream).await.unwrap());
+    }
+    let served = async {
+        cluster.operator().create_key("billing").await.unwrap();
+        let peer = TcpStream::connect(&listen.peer).await.unwrap();
+        let shaken = connector.connect(server_name(), peer).await;
+        drop(shaken);
+    };
+    // Less than a silent handshake may take: nobody waited for one to be given up.
+    tokio::time::timeout(Duration::from_secs(4), served)
+        .await
+        .expect("clients and peers are served meanwhile");
+    let csr = IdentityDir::new(cluster.dir.path().join("late"));
+    let csr = csr.create_csr().unwrap();
+    let operator = cluster.operator();
+    let token = operator.create_join_token(Role::App, Some("late"), crate::harness::TTL);
+    let token = token.await.unwrap().token;
+    eventually("silent joiners are hung up on", || async {
+        kms_client::join::join(&listen.join, &token, &csr, None)
+            .await
+            .is_ok()
+    })
+    .await;
+    drop((silent, greeted));
     cluster.stop().await;
 }

@@ -4,8 +4,12 @@ use envelope::context::EncryptionContext;
 use kms_client::identity::Role;
 use kms_client::model::{DataKeyKind, GatewayRole, Inventory, NewDevice, NodeRole};
 use kms_client::reason::Reason;
+use ward_proto::v1::WatchRequest;
+use ward_proto::v1::watch_event::Event;
+use ward_proto::v1::watch_service_client::WatchServiceClient;
 
-use crate::harness::{Cluster, RunningNode, eventually};
+use crate::harness::{Cluster, PATIENCE, RunningNode, eventually};
+use crate::strangers::{as_operator, channel, reason};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_disabled_through_one_node_is_refused_by_every_other_at_once() {
@@ -155,4 +159,31 @@ async fn a_leader_whose_audit_log_cannot_be_written_hands_over() {
     .await;
     client.create_key("after").await.unwrap();
     cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_without_a_quorum_ends_its_watches_and_opens_none() {
+    let mut cluster = Cluster::of_three().await;
+    let api = cluster.nodes[2].file.listen.api.clone();
+    let channel = channel(&api, as_operator(&cluster)).await;
+    let mut client = WatchServiceClient::new(channel);
+    let opened = client.watch(WatchRequest {}).await;
+    let mut events = opened.unwrap().into_inner();
+    let first = events.message().await.unwrap().unwrap().event;
+    assert!(matches!(first, Some(Event::Resync(_))));
+    cluster.nodes[0].stop().await;
+    cluster.nodes[1].stop().await;
+
+    let ended = tokio::time::timeout(PATIENCE, async {
+        loop {
+            if let Err(status) = events.message().await {
+                return status;
+            }
+        }
+    });
+    let ended = ended.await.unwrap();
+    assert!(["NO_LEADER", "NO_QUORUM"].contains(&reason(&ended).unwrap()));
+    let refused = client.watch(WatchRequest {}).await.err().unwrap();
+    assert!(["NO_LEADER", "NO_QUORUM"].contains(&reason(&refused).unwrap()));
+    cluster.nodes[2].stop().await;
 }

@@ -15,13 +15,13 @@ use crate::replica::MemberStatus;
 
 /// Serves GetClusterStatus. It tells nothing secret and must be told when nothing else can be,
 /// so it leaves no audit record.
-pub(crate) async fn status(call: &Call<'_>) -> Result<GetClusterStatusResponse, Failure> {
+pub(crate) async fn status(call: &Call) -> Result<GetClusterStatusResponse, Failure> {
     // A sealed node cannot open added policies; the built-in ones let everyone see the cluster.
     if !call.node.vault.is_sealed() {
         call.authorize(Action::GetClusterStatus, Resource::Cluster, Facts::None)
             .map(drop)?;
     }
-    let node = call.node;
+    let node = &*call.node;
     let known = node.replica.status();
     let nodes = join_all(known.members.iter().map(|member| ask(node, member))).await;
     let applied = convert::applied(node.replica.applied_index());

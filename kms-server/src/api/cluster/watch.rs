@@ -2,21 +2,26 @@
 //!
 //! Nothing is queued for a slow watcher but the bounded channel of changes: who lags behind it
 //! is told to forget everything, which is always safe.
+//!
+//! A stream says "nothing else changed" only where that is so in the whole cluster: its beginning
+//! and each heartbeat stand behind a read barrier. A node that is cut off ends its streams, so
+//! that caches go to one that is not, and keep nothing that was taken away meanwhile.
 
 use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use futures::stream::{self, Stream, StreamExt};
 use kms_client::reason::Reason;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::{Interval, MissedTickBehavior};
 use tonic::Status;
 use ward_proto::v1::watch_event::Event as Told;
 use ward_proto::v1::{Heartbeat, KeyChanged, Resync, WatchEvent};
 
-use crate::api::call::Call;
+use crate::api::call::{Call, check_caller};
 use crate::api::caller::Caller;
 use crate::api::convert;
 use crate::api::failure::Failure;
@@ -24,29 +29,38 @@ use crate::limits::WATCH_HEARTBEAT;
 use crate::node::context::Node;
 use crate::policy::{Action, Facts, Resource};
 use crate::replica::{Change, Event};
+use crate::shares::{Full, Share};
 
 /// What Watch answers.
 pub(crate) type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchEvent, Status>> + Send>>;
 
 /// Serves Watch.
-pub(crate) async fn watch(node: &Arc<Node>, call: &Call<'_>) -> Result<WatchStream, Failure> {
+pub(crate) async fn watch(node: &Arc<Node>, call: &Call) -> Result<WatchStream, Failure> {
     let mut record = call.record(Action::Watch.name(), "cluster");
     let permitted = call.authorize(Action::Watch, Resource::Cluster, Facts::None);
     if let Ok(authorized) = &permitted {
         record.policies = authorized.policies().to_vec();
     }
     let (_authorized, _durable) = call.settle(record, permitted).await?;
-    let place = Arc::clone(&node.watches).try_acquire_owned().map_err(|_| {
-        Failure::new(
+    let place = node.watches.take(call.caller.id.to_string());
+    let place = place.map_err(no_place)?;
+    let watcher = Watcher::new(node, call.caller.clone(), place);
+    // After the watcher listens, so that what the barrier has not seen is told as a change.
+    call.barrier().await?;
+    Ok(stream::unfold(watcher, Watcher::next).boxed())
+}
+
+fn no_place(full: Full) -> Failure {
+    match full {
+        Full::Own => Failure::new(
+            Reason::Quota,
+            "this identity has as many watches here as one may have; end one",
+        ),
+        Full::All => Failure::new(
             Reason::Overloaded,
             "this node has no room for another watch; ask another",
-        )
-    })?;
-    Ok(stream::unfold(
-        Watcher::new(node, call.caller.clone(), place),
-        Watcher::next,
-    )
-    .boxed())
+        ),
+    }
 }
 
 /// One open stream.
@@ -55,14 +69,16 @@ struct Watcher {
     caller: Caller,
     changes: Receiver<Change>,
     heartbeat: Interval,
+    /// Runs while a heartbeat is due; changes go on being told meanwhile.
+    barrier: Option<BoxFuture<'static, Result<(), Failure>>>,
     begun: bool,
     ended: bool,
-    _place: OwnedSemaphorePermit,
+    _place: Share<String>,
 }
 
 impl Watcher {
     /// Listens for changes before the first event leaves, so that none falls between.
-    fn new(node: &Arc<Node>, caller: Caller, place: OwnedSemaphorePermit) -> Self {
+    fn new(node: &Arc<Node>, caller: Caller, place: Share<String>) -> Self {
         let mut heartbeat = tokio::time::interval(WATCH_HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -70,6 +86,7 @@ impl Watcher {
             caller,
             changes: node.replica.changes(),
             heartbeat,
+            barrier: None,
             begun: false,
             ended: false,
             _place: place,
@@ -82,8 +99,8 @@ impl Watcher {
         }
         let told = self.told().await;
         // The caller's status counts for every message, not only for the first.
-        let call = Call::on_behalf(&self.node, self.caller.clone());
-        let told = told.and_then(|told| call.check_caller().map(|()| told));
+        let honoured = check_caller(&self.node, &self.caller);
+        let told = told.and_then(|told| honoured.map(|()| told));
         self.ended = told.is_err();
         let applied_index = self.node.replica.applied_index();
         let event = told.map(|event| WatchEvent {
@@ -104,7 +121,15 @@ impl Watcher {
                     return Err(Failure::new(Reason::Unavailable, "this node stops; ask another"));
                 }
                 change = self.changes.recv() => change,
-                _ = self.heartbeat.tick() => return Ok(Told::Heartbeat(Heartbeat {})),
+                _ = self.heartbeat.tick(), if self.barrier.is_none() => {
+                    self.barrier = Some(barrier(Arc::clone(&self.node)).boxed());
+                    continue;
+                }
+                fresh = passed(&mut self.barrier) => {
+                    self.barrier = None;
+                    fresh?;
+                    return Ok(Told::Heartbeat(Heartbeat {}));
+                }
             };
             match change {
                 Ok(change) => match tell(&self.node, &change.event) {
@@ -120,6 +145,21 @@ impl Watcher {
                 }
             }
         }
+    }
+}
+
+async fn barrier(node: Arc<Node>) -> Result<(), Failure> {
+    node.replica.read_barrier().await?;
+    Ok(())
+}
+
+/// Waits for the barrier that runs; for ever when none does.
+async fn passed(
+    barrier: &mut Option<BoxFuture<'static, Result<(), Failure>>>,
+) -> Result<(), Failure> {
+    match barrier {
+        Some(running) => running.await,
+        None => std::future::pending().await,
     }
 }
 

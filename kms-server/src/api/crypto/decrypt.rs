@@ -15,7 +15,7 @@ use crate::vault::Withheld;
 
 /// Serves Decrypt.
 pub(crate) async fn decrypt(
-    call: &Call<'_>,
+    call: &Call,
     request: DecryptRequest,
 ) -> Result<DecryptResponse, Failure> {
     let context = convert::context(request.context)?;
@@ -32,7 +32,7 @@ pub(crate) async fn decrypt(
 }
 
 async fn open(
-    call: &Call<'_>,
+    call: &Call,
     blob: &[u8],
     context: &EncryptionContext,
     record: &mut AuditRecord,
@@ -44,8 +44,8 @@ async fn open(
         Action::Decrypt,
         blob,
         use_key::once(context),
+        record,
     )?;
-    used.describe(record);
     let usable = used.key.usable()?;
     let plaintext = call
         .node

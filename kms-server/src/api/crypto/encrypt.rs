@@ -13,7 +13,7 @@ use crate::policy::Action;
 
 /// Serves Encrypt.
 pub(crate) async fn encrypt(
-    call: &Call<'_>,
+    call: &Call,
     request: EncryptRequest,
 ) -> Result<EncryptResponse, Failure> {
     let context = convert::context(request.context)?;
@@ -37,15 +37,21 @@ pub(crate) async fn encrypt(
 }
 
 async fn seal(
-    call: &Call<'_>,
+    call: &Call,
     key: Option<&KeyRef>,
     plaintext: &[u8],
     context: &EncryptionContext,
     record: &mut AuditRecord,
 ) -> Result<(Vec<u8>, Permitted), Failure> {
     let barrier = call.barrier().await?;
-    let used = use_key::by_ref(call, &barrier, Action::Encrypt, key, use_key::once(context))?;
-    used.describe(record);
+    let used = use_key::by_ref(
+        call,
+        &barrier,
+        Action::Encrypt,
+        key,
+        use_key::once(context),
+        record,
+    )?;
     let usable = used.key.usable()?;
     let blob = call
         .node

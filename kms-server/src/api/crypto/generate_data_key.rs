@@ -57,7 +57,7 @@ impl Order {
 
 /// Serves GenerateDataKey.
 pub(crate) async fn generate_data_key(
-    call: &Call<'_>,
+    call: &Call,
     request: GenerateDataKeyRequest,
 ) -> Result<GenerateDataKeyResponse, Failure> {
     let order = Order::new(&request.kind, request.count, request.context)?;
@@ -80,14 +80,20 @@ pub(crate) async fn generate_data_key(
 }
 
 async fn make(
-    call: &Call<'_>,
+    call: &Call,
     key: Option<&KeyRef>,
     order: &Order,
     record: &mut AuditRecord,
 ) -> Result<(Withheld<Vec<DataKey>>, Permitted), Failure> {
     let barrier = call.barrier().await?;
-    let used = use_key::by_ref(call, &barrier, Action::GenerateDataKey, key, order.facts())?;
-    used.describe(record);
+    let used = use_key::by_ref(
+        call,
+        &barrier,
+        Action::GenerateDataKey,
+        key,
+        order.facts(),
+        record,
+    )?;
     let made = call.node.vault.generate_data_keys(
         &used.authorized,
         &used.key.usable()?,

@@ -17,7 +17,7 @@ use crate::vault::WrappedDataKey;
 
 /// Serves GenerateDataKeyWithoutPlaintext.
 pub(crate) async fn generate_wrapped(
-    call: &Call<'_>,
+    call: &Call,
     request: GenerateDataKeyWithoutPlaintextRequest,
 ) -> Result<GenerateDataKeyWithoutPlaintextResponse, Failure> {
     let order = Order::new(&request.kind, request.count, request.context)?;
@@ -36,15 +36,14 @@ pub(crate) async fn generate_wrapped(
 }
 
 async fn make(
-    call: &Call<'_>,
+    call: &Call,
     key: Option<&KeyRef>,
     order: &Order,
     record: &mut AuditRecord,
 ) -> Result<(Vec<WrappedDataKey>, Permitted), Failure> {
     let action = Action::GenerateDataKeyWithoutPlaintext;
     let barrier = call.barrier().await?;
-    let used = use_key::by_ref(call, &barrier, action, key, order.facts())?;
-    used.describe(record);
+    let used = use_key::by_ref(call, &barrier, action, key, order.facts(), record)?;
     let made = call.node.vault.generate_wrapped_data_keys(
         &used.authorized,
         &used.key.usable()?,

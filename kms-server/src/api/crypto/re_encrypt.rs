@@ -5,26 +5,44 @@ use envelope::context::EncryptionContext;
 use ward_proto::v1::{KeyRef, ReEncryptRequest, ReEncryptResponse, key_ref};
 
 use super::use_key::{self, Permitted};
-use crate::api::call::Call;
+use crate::api::call::{Call, write_record};
 use crate::api::convert;
 use crate::api::failure::Failure;
 use crate::audit::AuditRecord;
 use crate::policy::Action;
 use crate::vault::{Destination, Source};
 
-/// Serves ReEncrypt. The record names the destination; the source is in the blob that the caller
-/// already has.
+/// The records of a move: what was opened, and what was sealed.
+struct Records {
+    from: AuditRecord,
+    to: AuditRecord,
+}
+
+/// Serves ReEncrypt. It leaves a record for each key: they are two uses with two permissions.
 pub(crate) async fn re_encrypt(
-    call: &Call<'_>,
+    call: &Call,
     request: ReEncryptRequest,
 ) -> Result<ReEncryptResponse, Failure> {
     let contexts = (
         convert::context(request.source_context)?,
         convert::context(request.context)?,
     );
-    let mut record = use_key::record(call, Action::ReEncryptTo, &contexts.1);
-    let moved = move_blob(call, &request.blob, request.key, &contexts, &mut record).await;
-    let ((blob, from, to), _durable) = call.settle(record, moved).await?;
+    let mut records = Records {
+        from: use_key::record(call, Action::ReEncryptFrom, &contexts.0),
+        to: use_key::record(call, Action::ReEncryptTo, &contexts.1),
+    };
+    let moved = move_blob(call, &request.blob, request.key, &contexts, &mut records).await;
+    let Records { from, to } = records;
+    // A move whose source was refused never came to its destination.
+    let reached = !to.resource.is_empty() || to.key_id.is_some();
+    let ((blob, from, to), _durable) = if reached {
+        let noted = write_record(&call.node, from, moved.as_ref().err()).await;
+        let settled = call.settle(to, moved).await?;
+        noted?;
+        settled
+    } else {
+        call.settle(from, moved).await?
+    };
     from.recheck(call)?;
     to.recheck(call)?;
     Ok(ReEncryptResponse {
@@ -36,26 +54,25 @@ pub(crate) async fn re_encrypt(
 }
 
 async fn move_blob(
-    call: &Call<'_>,
+    call: &Call,
     blob: &[u8],
     destination: Option<KeyRef>,
     (source_context, context): &(EncryptionContext, EncryptionContext),
-    record: &mut AuditRecord,
+    records: &mut Records,
 ) -> Result<(Vec<u8>, Permitted, Permitted), Failure> {
     let barrier = call.barrier().await?;
     let facts = use_key::once(source_context);
-    let from = use_key::by_blob(call, &barrier, Action::ReEncryptFrom, blob, facts)?;
-    record.resource.clone_from(&from.key.name);
+    let action = Action::ReEncryptFrom;
+    let from = use_key::by_blob(call, &barrier, action, blob, facts, &mut records.from)?;
     let destination = destination.unwrap_or_else(|| own_key(&from));
-    let facts = use_key::once(context);
     let to = use_key::by_ref(
         call,
         &barrier,
         Action::ReEncryptTo,
         Some(&destination),
-        facts,
+        use_key::once(context),
+        &mut records.to,
     )?;
-    to.describe(record);
     let source = Source {
         authorized: &from.authorized,
         key: from.key.usable()?,

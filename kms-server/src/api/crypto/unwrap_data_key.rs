@@ -14,7 +14,7 @@ use crate::vault::{UnwrappedDataKey, Withheld};
 
 /// Serves UnwrapDataKey.
 pub(crate) async fn unwrap_data_key(
-    call: &Call<'_>,
+    call: &Call,
     request: UnwrapDataKeyRequest,
 ) -> Result<UnwrapDataKeyResponse, Failure> {
     let context = convert::context(request.context)?;
@@ -34,15 +34,21 @@ pub(crate) async fn unwrap_data_key(
 }
 
 async fn open(
-    call: &Call<'_>,
+    call: &Call,
     wrapped: &[u8],
     context: &EncryptionContext,
     record: &mut AuditRecord,
 ) -> Result<(Withheld<UnwrappedDataKey>, Permitted), Failure> {
     let barrier = call.barrier().await?;
     let action = Action::UnwrapDataKey;
-    let used = use_key::by_blob(call, &barrier, action, wrapped, use_key::once(context))?;
-    used.describe(record);
+    let used = use_key::by_blob(
+        call,
+        &barrier,
+        action,
+        wrapped,
+        use_key::once(context),
+        record,
+    )?;
     let usable = used.key.usable()?;
     let opened = call
         .node

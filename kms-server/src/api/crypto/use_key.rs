@@ -3,13 +3,16 @@
 
 use envelope::blob::BlobHeader;
 use envelope::context::EncryptionContext;
+use envelope::id::KeyId;
 use kms_client::reason::Reason;
 use ward_proto::v1::KeyRef;
+use ward_proto::v1::key_ref::By;
 
 use crate::api::call::Call;
 use crate::api::failure::Failure;
-use crate::api::key_ref::{FoundKey, named_resource};
+use crate::api::key_ref::{FoundKey, refuse_unknown};
 use crate::audit::{AuditRecord, ContextDigest};
+use crate::command::is_key_name;
 use crate::policy::{Action, Authorized, Facts};
 use crate::replica::ReadBarrier;
 
@@ -19,76 +22,85 @@ pub(super) struct Permitted {
     pub(super) authorized: Authorized,
 }
 
-/// Finds the key of a reference and asks whether it may be used.
+/// Finds the key of a reference and asks whether it may be used. `record` names it before that,
+/// so that a refusal does too.
 ///
 /// # Errors
 /// DENIED comes before KEY_NOT_FOUND: who may not use a name does not learn whether it exists.
 pub(super) fn by_ref(
-    call: &Call<'_>,
+    call: &Call,
     barrier: &ReadBarrier,
     action: Action,
     reference: Option<&KeyRef>,
     facts: Facts<'_>,
+    record: &mut AuditRecord,
 ) -> Result<Permitted, Failure> {
+    asked_for(record, reference);
     let found = call
         .node
         .replica
         .read(|index| FoundKey::by_ref(index, barrier, reference));
     match found {
-        Ok(key) => permit(call, action, key, facts),
-        Err(failure) => {
-            if let Some(resource) = named_resource(reference) {
-                call.authorize(action, resource, facts).map(drop)?;
-            }
-            Err(failure)
-        }
+        Ok(key) => permit(call, action, key, facts, record),
+        Err(unknown) => Err(refuse_unknown(call, action, reference, facts, unknown)),
     }
 }
 
-/// Finds the key and version that a blob names and asks whether they may be used.
+/// Finds the key and version that a blob names and asks whether they may be used. `record` names
+/// them before that, so that a refusal does too.
 ///
 /// # Errors
 /// OPEN_FAILED when there are none: a blob that names nothing is a blob that does not open.
 pub(super) fn by_blob(
-    call: &Call<'_>,
+    call: &Call,
     barrier: &ReadBarrier,
     action: Action,
     blob: &[u8],
     facts: Facts<'_>,
+    record: &mut AuditRecord,
 ) -> Result<Permitted, Failure> {
     let header = BlobHeader::parse(blob).map_err(|_| open_failed())?;
     let (key_id, version) = (header.key_id, header.key_version);
+    (record.key_id, record.key_version) = (Some(key_id), Some(version));
     let found = call
         .node
         .replica
         .read(|index| FoundKey::by_blob(index, barrier, key_id, version));
-    permit(call, action, found.ok_or_else(open_failed)?, facts)
+    permit(call, action, found.ok_or_else(open_failed)?, facts, record)
 }
 
 fn permit(
-    call: &Call<'_>,
+    call: &Call,
     action: Action,
     key: FoundKey,
     facts: Facts<'_>,
+    record: &mut AuditRecord,
 ) -> Result<Permitted, Failure> {
+    record.resource.clone_from(&key.name);
+    record.key_id = Some(key.key_id);
+    record.key_version = Some(key.version);
     let authorized = call.authorize(action, key.resource(), facts)?;
+    record.policies = authorized.policies().to_vec();
     Ok(Permitted { key, authorized })
 }
 
-impl Permitted {
-    /// Writes into the call's record what was used, and why that was allowed.
-    pub(super) fn describe(&self, record: &mut AuditRecord) {
-        record.resource.clone_from(&self.key.name);
-        record.key_id = Some(self.key.key_id);
-        record.key_version = Some(self.key.version);
-        record.policies = self.authorized.policies().to_vec();
+/// Writes down what the caller named, whether or not there is such a key.
+fn asked_for(record: &mut AuditRecord, reference: Option<&KeyRef>) {
+    match reference.and_then(|key| key.by.as_ref()) {
+        Some(By::Name(name)) if is_key_name(name) => {
+            record.resource.clone_from(name);
+        }
+        Some(By::KeyId(id)) => record.key_id = KeyId::try_from(id.as_ref()).ok(),
+        Some(By::Name(_)) | None => {}
     }
+}
 
+impl Permitted {
     /// The last look before the answer: the key's epoch, the policies' epoch, the caller.
     ///
     /// # Errors
     /// When any of them was changed since the decision.
-    pub(super) fn recheck(&self, call: &Call<'_>) -> Result<(), Failure> {
+    pub(super) fn recheck(&self, call: &Call) -> Result<(), Failure> {
         call.check_caller()?;
         call.node.replica.read(|index| {
             if index.counters().policy_epoch != self.authorized.policy_epoch() {
@@ -101,7 +113,7 @@ impl Permitted {
 }
 
 /// Begins the record of a use under `context`.
-pub(super) fn record(call: &Call<'_>, action: Action, context: &EncryptionContext) -> AuditRecord {
+pub(super) fn record(call: &Call, action: Action, context: &EncryptionContext) -> AuditRecord {
     let mut record = call.record(action.name(), "");
     record.context = Some(ContextDigest::of(context));
     record

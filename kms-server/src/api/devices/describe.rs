@@ -12,7 +12,7 @@ use crate::policy::{Action, DeviceRef, Facts, Resource};
 
 /// Serves DescribeDevice.
 pub(crate) async fn describe(
-    call: &Call<'_>,
+    call: &Call,
     request: DescribeDeviceRequest,
 ) -> Result<DescribeDeviceResponse, Failure> {
     call.wait_for(request.read.as_ref().map_or(0, |read| read.min_index))
@@ -24,7 +24,7 @@ pub(crate) async fn describe(
 }
 
 fn find(
-    call: &Call<'_>,
+    call: &Call,
     device_id: &str,
     record: &mut AuditRecord,
 ) -> Result<DescribeDeviceResponse, Failure> {

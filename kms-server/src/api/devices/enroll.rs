@@ -9,21 +9,26 @@ use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
 use crate::api::write::{Intent, OnConflict, propose};
-use crate::command::{Command, CreateKey, EnrollDevice};
+use crate::command::{Command, CreateKey, EnrollDevice, is_id};
 use crate::policy::{Action, Authorized, DeviceRef, Facts, Resource};
 
 /// Serves EnrollDevice.
 pub(crate) async fn enroll(
-    call: &Call<'_>,
+    call: &Call,
     request: EnrollDeviceRequest,
 ) -> Result<EnrollDeviceResponse, Failure> {
     let action = Action::EnrollDevice;
+    let gateway_allowed = request.gateway.is_empty() || is_id(&request.gateway);
+    if !is_id(&request.device_id) || !gateway_allowed {
+        return Err(Failure::invalid(
+            "an id has 1 to 64 lower-case letters, digits and `- . _`",
+        ));
+    }
     let intent = Intent::new(call, action.name(), &request, request.write.as_ref())?;
     let mut record = call.record(action.name(), &request.device_id);
     let key_id = KeyId::random();
-    record.key_id = Some(key_id);
     let decide = |_barrier: &_| decide(call, &request, key_id);
-    let made = propose(call, &intent, OnConflict::Refuse, decide).await;
+    let made = propose(call, &intent, OnConflict::Refuse, &mut record, decide).await;
     let (made, _durable) = call.settle(record, made).await?;
     let device = call
         .node
@@ -39,7 +44,7 @@ pub(crate) async fn enroll(
 }
 
 fn decide(
-    call: &Call<'_>,
+    call: &Call,
     request: &EnrollDeviceRequest,
     key_id: KeyId,
 ) -> Result<(Authorized, Command), Failure> {

@@ -14,7 +14,7 @@ use crate::state::{DeviceRecord, DeviceState};
 /// # Errors
 /// INVALID_ARGUMENT for a field beyond its limit.
 pub(super) fn seal(
-    call: &Call<'_>,
+    call: &Call,
     device_id: &str,
     inventory: &Inventory,
     revision: u64,
@@ -45,7 +45,7 @@ pub(super) fn seal(
 ///
 /// # Errors
 /// When the stored record does not open.
-pub(super) fn device(call: &Call<'_>, record: &DeviceRecord) -> Result<proto::Device, Failure> {
+pub(super) fn device(call: &Call, record: &DeviceRecord) -> Result<proto::Device, Failure> {
     let place = Place::device(&record.device_id);
     let (_, text) = call.node.vault.open_record(&place, &record.sealed)?;
     let inventory = Inventory::decode(text.expose())

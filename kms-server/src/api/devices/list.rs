@@ -11,7 +11,7 @@ use crate::policy::{Action, Facts, Resource};
 
 /// Serves ListDevices.
 pub(crate) async fn list(
-    call: &Call<'_>,
+    call: &Call,
     request: ListDevicesRequest,
 ) -> Result<ListDevicesResponse, Failure> {
     call.wait_for(request.read.as_ref().map_or(0, |read| read.min_index))

@@ -20,7 +20,7 @@ use crate::policy::{Action, Facts, Resource};
 /// A repetition makes another token: the first one's secret is known to nobody any more, and it
 /// ends by itself.
 pub(crate) async fn create(
-    call: &Call<'_>,
+    call: &Call,
     request: CreateJoinTokenRequest,
 ) -> Result<CreateJoinTokenResponse, Failure> {
     let action = Action::CreateJoinToken;
@@ -31,20 +31,26 @@ pub(crate) async fn create(
     check_id(call, role, &request.id)?;
     let token = new_token(call, role, &request)?;
     let expires_ms = token.expires_ms;
-    let record = call.record(action.name(), &format!("{role}/{}", request.id));
+    let mut record = call.record(action.name(), &format!("{role}/{}", request.id));
     let facts = Facts::Invite {
         role: role.as_str(),
     };
-    let made = propose(call, &Intent::repeatable(), OnConflict::Retry, |_barrier| {
-        let authorized = call.authorize(action, Resource::Cluster, facts)?;
-        let command = CreateJoinToken {
-            secret_sha256: secret_hash(&token.secret),
-            role: role.into(),
-            id: request.id.clone(),
-            expires_ms,
-        };
-        Ok((authorized, Command::CreateJoinToken(command)))
-    })
+    let made = propose(
+        call,
+        &Intent::repeatable(),
+        OnConflict::Retry,
+        &mut record,
+        |_barrier| {
+            let authorized = call.authorize(action, Resource::Cluster, facts)?;
+            let command = CreateJoinToken {
+                secret_sha256: secret_hash(&token.secret),
+                role: role.into(),
+                id: request.id.clone(),
+                expires_ms,
+            };
+            Ok((authorized, Command::CreateJoinToken(command)))
+        },
+    )
     .await;
     let (made, _durable) = call.settle(record, made).await?;
     let text: Zeroizing<String> = token
@@ -58,7 +64,7 @@ pub(crate) async fn create(
     })
 }
 
-fn check_id(call: &Call<'_>, role: Role, id: &str) -> Result<(), Failure> {
+fn check_id(call: &Call, role: Role, id: &str) -> Result<(), Failure> {
     if role == Role::Node {
         return if id.is_empty() {
             Ok(())
@@ -75,7 +81,7 @@ fn check_id(call: &Call<'_>, role: Role, id: &str) -> Result<(), Failure> {
 }
 
 fn new_token(
-    call: &Call<'_>,
+    call: &Call,
     role: Role,
     request: &CreateJoinTokenRequest,
 ) -> Result<JoinToken, Failure> {
@@ -86,11 +92,13 @@ fn new_token(
         asked if asked <= TTL_MAX_MS => asked,
         _ => return Err(Failure::invalid("a join token lives at most 24 hours")),
     };
-    let newest = call.node.replica.read(|index| {
-        index
-            .cluster()
-            .and_then(|cluster| cluster.ca_certificates.first().cloned())
+    let (newest, state_ms) = call.node.replica.read(|index| {
+        let cluster = index.cluster();
+        let newest = cluster.and_then(|cluster| cluster.ca_certificates.first().cloned());
+        (newest, index.counters().time_ms)
     });
+    // The state's clock decides when a token ends, and may be ahead of this node's.
+    let now_ms = sys::clock::wall_ms().max(state_ms);
     let newest = CertificateDer::from(newest.ok_or_else(authority::not_begun)?);
     let ca_spki_sha256 = spki_sha256(&newest)
         .map_err(|_| Failure::internal("the authority's certificate is malformed"))?;
@@ -100,7 +108,7 @@ fn new_token(
         id: request.id.clone(),
         secret: SecretKey::generate(),
         ca_spki_sha256,
-        expires_ms: sys::clock::wall_ms().saturating_add(ttl_ms),
+        expires_ms: now_ms.saturating_add(ttl_ms),
     })
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct Certificate {
 
 /// Serves IssueCertificate.
 pub(crate) async fn issue(
-    call: &Call<'_>,
+    call: &Call,
     request: IssueCertificateRequest,
 ) -> Result<IssueCertificateResponse, Failure> {
     let wanted = Wanted {
@@ -61,9 +61,9 @@ pub(crate) async fn issue(
 ///
 /// # Errors
 /// What the leader refused, or that there is none.
-pub(crate) async fn renew(call: &Call<'_>, wanted: Wanted) -> Result<(Certificate, u64), Failure> {
-    let handed = Handed::IssueCertificate(forward::HandedCaller::of(&call.caller), wanted);
-    match forward::to_leader(call.node, handed).await? {
+pub(crate) async fn renew(call: &Call, wanted: Wanted) -> Result<(Certificate, u64), Failure> {
+    let handed = Handed::IssueCertificate(forward::HandedCaller::of(call), wanted);
+    match forward::to_leader(&call.node, handed).await? {
         (Answer::Certificate(certificate), index) => Ok((certificate, index)),
         (Answer::Announced | Answer::Joined(_), _) => {
             Err(Failure::internal("the leader answered another verb"))
@@ -75,24 +75,27 @@ pub(crate) async fn renew(call: &Call<'_>, wanted: Wanted) -> Result<(Certificat
 ///
 /// # Errors
 /// DENIED, CERTIFICATE_EXPIRED, DEVICE_NOT_FOUND, INVALID_ARGUMENT for the request.
-pub(crate) async fn on_leader(
-    call: &Call<'_>,
-    wanted: &Wanted,
-) -> Result<(Certificate, u64), Failure> {
+pub(crate) async fn on_leader(call: &Call, wanted: &Wanted) -> Result<(Certificate, u64), Failure> {
     let subject = Subject::of(call, wanted)?;
-    let record = call.record(subject.action.name(), &subject.id.to_string());
+    let mut record = call.record(subject.action.name(), &subject.id.to_string());
     let mut issued = None;
-    let made = propose(call, &Intent::repeatable(), OnConflict::Retry, |_barrier| {
-        let (authorized, certificate) = subject.decide(call)?;
-        let command = RecordCertificate {
-            role: subject.id.role().into(),
-            id: subject.id.id().to_owned(),
-            spki_sha256: certificate.0.spki_sha256,
-            not_after_ms: certificate.0.not_after_ms,
-        };
-        issued = Some(certificate);
-        Ok((authorized, Command::RecordCertificate(command)))
-    })
+    let made = propose(
+        call,
+        &Intent::repeatable(),
+        OnConflict::Retry,
+        &mut record,
+        |_barrier| {
+            let (authorized, certificate) = subject.decide(call)?;
+            let command = RecordCertificate {
+                role: subject.id.role().into(),
+                id: subject.id.id().to_owned(),
+                spki_sha256: certificate.0.spki_sha256,
+                not_after_ms: certificate.0.not_after_ms,
+            };
+            issued = Some(certificate);
+            Ok((authorized, Command::RecordCertificate(command)))
+        },
+    )
     .await;
     let (made, _durable) = call.settle(record, made).await?;
     let (issued, ca_der) =
@@ -116,7 +119,7 @@ struct Subject {
 }
 
 impl Subject {
-    fn of(call: &Call<'_>, wanted: &Wanted) -> Result<Self, Failure> {
+    fn of(call: &Call, wanted: &Wanted) -> Result<Self, Failure> {
         let request = CertificateRequest::verify(&wanted.csr_der)?;
         let own = wanted.device_id.is_empty();
         if call.caller.expired && !(own && request.spki_sha256() == call.caller.spki_sha256) {
@@ -141,16 +144,16 @@ impl Subject {
         })
     }
 
-    fn decide(&self, call: &Call<'_>) -> Result<(Authorized, Made), Failure> {
+    fn decide(&self, call: &Call) -> Result<(Authorized, Made), Failure> {
         let authorized = self.authorize(call)?;
-        let opened = authority::open(call.node)?;
+        let opened = authority::open(&call.node)?;
         let issued = opened
             .authority
             .issue(&self.request, &self.id, sys::clock::wall_ms())?;
         Ok((authorized, (issued, opened.certificates_der)))
     }
 
-    fn authorize(&self, call: &Call<'_>) -> Result<Authorized, Failure> {
+    fn authorize(&self, call: &Call) -> Result<Authorized, Failure> {
         if self.action == Action::RenewCertificate {
             return call.authorize(self.action, Resource::Cluster, Facts::None);
         }

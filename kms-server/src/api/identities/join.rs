@@ -1,6 +1,9 @@
 //! Join: exchanges a join token for an identity. The only verb for strangers; the token is the
 //! proof, and the command that consumes it binds it to the joiner's key.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use envelope::token::JoinToken;
 use kms_client::identity::{Role, SpiffeId};
@@ -10,12 +13,12 @@ use ward_proto::v1::{Endpoint, JoinRequest, JoinResponse};
 
 use super::issue::Certificate;
 use super::{authority, create_token, token_role};
-use crate::api::call::settle;
+use crate::api::call::{settle, source};
 use crate::api::failure::Failure;
 use crate::api::forward::{self, Answer, Handed};
 use crate::audit::AuditRecord;
 use crate::ca::{Authority, CertificateRequest};
-use crate::command::{Command, ConsumeJoinToken, NodeJoin, Outcome, Proposal};
+use crate::command::{Command, ConsumeJoinToken, Holder, NodeJoin, Outcome, Proposal};
 use crate::config::HostPort;
 use crate::node::context::Node;
 use crate::state::{Addresses, NodeId};
@@ -27,6 +30,8 @@ pub(crate) struct Joiner {
     token: String,
     csr_der: Vec<u8>,
     addresses: Addresses,
+    /// Where it called from, for the leader's audit record.
+    peer: Option<SocketAddr>,
 }
 
 /// Who the joiner became.
@@ -37,7 +42,11 @@ pub(crate) struct Became {
 }
 
 /// Serves Join.
-pub(crate) async fn join(node: &Node, request: JoinRequest) -> Result<JoinResponse, Failure> {
+pub(crate) async fn join(
+    node: &Arc<Node>,
+    request: JoinRequest,
+    peer: Option<SocketAddr>,
+) -> Result<JoinResponse, Failure> {
     let joiner = Joiner {
         token: request.token,
         csr_der: request.csr_der.to_vec(),
@@ -46,6 +55,7 @@ pub(crate) async fn join(node: &Node, request: JoinRequest) -> Result<JoinRespon
             peer: request.peer_address,
             join: request.join_address,
         },
+        peer,
     };
     let became = match forward::to_leader(node, Handed::Join(joiner)).await? {
         (Answer::Joined(became), _) => became,
@@ -75,6 +85,7 @@ pub(crate) async fn join(node: &Node, request: JoinRequest) -> Result<JoinRespon
 pub(crate) async fn on_leader(node: &Node, joiner: &Joiner) -> Result<(Became, u64), Failure> {
     let now_ms = sys::clock::wall_ms();
     let mut record = AuditRecord::new(now_ms, "anonymous", "Join", "cluster");
+    record.peer = source(joiner.peer);
     record.applied_index = node.replica.applied_index();
     let made = admit(node, joiner, now_ms, &mut record).await;
     let (made, _durable) = settle(node, record, made).await?;
@@ -95,9 +106,23 @@ async fn admit(
         return Err(Failure::new(Reason::TokenInvalid, message));
     }
     let request = CertificateRequest::verify(&joiner.csr_der)?;
+    let secret_sha256 = create_token::secret_hash(&token.secret);
+    let spki_sha256 = request.spki_sha256();
+    let holder = Holder {
+        secret_sha256: &secret_sha256,
+        role: role.into(),
+        spki_sha256: &spki_sha256,
+    };
+    // A guess costs a look at the state and no entry of the log.
+    node.replica.read_barrier().await?;
+    node.replica.read(|index| {
+        let now_ms = now_ms.max(index.counters().time_ms);
+        holder.usable_token(index, now_ms).map(drop)
+    })?;
     let command = ConsumeJoinToken {
-        secret_sha256: create_token::secret_hash(&token.secret),
-        spki_sha256: request.spki_sha256(),
+        secret_sha256,
+        role: role.into(),
+        spki_sha256,
         not_after_ms: Authority::not_after_ms(role, now_ms),
         node: (role == Role::Node)
             .then(|| node_join(joiner, &request))
@@ -105,11 +130,12 @@ async fn admit(
     };
     let proposal = Proposal::internal(now_ms, Command::ConsumeJoinToken(command));
     let applied = node.replica.propose(proposal).await?;
-    let Outcome::Joined { id, node_id, .. } = applied.outcome else {
+    let Outcome::Joined { role, id, node_id } = applied.outcome else {
         return Err(Failure::internal("a join answered as another verb"));
     };
+    // What the state says is certified, never what the joiner or its token's text say.
     let domain = node.identity.load().id().trust_domain().to_owned();
-    let id = SpiffeId::new(&domain, role, &id)
+    let id = SpiffeId::new(&domain, role.into(), &id)
         .map_err(|_| Failure::internal("a token held an id that is none"))?;
     record.resource = id.to_string();
     let opened = authority::open(node)?;

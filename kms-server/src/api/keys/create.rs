@@ -8,24 +8,28 @@ use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
 use crate::api::write::{Intent, OnConflict, key_of, propose};
-use crate::command::{Command, CreateKey};
+use crate::command::{Command, CreateKey, is_key_name};
 use crate::policy::{Action, Facts, Resource};
 
 /// Serves CreateKey.
 pub(crate) async fn create(
-    call: &Call<'_>,
+    call: &Call,
     request: CreateKeyRequest,
 ) -> Result<CreateKeyResponse, Failure> {
     let action = Action::CreateKey;
+    if !is_key_name(&request.name) {
+        return Err(Failure::invalid(
+            "a key's name has 1 to 128 letters, digits and `/ - . _`",
+        ));
+    }
     let intent = Intent::new(call, action.name(), &request, request.write.as_ref())?;
     let mut record = call.record(action.name(), &request.name);
     let key_id = KeyId::random();
-    record.key_id = Some(key_id);
     let resource = Resource::Key {
         name: &request.name,
         device: None,
     };
-    let made = propose(call, &intent, OnConflict::Refuse, |_barrier| {
+    let made = propose(call, &intent, OnConflict::Refuse, &mut record, |_barrier| {
         let authorized = call.authorize(action, resource, Facts::None)?;
         let now_ms = sys::clock::wall_ms();
         let sealed = call

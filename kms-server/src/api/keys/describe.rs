@@ -5,13 +5,13 @@ use ward_proto::v1::{DescribeKeyRequest, DescribeKeyResponse};
 use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
-use crate::api::key_ref::{FoundKey, lookup, named_resource};
+use crate::api::key_ref::{FoundKey, lookup, refuse_unknown};
 use crate::audit::AuditRecord;
 use crate::policy::{Action, Facts};
 
 /// Serves DescribeKey.
 pub(crate) async fn describe(
-    call: &Call<'_>,
+    call: &Call,
     request: DescribeKeyRequest,
 ) -> Result<DescribeKeyResponse, Failure> {
     call.wait_for(request.read.as_ref().map_or(0, |read| read.min_index))
@@ -23,7 +23,7 @@ pub(crate) async fn describe(
 }
 
 fn find(
-    call: &Call<'_>,
+    call: &Call,
     request: &DescribeKeyRequest,
     record: &mut AuditRecord,
 ) -> Result<DescribeKeyResponse, Failure> {
@@ -37,16 +37,19 @@ fn find(
     let (key, facts) = match found {
         Ok((key, Some(facts))) => (key, facts),
         Ok((_, None)) => return Err(Failure::internal("a key has no primary version")),
-        Err(failure) => {
-            if let Some(resource) = named_resource(reference) {
-                call.authorize(Action::DescribeKey, resource, Facts::None)
-                    .map(drop)?;
-            }
-            return Err(failure);
+        Err(unknown) => {
+            let action = Action::DescribeKey;
+            return Err(refuse_unknown(
+                call,
+                action,
+                reference,
+                Facts::None,
+                unknown,
+            ));
         }
     };
-    let authorized = call.authorize(Action::DescribeKey, facts.resource(), Facts::None)?;
     record.resource.clone_from(&key.name);
+    let authorized = call.authorize(Action::DescribeKey, facts.resource(), Facts::None)?;
     record.policies = authorized.policies().to_vec();
     Ok(DescribeKeyResponse {
         key: Some(key),

@@ -10,7 +10,7 @@ use crate::policy::{Action, Facts, Resource};
 
 /// Serves ListKeys.
 pub(crate) async fn list(
-    call: &Call<'_>,
+    call: &Call,
     request: ListKeysRequest,
 ) -> Result<ListKeysResponse, Failure> {
     call.wait_for(request.read.as_ref().map_or(0, |read| read.min_index))

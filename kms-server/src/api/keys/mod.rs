@@ -15,7 +15,7 @@ use crate::api::convert;
 use crate::api::failure::Failure;
 
 /// A key as it is now, after a write to it was applied.
-fn current(call: &Call<'_>, key_id: KeyId) -> Result<proto::Key, Failure> {
+fn current(call: &Call, key_id: KeyId) -> Result<proto::Key, Failure> {
     call.node.replica.read(|index| {
         let key = index.key(&key_id);
         let key = key.ok_or_else(|| Failure::new(Reason::KeyNotFound, "the key is gone"))?;

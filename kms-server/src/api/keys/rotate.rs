@@ -8,7 +8,7 @@ use super::current;
 use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
-use crate::api::key_ref::{FoundKey, lookup};
+use crate::api::key_ref::{FoundKey, lookup, refuse_unknown};
 use crate::api::write::{Intent, OnConflict, key_of, propose};
 use crate::command::{Command, RotateKey};
 use crate::policy::{Action, Authorized, Facts};
@@ -16,7 +16,7 @@ use crate::replica::ReadBarrier;
 
 /// Serves RotateKey.
 pub(crate) async fn rotate(
-    call: &Call<'_>,
+    call: &Call,
     request: RotateKeyRequest,
 ) -> Result<RotateKeyResponse, Failure> {
     let action = Action::RotateKey;
@@ -29,7 +29,7 @@ pub(crate) async fn rotate(
         _ => OnConflict::Refuse,
     };
     let decide = |barrier: &ReadBarrier| decide(call, &request, barrier);
-    let made = propose(call, &intent, on_conflict, decide).await;
+    let made = propose(call, &intent, on_conflict, &mut record, decide).await;
     let (made, _durable) = call.settle(record, made).await?;
     let key = current(call, key_of(&made.outcome)?)?;
     Ok(RotateKeyResponse {
@@ -39,14 +39,17 @@ pub(crate) async fn rotate(
 }
 
 fn decide(
-    call: &Call<'_>,
+    call: &Call,
     request: &RotateKeyRequest,
     barrier: &ReadBarrier,
 ) -> Result<(Authorized, Command), Failure> {
     let reference = request.key.as_ref();
-    let (found, revision) = call.node.replica.read(|index| {
+    let found = call.node.replica.read(|index| {
         let key = FoundKey::by_ref(index, barrier, reference)?;
         Ok::<_, Failure>((key, lookup(index, reference)?.revision))
+    });
+    let (found, revision) = found.map_err(|unknown| {
+        refuse_unknown(call, Action::RotateKey, reference, Facts::None, unknown)
     })?;
     let authorized = call.authorize(Action::RotateKey, found.resource(), Facts::None)?;
     let expected = request.expected_primary;

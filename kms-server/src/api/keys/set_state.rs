@@ -5,22 +5,23 @@ use prost::Message;
 use ward_proto::admin::v1::{
     DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse,
 };
+use ward_proto::v1::key_ref::By;
 use ward_proto::v1::{self as proto, KeyRef, WriteOptions};
 
 use super::current;
-use crate::api::call::Call;
+use crate::api::call::{Call, settle_revocation};
 use crate::api::convert;
 use crate::api::failure::Failure;
-use crate::api::key_ref::{FoundKey, lookup};
+use crate::api::key_ref::{FoundKey, lookup, refuse_unknown};
 use crate::api::write::{Intent, OnConflict, key_of, propose};
-use crate::command::{Command, SetKeyState};
+use crate::command::{Command, SetKeyState, is_key_name};
 use crate::policy::{Action, Authorized, Facts};
 use crate::replica::ReadBarrier;
 use crate::state::KeyState;
 
 /// Serves EnableKey.
 pub(crate) async fn enable(
-    call: &Call<'_>,
+    call: &Call,
     request: EnableKeyRequest,
 ) -> Result<EnableKeyResponse, Failure> {
     let (key, write) = (request.key.as_ref(), request.write.as_ref());
@@ -38,7 +39,7 @@ pub(crate) async fn enable(
 
 /// Serves DisableKey.
 pub(crate) async fn disable(
-    call: &Call<'_>,
+    call: &Call,
     request: DisableKeyRequest,
 ) -> Result<DisableKeyResponse, Failure> {
     let (key, write) = (request.key.as_ref(), request.write.as_ref());
@@ -64,7 +65,7 @@ struct Change<'a> {
 impl Change<'_> {
     async fn carry_out<M: Message>(
         &self,
-        call: &Call<'_>,
+        call: &Call,
         request: &M,
         write: Option<&WriteOptions>,
     ) -> Result<(proto::Key, u64), Failure> {
@@ -73,20 +74,20 @@ impl Change<'_> {
         let mut record = call.record(self.action.name(), &resource);
         record.key_id = key_id;
         let decide = |barrier: &ReadBarrier| self.decide(call, barrier);
-        let made = propose(call, &intent, OnConflict::Retry, decide).await;
-        let (made, _durable) = call.settle(record, made).await?;
+        let made = propose(call, &intent, OnConflict::Retry, &mut record, decide).await;
+        let made = match self.state {
+            KeyState::Disabled => settle_revocation(&call.node, record, made).await?,
+            KeyState::Enabled => call.settle(record, made).await?.0,
+        };
         Ok((current(call, key_of(&made.outcome)?)?, made.index))
     }
 
-    fn decide(
-        &self,
-        call: &Call<'_>,
-        barrier: &ReadBarrier,
-    ) -> Result<(Authorized, Command), Failure> {
+    fn decide(&self, call: &Call, barrier: &ReadBarrier) -> Result<(Authorized, Command), Failure> {
         let found = call
             .node
             .replica
-            .read(|index| FoundKey::by_ref(index, barrier, self.key))?;
+            .read(|index| FoundKey::by_ref(index, barrier, self.key))
+            .map_err(|unknown| refuse_unknown(call, self.action, self.key, Facts::None, unknown))?;
         let authorized = call.authorize(self.action, found.resource(), Facts::None)?;
         let command = SetKeyState {
             key_id: found.key_id,
@@ -97,9 +98,17 @@ impl Change<'_> {
 }
 
 /// How the audit record names the key of a request, as far as this node knows it.
-pub(super) fn names(call: &Call<'_>, key: Option<&KeyRef>) -> (String, Option<KeyId>) {
+pub(super) fn names(call: &Call, key: Option<&KeyRef>) -> (String, Option<KeyId>) {
     call.node.replica.read(|index| match lookup(index, key) {
         Ok(found) => (found.name.clone(), Some(found.key_id)),
-        Err(_) => (String::new(), None),
+        Err(_) => (asked_name(key), None),
     })
+}
+
+/// The name that the caller gave, when it could be one.
+fn asked_name(key: Option<&KeyRef>) -> String {
+    match key.and_then(|key| key.by.as_ref()) {
+        Some(By::Name(name)) if is_key_name(name) => name.clone(),
+        Some(By::Name(_) | By::KeyId(_)) | None => String::new(),
+    }
 }

@@ -1,4 +1,5 @@
-//! `ward.admin.v1`: operator verbs. The admission layer lets only the leader get here.
+//! `ward.admin.v1`: operator verbs. The admission layer lets only the leader get here. Each is
+//! carried through in a task of its own.
 
 use tonic::{Request, Response, Status};
 use ward_proto::admin::v1::device_admin_service_server::DeviceAdminService;
@@ -21,8 +22,10 @@ impl KeyAdminService for Api {
         request: Request<CreateKeyRequest>,
     ) -> Result<Response<CreateKeyResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { keys::create::create(&call, request).await };
         Ok(Response::new(
-            keys::create::create(&call, request.into_inner()).await?,
+            self.node.writes.carry("create-key", write).await?,
         ))
     }
 
@@ -31,8 +34,10 @@ impl KeyAdminService for Api {
         request: Request<RotateKeyRequest>,
     ) -> Result<Response<RotateKeyResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { keys::rotate::rotate(&call, request).await };
         Ok(Response::new(
-            keys::rotate::rotate(&call, request.into_inner()).await?,
+            self.node.writes.carry("rotate-key", write).await?,
         ))
     }
 
@@ -41,8 +46,10 @@ impl KeyAdminService for Api {
         request: Request<EnableKeyRequest>,
     ) -> Result<Response<EnableKeyResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { keys::set_state::enable(&call, request).await };
         Ok(Response::new(
-            keys::set_state::enable(&call, request.into_inner()).await?,
+            self.node.writes.carry("enable-key", write).await?,
         ))
     }
 
@@ -51,8 +58,10 @@ impl KeyAdminService for Api {
         request: Request<DisableKeyRequest>,
     ) -> Result<Response<DisableKeyResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { keys::set_state::disable(&call, request).await };
         Ok(Response::new(
-            keys::set_state::disable(&call, request.into_inner()).await?,
+            self.node.writes.carry("disable-key", write).await?,
         ))
     }
 }
@@ -64,8 +73,10 @@ impl DeviceAdminService for Api {
         request: Request<EnrollDeviceRequest>,
     ) -> Result<Response<EnrollDeviceResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { devices::enroll::enroll(&call, request).await };
         Ok(Response::new(
-            devices::enroll::enroll(&call, request.into_inner()).await?,
+            self.node.writes.carry("enroll-device", write).await?,
         ))
     }
 }
@@ -77,8 +88,10 @@ impl TokenAdminService for Api {
         request: Request<CreateJoinTokenRequest>,
     ) -> Result<Response<CreateJoinTokenResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { identities::create_token::create(&call, request).await };
         Ok(Response::new(
-            identities::create_token::create(&call, request.into_inner()).await?,
+            self.node.writes.carry("create-join-token", write).await?,
         ))
     }
 }

@@ -94,6 +94,7 @@ impl Cluster {
         });
         self.write(token).await;
         let consume = Command::ConsumeJoinToken(ConsumeJoinToken {
+            role: Role::Node,
             secret_sha256,
             spki_sha256: [number as u8; 32],
             not_after_ms: u64::MAX,

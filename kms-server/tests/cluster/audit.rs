@@ -1,0 +1,111 @@
+//! What the audit log of a node says of calls, and what happens without it.
+
+use envelope::context::EncryptionContext;
+use kms_client::identity::Role;
+use kms_client::reason::Reason;
+use serde_json::Value;
+use tonic::Request;
+use ward_proto::admin::v1::CreateKeyRequest;
+use ward_proto::admin::v1::key_admin_service_client::KeyAdminServiceClient;
+use ward_proto::v1::WriteOptions;
+
+use crate::harness::Cluster;
+use crate::strangers::{as_operator, channel};
+
+/// The records of an action on node 1, oldest first.
+fn records(cluster: &Cluster, action: &str) -> Vec<Value> {
+    let dir = cluster.nodes[0].file.data_dir.join("audit");
+    let mut files: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.sort();
+    let text: String = files
+        .iter()
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|record: &Value| record["action"] == action)
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_and_moves_name_their_keys() {
+    let cluster = Cluster::of_one().await;
+    let (operator, context) = (cluster.operator(), EncryptionContext::new());
+    let from = operator.create_key("from").await.unwrap();
+    operator.create_key("to").await.unwrap();
+    let sealed = operator.encrypt("from", b"x", &context).await.unwrap();
+    operator
+        .re_encrypt(&sealed.blob, &context, Some("to".into()), &context)
+        .await
+        .unwrap();
+    assert_eq!(records(&cluster, "ReEncryptFrom")[0]["resource"], "from");
+    assert_eq!(records(&cluster, "ReEncryptTo")[0]["resource"], "to");
+
+    let reader = cluster.enlist(Role::App, "reader").await;
+    for refused in [
+        reader.encrypt("from", b"x", &context).await.err(),
+        reader.decrypt(&sealed.blob, &context).await.map(drop).err(),
+        // Whether a key exists is not told by operator verbs either.
+        reader.disable_key("none").await.map(drop).err(),
+        reader.enable_key("none").await.map(drop).err(),
+        reader.rotate_key("none", None).await.map(drop).err(),
+    ] {
+        assert_eq!(refused.unwrap().reason(), Reason::Denied);
+    }
+    for action in ["Encrypt", "Decrypt"] {
+        let denied = records(&cluster, action).pop().unwrap();
+        assert_eq!(denied["outcome"], "denied");
+        assert_eq!(denied["resource"], "from");
+        assert_eq!(denied["key_id"], hex(from.id.as_bytes()));
+    }
+    assert_eq!(records(&cluster, "DisableKey")[0]["resource"], "none");
+    let joined = records(&cluster, "Join").pop().unwrap();
+    assert!(joined["peer"].as_str().unwrap().starts_with("127.0.0.1:"));
+    let written = &records(&cluster, "CreateKey")[0];
+    assert!(!written["policies"].as_array().unwrap().is_empty());
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_write_names_the_key_that_the_first_one_made() {
+    let cluster = Cluster::of_one().await;
+    let channel = channel(&cluster.nodes[0].file.listen.api, as_operator(&cluster)).await;
+    let mut client = KeyAdminServiceClient::new(channel);
+    let request = CreateKeyRequest {
+        name: "billing".to_owned(),
+        write: Some(WriteOptions {
+            idempotency_key: vec![7; 16].into(),
+        }),
+    };
+    for _ in 0..2 {
+        let made = client.create_key(Request::new(request.clone())).await;
+        let key_id = made.unwrap().into_inner().key.unwrap().key_id;
+        let record = records(&cluster, "CreateKey").pop().unwrap();
+        assert_eq!(record["key_id"], hex(&key_id));
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disablement_stands_without_an_audit_log_and_nothing_secret_leaves() {
+    let cluster = Cluster::of_one().await;
+    let (operator, context) = (cluster.operator_at(1), EncryptionContext::new());
+    operator.create_key("billing").await.unwrap();
+    operator.create_key("other").await.unwrap();
+    let dir = cluster.nodes[0].file.data_dir.join("audit");
+    std::fs::rename(&dir, dir.with_extension("away")).unwrap();
+
+    operator.disable_key("billing").await.unwrap();
+    let refused = operator.encrypt("other", b"x", &context).await.err();
+    assert_eq!(refused.unwrap().reason(), Reason::AuditUnavailable);
+    let refused = operator.enable_key("billing").await.err();
+    assert_eq!(refused.unwrap().reason(), Reason::AuditUnavailable);
+    cluster.stop().await;
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
