@@ -83,6 +83,9 @@ impl Flow {
         for lane in &mut self.lanes {
             lane.stop(&self.info, bench);
         }
+        if self.try_finish(bench) {
+            return;
+        }
         self.write_end(CloseCause::Lost, bench.now_ms, bench);
     }
 

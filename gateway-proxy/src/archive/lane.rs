@@ -208,6 +208,11 @@ impl Lane {
             return;
         }
         self.give_up_held(info, bench);
+        // Where the end is known, no more than up to there can be missing.
+        if let Some(Ended::Waiting { offset, finished }) = self.ended.take() {
+            self.finish(info, offset, finished, bench);
+            return;
+        }
         self.end_object(&[], End::Incomplete, bench);
         self.lose(info, UNKNOWN_OFFSET, GapCause::Shutdown, bench);
         self.close_gap(info, bench);
@@ -228,6 +233,10 @@ impl Lane {
                 return;
             }
             held.from += self.cut(&held.piece.bytes()[held.from..], bench);
+        }
+        // Objects are listed in the order of their first fragments, so none comes late.
+        if let Some(object) = &mut self.object {
+            object.show(bench.writer);
         }
         self.count();
     }

@@ -20,6 +20,7 @@ mod metrics;
 mod object;
 mod queue;
 mod recovery;
+mod running;
 mod segment;
 mod sink;
 mod worker;
@@ -105,6 +106,7 @@ impl Archive {
         let inlet = Arc::new(inlet);
         let sink = Arc::new(Sink::new(inlet.clone(), keys.clone()));
         let body = move || {
+            let _guard = EndsProcess;
             outlet.attach();
             run(lock, &settings, outlet, keys);
         };
@@ -136,7 +138,7 @@ impl Archive {
     pub fn stop(self) {
         self.inlet.stop();
         if self.thread.join().is_err() {
-            tracing::error!("the archive's thread panicked; the next start records gaps");
+            tracing::error!("the archive's thread has ended; the next start records gaps");
         }
     }
 }
@@ -167,7 +169,11 @@ fn run(
         lock = acquire(settings).ok().flatten();
     }
     let recovered = loop {
-        match recovery::recover(&settings.dir) {
+        let recovered = recovery::recover(&settings.dir).and_then(|recovered| {
+            running::set(&settings.dir, sys::clock::wall_ms())?;
+            Ok(recovered)
+        });
+        match recovered {
             Ok(recovered) => break recovered,
             Err(error) => tracing::error!(%error, "the archive cannot be recovered yet"),
         }
@@ -185,7 +191,24 @@ fn run(
     } = settings;
     let mut writer = Writer::new(dir, recovered.next_sequence, *segment_bytes, *segment_age);
     recovered.write(&mut writer, sys::clock::wall_ms());
-    Worker::new(outlet, writer, keys).run(*stop_patience);
+    if Worker::new(outlet, writer, keys).run(*stop_patience)
+        && let Err(error) = running::clear(dir)
+    {
+        tracing::error!(%error, "the stop is not marked as clean: the next start records a gap");
+    }
+}
+
+/// Ends the process when the archive's thread panics: a gateway that forwards and archives nothing,
+/// unseen, is worse than one that its supervisor starts again.
+struct EndsProcess;
+
+impl Drop for EndsProcess {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the archive's thread panicked: the gateway ends, to be started again");
+            std::process::abort();
+        }
+    }
 }
 
 /// Keeps two gateways from writing into one folder.

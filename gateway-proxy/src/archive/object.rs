@@ -97,6 +97,20 @@ impl OpenObject {
         self.begun
     }
 
+    /// Writes its first fragment, with nothing sealed in it yet, unless it was written.
+    pub(super) fn show(&mut self, writer: &mut Writer) {
+        if self.begun {
+            return;
+        }
+        let Self { id, sealer, .. } = self;
+        self.begun = writer.append_sealed(&self.wrapped, |out| {
+            append_fragment(out, *id, true, None, |out| {
+                out.extend_from_slice(sealer.header());
+            });
+            true
+        });
+    }
+
     /// Seals more of it. A fragment is written only when a chunk is full.
     pub(super) fn go_on(&mut self, bytes: &[u8], writer: &mut Writer) {
         self.bytes += bytes.len() as u64;

@@ -13,6 +13,7 @@ use envelope::id::FlowId;
 use tokio::sync::oneshot;
 
 use super::limits::{QUEUE_FLOWS_MAX, QUEUE_PIECES_MAX, QUEUE_WAKE_BYTES};
+use super::metrics;
 use crate::capture::{Direction, FlowInfo};
 use crate::ids::DeviceId;
 
@@ -78,6 +79,8 @@ struct Shared {
     /// One for each device that a flow was missed of.
     missed: Mutex<BTreeMap<DeviceId, Missed>>,
     stopping: AtomicBool,
+    /// Whether it was said that nobody takes events any more.
+    abandoned: AtomicBool,
     reader: OnceLock<Thread>,
 }
 
@@ -101,6 +104,7 @@ pub(super) fn queue(bytes_max: usize) -> (Inlet, Outlet) {
         live: Mutex::default(),
         missed: Mutex::default(),
         stopping: AtomicBool::new(false),
+        abandoned: AtomicBool::new(false),
         reader: OnceLock::new(),
     });
     (
@@ -116,13 +120,14 @@ impl Inlet {
     /// Lets a flow in. `false` when there is no room for another or its id is in use; its device is
     /// then noted.
     pub(super) fn open(&self, info: &FlowInfo, at_ms: u64) -> bool {
+        let opened = || Event::Opened {
+            info: info.clone(),
+            at_ms,
+        };
         let admitted = self.shared.flows.fetch_add(1, Ordering::Relaxed) < QUEUE_FLOWS_MAX
-            && lock(&self.shared.live).insert(info.flow);
+            && lock(&self.shared.live).insert(info.flow)
+            && self.send(opened());
         if admitted {
-            self.send(Event::Opened {
-                info: info.clone(),
-                at_ms,
-            });
             self.wake();
         } else {
             self.shared.flows.fetch_sub(1, Ordering::Relaxed);
@@ -139,7 +144,7 @@ impl Inlet {
         admitted
     }
 
-    /// Copies bytes into the queue; `false` when there is no room for them.
+    /// Copies bytes into the queue; `false` when there is no room for them, or nobody takes them.
     pub(super) fn record(
         &self,
         flow: FlowId,
@@ -153,7 +158,7 @@ impl Inlet {
             return false;
         };
         let (bytes, budget) = (bytes.into(), budget.clone());
-        self.send(Event::Piece(Piece {
+        let sent = self.send(Event::Piece(Piece {
             flow,
             direction,
             offset,
@@ -164,7 +169,7 @@ impl Inlet {
         if waiting >= QUEUE_WAKE_BYTES {
             self.wake();
         }
-        true
+        sent
     }
 
     pub(super) fn ended(&self, flow: FlowId, direction: Direction, offset: u64, finished: bool) {
@@ -198,9 +203,22 @@ impl Inlet {
         self.wake();
     }
 
-    fn send(&self, event: Event) {
-        // Once the archive's thread has ended, nobody keeps what still arrives.
-        drop(self.events.send(event));
+    /// Hands an event over; `false` once the archive's thread has ended, when nobody keeps what
+    /// still arrives.
+    fn send(&self, event: Event) -> bool {
+        let sent = self.events.send(event).is_ok();
+        if !sent && !self.shared.abandoned.swap(true, Ordering::Relaxed) {
+            self.report_abandoned();
+        }
+        sent
+    }
+
+    /// Says once that nothing is archived any more, unless the gateway stops.
+    fn report_abandoned(&self) {
+        if !self.shared.stopping.load(Ordering::Acquire) {
+            metrics::stalled(true);
+            tracing::error!("the archive's thread has ended: nothing is archived any more");
+        }
     }
 
     fn wake(&self) {
@@ -276,4 +294,27 @@ impl Drop for Piece {
 /// Nothing behind these locks can be left half done.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Protocol;
+
+    #[test]
+    fn what_nobody_takes_counts_as_dropped_and_keeps_no_room() {
+        let (inlet, outlet) = queue(1_000);
+        drop(outlet);
+        let info = FlowInfo {
+            flow: FlowId::random(),
+            device: "mon-1".parse().unwrap(),
+            protocol: Protocol::Tcp,
+            service: "tcp@127.0.0.1:6661".parse().unwrap(),
+        };
+        assert!(!inlet.open(&info, 1));
+        assert!(!inlet.record(info.flow, Direction::ToService, 0, 1, b"bytes"));
+        assert!(inlet.shared.abandoned.load(Ordering::Relaxed));
+        assert_eq!(inlet.shared.budget.bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(inlet.shared.flows.load(Ordering::Relaxed), 0);
+    }
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::Path;
 
 use envelope::context::reserved;
@@ -20,6 +20,7 @@ use kms_client::archive::{SegmentReader, Step};
 use super::flow::side;
 use super::metrics;
 use super::object::name_of;
+use super::running;
 use super::writer::Writer;
 use crate::capture::Direction;
 
@@ -30,6 +31,8 @@ pub(super) struct Recovered {
     pub(super) next_sequence: u64,
     /// The time of the last commit.
     last_ms: u64,
+    /// Since when the archive ran, where its last stop was not clean.
+    unclean_since_ms: Option<u64>,
     /// Flows that were open.
     lost: HashMap<FlowId, Lost>,
     /// Objects that were open.
@@ -49,7 +52,10 @@ struct Lost {
 struct Part {
     flow: FlowId,
     side: usize,
+    /// Sealed bytes that were seen.
     sealed_bytes: u64,
+    /// Whether its first fragment was among them.
+    begun: bool,
 }
 
 /// Prepares folder `dir`.
@@ -63,7 +69,10 @@ pub(super) fn recover(dir: &Path) -> io::Result<Recovered> {
         .mode(0o700)
         .create(dir)?;
     let last = remove_unfinished(dir)?;
-    let mut recovered = Recovered::default();
+    let mut recovered = Recovered {
+        unclean_since_ms: running::since(dir)?,
+        ..Recovered::default()
+    };
     let Some(last) = last else {
         recovered.next_sequence = 1;
         return Ok(recovered);
@@ -71,7 +80,7 @@ pub(super) fn recover(dir: &Path) -> io::Result<Recovered> {
     recovered.next_sequence = last + 1;
     let path = dir.join(segment_name(last));
     match recovered.read(&path) {
-        Ok(()) => {}
+        Ok(()) => recovered.read_earlier(dir, last)?,
         // What this version cannot read is left as it is.
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             tracing::error!(path = %path.display(), %error, "the last segment cannot be read");
@@ -84,6 +93,9 @@ pub(super) fn recover(dir: &Path) -> io::Result<Recovered> {
 impl Recovered {
     /// Appends a gap and an end for every flow that was open.
     pub(super) fn write(&self, writer: &mut Writer, now_ms: u64) {
+        if let Some(since_ms) = self.unclean_since_ms {
+            self.write_unknown(since_ms, writer, now_ms);
+        }
         for (flow, lost) in &self.lost {
             let ranges = [0, 1].map(|side| Range {
                 from: self.readable(*flow, side, lost.covered[side]),
@@ -115,6 +127,21 @@ impl Recovered {
         }
     }
 
+    /// Appends a gap of no flow and no device: what began after the last commit left no entry.
+    fn write_unknown(&self, since_ms: u64, writer: &mut Writer, now_ms: u64) {
+        let from_ms = self.last_ms.max(since_ms);
+        let gap = Gap {
+            cause: GapCause::UncleanStop,
+            from_ms,
+            to_ms: now_ms.max(from_ms),
+            ranges: [Range::EMPTY; 2],
+            flows: 0,
+            device: String::new(),
+        };
+        writer.append(&Entry::Gap(FlowId::from_bytes([0; 16]), gap));
+        metrics::gap(GapCause::UncleanStop, 0);
+    }
+
     /// How far a direction can be read: whole chunks of an object without end can.
     fn readable(&self, flow: FlowId, side: usize, covered: u64) -> u64 {
         let open = self
@@ -135,9 +162,55 @@ impl Recovered {
                 Step::Damaged(at) => {
                     tracing::error!(path = %path.display(), at, "a segment is damaged");
                 }
-                Step::End(at) => return cut_tail(path, at),
+                Step::End(at) => {
+                    return make_durable(path, at, self.unclean_since_ms.is_some());
+                }
             }
         }
+    }
+
+    /// Counts what of the open objects stands in segments before `last`, from the newest back to
+    /// where the oldest of them begins.
+    fn read_earlier(&mut self, dir: &Path, last: u64) -> io::Result<()> {
+        let lost = &self.lost;
+        self.objects.retain(|_, part| lost.contains_key(&part.flow));
+        for sequence in (1..last).rev() {
+            if self.objects.values().all(|part| part.begun) {
+                return Ok(());
+            }
+            let path = dir.join(segment_name(sequence));
+            let mut reader = match SegmentReader::open(&path) {
+                Ok(reader) => reader,
+                Err(error) => {
+                    // The gap then begins earlier than it must; nothing is promised that is not.
+                    tracing::error!(path = %path.display(), %error, "a segment cannot be read");
+                    return Ok(());
+                }
+            };
+            let mut counted: HashMap<ObjectId, Part> = HashMap::new();
+            loop {
+                match reader.step()? {
+                    Step::Entry(_) => {}
+                    Step::Damaged(_) => continue,
+                    Step::End(_) => break,
+                }
+                if let Entry::Fragment(fragment) = reader.entry()
+                    && self
+                        .objects
+                        .get(&fragment.object)
+                        .is_some_and(|part| !part.begun)
+                {
+                    count(&mut counted, &fragment);
+                }
+            }
+            for (object, earlier) in counted {
+                if let Some(part) = self.objects.get_mut(&object) {
+                    part.sealed_bytes += earlier.sealed_bytes;
+                    part.begun = earlier.begun;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn entry(&mut self, entry: &Entry<'_>) {
@@ -162,13 +235,14 @@ impl Recovered {
     fn opened(&mut self, flow: FlowId, opened: &FlowOpened) {
         for (side, object) in opened.open.iter().enumerate() {
             if let Some(object) = object {
-                // What stands in earlier segments is not counted: it is before the gap anyway.
                 let part = Part {
                     flow,
                     side,
                     sealed_bytes: 0,
+                    begun: false,
                 };
-                self.objects.entry(*object).or_insert(part);
+                let part = self.objects.entry(*object).or_insert(part);
+                (part.flow, part.side) = (flow, side);
             }
         }
         let lost = Lost {
@@ -179,19 +253,32 @@ impl Recovered {
     }
 
     fn fragment(&mut self, fragment: &Fragment<'_>) {
-        if fragment.first {
-            if let Some(part) = begin(fragment.bytes) {
-                self.objects.insert(fragment.object, part);
-            }
-        } else if let Some(part) = self.objects.get_mut(&fragment.object) {
-            part.sealed_bytes += fragment.bytes.len() as u64;
-        }
+        count(&mut self.objects, fragment);
         if let Some(trailer) = fragment.trailer
             && let Some(part) = self.objects.remove(&fragment.object)
             && let Some(lost) = self.lost.get_mut(&part.flow)
         {
             lost.covered[part.side] += trailer.plaintext_bytes;
         }
+    }
+}
+
+/// Adds a fragment's sealed bytes to what is known of its object.
+fn count(objects: &mut HashMap<ObjectId, Part>, fragment: &Fragment<'_>) {
+    if fragment.first {
+        if let Some(part) = begin(fragment.bytes) {
+            objects.insert(fragment.object, part);
+        }
+    } else {
+        // Where it belongs is told by the flow, which a segment carries behind its first entries.
+        let unknown = Part {
+            flow: FlowId::from_bytes([0; 16]),
+            side: 0,
+            sealed_bytes: 0,
+            begun: false,
+        };
+        let part = objects.entry(fragment.object).or_insert(unknown);
+        part.sealed_bytes += fragment.bytes.len() as u64;
     }
 }
 
@@ -208,6 +295,7 @@ fn begin(bytes: &[u8]) -> Option<Part> {
         flow,
         side: side(direction),
         sealed_bytes,
+        begun: true,
     })
 }
 
@@ -227,14 +315,33 @@ fn remove_unfinished(dir: &Path) -> io::Result<Option<u64>> {
     Ok(last)
 }
 
-/// Cuts off what follows the last whole entry.
-fn cut_tail(path: &Path, at: u64) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).open(path)?;
+/// Cuts off what follows the last whole entry, and makes what was read durable before anybody
+/// relies on it.
+///
+/// After an unclean stop the pages that were read may be such as an earlier `fdatasync` failed on:
+/// they are then clean in memory and not on the disk. Writing the same bytes again makes them dirty,
+/// so that the sync here answers for them.
+fn make_durable(path: &Path, at: u64, unclean: bool) -> io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
     let torn = file.metadata()?.len().saturating_sub(at);
     if torn > 0 {
         tracing::warn!(path = %path.display(), at, torn, "cutting off a torn tail");
         file.set_len(at)?;
-        file.sync_all()?;
     }
-    Ok(())
+    if unclean {
+        let mut buffer = vec![0; REWRITE_BYTES];
+        let mut done = 0;
+        while done < at {
+            let read = file.read_at(&mut buffer, done)?;
+            if read == 0 {
+                break;
+            }
+            file.write_all_at(&buffer[..read], done)?;
+            done += read as u64;
+        }
+    }
+    file.sync_all()
 }
+
+/// Bytes that are written again at once.
+const REWRITE_BYTES: usize = 1024 * 1024;

@@ -126,6 +126,14 @@ impl Segment {
         Ok(())
     }
 
+    /// Lets the next commit fail when it is made durable: `/dev/null` takes every write and refuses
+    /// to be synced.
+    #[cfg(test)]
+    pub(super) fn refuse_sync(&mut self) {
+        let mut options = OpenOptions::new();
+        self.file = options.write(true).open("/dev/null").unwrap();
+    }
+
     pub(super) fn written(&self) -> usize {
         self.written
     }

@@ -58,8 +58,8 @@ impl Worker {
     }
 
     /// Runs until the gateway stops; then writes what there is. `patience` is how long a disk that
-    /// does not take it is waited for at the end.
-    pub(super) fn run(mut self, patience: Duration) {
+    /// does not take it is waited for at the end. Answers whether everything is durable.
+    pub(super) fn run(mut self, patience: Duration) -> bool {
         while !self.outlet.stopping() {
             if self.stalled {
                 std::thread::park_timeout(RETRY);
@@ -74,7 +74,7 @@ impl Worker {
                 self.sleep();
             }
         }
-        self.stop(patience);
+        self.stop(patience)
     }
 
     /// Takes events until there are none, or a commit is due; whether there were any.
@@ -346,8 +346,9 @@ impl Worker {
         std::thread::park_timeout(tick.min(until_due));
     }
 
-    /// Writes what is in the queue, ends the flows that are open, and commits.
-    fn stop(mut self, patience: Duration) {
+    /// Writes what is in the queue, ends the flows that are open, and commits; whether all of it
+    /// is durable.
+    fn stop(mut self, patience: Duration) -> bool {
         let deadline = sys::clock::monotonic() + patience;
         loop {
             self.drain();
@@ -367,13 +368,13 @@ impl Worker {
             self.note_missed();
             self.commit();
             if !self.stalled {
-                break;
+                return true;
             }
             if sys::clock::monotonic() >= deadline {
                 tracing::error!(
                     "the archive could not be written to its end; the next start records gaps"
                 );
-                break;
+                return false;
             }
             std::thread::park_timeout(RETRY);
         }

@@ -165,10 +165,10 @@ impl Writer {
         for (flow, opened) in carried.flows {
             append(&mut entries, &Entry::FlowOpened(flow, opened));
         }
-        let mut keys = self.pending_keys.clone();
+        let (mut keys, mut ids) = (self.pending_keys.clone(), self.pending_key_ids.clone());
         keys.extend(carried.keys.into_iter().filter(|key| {
             // Each once, whether it came with an entry or with an open object.
-            self.pending_key_ids.insert(key.data_key_id)
+            ids.insert(key.data_key_id)
         }));
         let segment = Segment::create(&self.dir, self.next_sequence, now_ms, &entries, &keys)?;
         self.next_sequence += 1;
@@ -196,3 +196,6 @@ impl Writer {
         self.marked = false;
     }
 }
+
+#[cfg(test)]
+mod tests;

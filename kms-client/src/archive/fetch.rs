@@ -72,7 +72,11 @@ impl Archive {
 
     /// Finds the wrapped data key of an object.
     pub(super) fn wrapped(&self, info: &ObjectInfo) -> Result<Wrapped> {
-        let mut side_cars = SideCars::new(&self.dir);
+        Self::wrapped_in(&mut SideCars::new(&self.dir), info)
+    }
+
+    /// Finds the wrapped data key of an object, with the side-car that is at hand.
+    pub(super) fn wrapped_in(side_cars: &mut SideCars, info: &ObjectInfo) -> Result<Wrapped> {
         let Some(key) = side_cars.find(info.place.sequence, &info.data_key_id)? else {
             let message = format!(
                 "the side-car of object {} has no data key for it: restore the .keys file",
@@ -133,7 +137,16 @@ pub(super) fn follow(
     info: &ObjectInfo,
     mut show: impl FnMut(Place, &Fragment<'_>) -> Result<()>,
 ) -> Result<Ending> {
-    while let Some(place) = walk.step()? {
+    loop {
+        let place = match walk.step() {
+            Ok(Some(place)) => place,
+            Ok(None) => break,
+            // Whether it hit this object is for the object's own encryption to tell.
+            Err(error) => {
+                tracing::warn!(%error, "passing by a damaged place");
+                continue;
+            }
+        };
         match walk.entry() {
             Entry::Fragment(fragment) if fragment.object == info.object_id => {
                 show(place, &fragment)?;
@@ -181,11 +194,19 @@ fn hand_out(plaintext: &mut SecretVec, out: &mut impl io::Write) -> Result<()> {
 }
 
 pub(super) fn cannot_write(error: io::Error) -> Error {
-    Error::new(
-        Reason::Storage,
-        "cannot write the object's bytes to the output",
-    )
-    .with_source(error)
+    let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+    let (reason, message) = if full.contains(&error.kind()) {
+        (
+            Reason::StorageFull,
+            "no room for the object's bytes; free some space and get it again",
+        )
+    } else {
+        (
+            Reason::Storage,
+            "cannot write the object's bytes to the output; check where it goes",
+        )
+    };
+    Error::new(reason, message).with_source(error)
 }
 
 fn begins(entry: &Entry<'_>, id: ObjectId, place: Place) -> Option<Begun> {

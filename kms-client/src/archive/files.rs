@@ -1,5 +1,6 @@
 //! The files of an archive: segments in order, side-cars by segment.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,12 @@ use crate::{Error, Result};
 pub(super) fn segments(dir: &Path) -> Result<Vec<u64>> {
     let read =
         |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().to_str().and_then(sequence_of));
-    let entries = fs::read_dir(dir).map_err(|error| unreadable(dir, error))?;
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        // Nothing was archived yet.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(dir, error)),
+    };
     let found: io::Result<Vec<_>> = entries.map(read).collect();
     let found = found.map_err(|error| unreadable(dir, error))?;
     let mut sequences: Vec<u64> = found.into_iter().flatten().collect();
@@ -44,7 +50,7 @@ pub(super) fn open_file(dir: &Path, sequence: u64) -> Result<(File, PathBuf)> {
 #[derive(Debug)]
 pub(super) struct SideCars {
     dir: PathBuf,
-    current: Option<(u64, SideCar)>,
+    current: Option<(u64, HashMap<DataKeyId, SideCarKey>)>,
 }
 
 impl SideCars {
@@ -60,11 +66,13 @@ impl SideCars {
         let known = self
             .current
             .as_ref()
-            .is_some_and(|(of, car)| *of == sequence && car.find(id).is_some());
+            .is_some_and(|(of, keys)| *of == sequence && keys.contains_key(id));
         if !known {
-            self.current = Some((sequence, read_side_car(&self.dir, sequence)?));
+            let keys = read_side_car(&self.dir, sequence)?.keys.into_iter();
+            let by_id = keys.map(|key| (key.data_key_id, key)).collect();
+            self.current = Some((sequence, by_id));
         }
-        Ok(self.current.as_ref().and_then(|(_, car)| car.find(id)))
+        Ok(self.current.as_ref().and_then(|(_, keys)| keys.get(id)))
     }
 }
 
@@ -92,17 +100,23 @@ pub(super) fn unreadable(path: &Path, error: io::Error) -> Error {
     {
         return malformed(path, *format);
     }
-    let message = format!("cannot read {}: {error}", path.display());
+    let remedy = match error.kind() {
+        io::ErrorKind::NotFound => "restore it from a copy",
+        io::ErrorKind::PermissionDenied => "run as the user who owns the archive",
+        _ => "check the disk, or restore it from a copy",
+    };
+    let message = format!("cannot read {}: {error}; {remedy}", path.display());
     Error::new(Reason::Storage, message)
 }
 
 /// The error for a file that is not what its name says.
 fn malformed(path: &Path, error: FormatError) -> Error {
     let newer = matches!(error, FormatError::Version { .. });
-    let reason = if newer {
-        Reason::VersionNewer
+    let (reason, remedy) = if newer {
+        (Reason::VersionNewer, "use the version that wrote it")
     } else {
-        Reason::Storage
+        (Reason::Storage, "restore it from a copy")
     };
-    Error::new(reason, format!("cannot read {}: {error}", path.display()))
+    let message = format!("cannot read {}: {error}; {remedy}", path.display());
+    Error::new(reason, message)
 }

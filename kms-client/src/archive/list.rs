@@ -1,5 +1,6 @@
 //! Lists objects in the order in which they began.
 
+use std::collections::VecDeque;
 use std::path::Path;
 
 use envelope::blob::BlobHeader;
@@ -10,19 +11,23 @@ use super::files::SideCars;
 use super::object::{Begun, Filter, ObjectInfo};
 use super::order::Order;
 use super::walk::Walk;
-use crate::Result;
+use crate::{Error, Result};
 
 /// The objects of an archive that have ended, oldest first.
 ///
 /// An object that is still open keeps back those that began after it, so that the order holds; at
 /// the end of the archive they are released. An error names a damaged place; the iteration goes on
-/// behind it.
+/// behind it. A side-car that cannot be read takes only the key versions away; it is told at the end.
 #[derive(Debug)]
 pub struct Objects {
     walk: Walk,
     filter: Filter,
     side_cars: SideCars,
     order: Order,
+    /// The last segment whose side-car could not be read.
+    unreadable: Option<u64>,
+    /// What to tell of them once the objects are listed, which need no side-car.
+    errors: VecDeque<Error>,
 }
 
 impl Objects {
@@ -33,6 +38,8 @@ impl Objects {
             filter,
             side_cars,
             order: Order::default(),
+            unreadable: None,
+            errors: VecDeque::new(),
         })
     }
 
@@ -47,7 +54,13 @@ impl Objects {
                     let begun = Begun::parse(fragment.object, fragment.bytes, place);
                     let wanted = begun.filter(|begun| self.filter.lets_through(&begun.info));
                     if let Some(mut begun) = wanted {
-                        begun.info.key_version = key_version(&mut self.side_cars, &begun.info)?;
+                        let version = key_version(&mut self.side_cars, &begun.info);
+                        begun.info.key_version = version.unwrap_or_else(|error| {
+                            if self.unreadable.replace(place.sequence) != Some(place.sequence) {
+                                self.errors.push_back(error);
+                            }
+                            None
+                        });
                         self.order.begin(begun);
                     }
                 } else {
@@ -74,7 +87,7 @@ impl Iterator for Objects {
             }
             match self.advance() {
                 Ok(true) => {}
-                Ok(false) if self.order.is_empty() => return None,
+                Ok(false) if self.order.is_empty() => return self.errors.pop_front().map(Err),
                 Ok(false) => self.order.pass_open(),
                 Err(error) => return Some(Err(error)),
             }

@@ -61,20 +61,24 @@ impl Archive {
     ///
     /// # Errors
     ///
-    /// `STORAGE` when there is no such folder. A folder without segments is an empty archive.
+    /// `STORAGE` when there is no such folder, or it is neither an archive nor a data directory. A
+    /// data directory whose core has archived nothing yet is an empty archive.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
         let dir = dir.as_ref();
         let of_core = dir.join("core").join("archive");
-        let dir = if of_core.is_dir() {
-            of_core
-        } else {
-            dir.to_owned()
-        };
-        if !dir.is_dir() {
-            let message = format!("no archive at {}: name the folder of one", dir.display());
-            return Err(Error::new(Reason::Storage, message));
+        if of_core.is_dir() || dir.join("seal").is_dir() {
+            return Ok(Self { dir: of_core });
         }
-        Ok(Self { dir })
+        let has_lock = dir.join("lock").is_file();
+        if has_lock || !files::segments(dir)?.is_empty() {
+            let dir = dir.to_owned();
+            return Ok(Self { dir });
+        }
+        let message = format!(
+            "no archive at {}: name the data directory of `ward up`, or an archive's folder",
+            dir.display()
+        );
+        Err(Error::new(Reason::Storage, message))
     }
 
     /// Lists the objects that have ended, oldest first.

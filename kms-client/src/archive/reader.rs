@@ -69,6 +69,15 @@ impl SegmentReader {
         &self.header
     }
 
+    /// How long the file is now.
+    ///
+    /// # Errors
+    ///
+    /// What the file system answers.
+    pub fn file_bytes(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
     /// Goes on at `offset` of the file, where an entry begins.
     ///
     /// # Errors

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use envelope::id::{FlowId, ObjectId};
-use envelope::segment::{Entry, Fragment};
+use envelope::segment::{Entry, Fragment, GapCause, Range, UNKNOWN_OFFSET};
 
 use super::Archive;
 use super::files::SideCars;
-use super::object::{Begun, Place};
+use super::object::{Begun, Direction, Place};
 use super::walk::Walk;
 use crate::Result;
 
@@ -28,6 +28,8 @@ pub struct Structure {
     pub keyless: u64,
     /// Places that could not be read.
     pub damaged: u64,
+    /// Places where the objects and gaps of a flow's direction do not join, or not up to its end.
+    pub uncovered: u64,
     /// Gaps that are recorded.
     pub gaps: u64,
 }
@@ -36,12 +38,13 @@ impl Structure {
     /// Whether nothing is missing or damaged.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.orphans == 0 && self.keyless == 0 && self.damaged == 0
+        self.orphans == 0 && self.keyless == 0 && self.damaged == 0 && self.uncovered == 0
     }
 }
 
 impl Archive {
-    /// Checks every checksum, and that each object has its beginning and its data key.
+    /// Checks every checksum, that each object has its beginning and its data key, that no segment
+    /// is missing between others, and that the objects and gaps of each flow are all its bytes.
     ///
     /// # Errors
     ///
@@ -51,6 +54,7 @@ impl Archive {
         let mut check = Check {
             found: Structure::default(),
             open: HashMap::new(),
+            flows: HashMap::new(),
             side_cars: SideCars::new(&self.dir),
         };
         loop {
@@ -67,7 +71,9 @@ impl Archive {
 
 struct Check {
     found: Structure,
-    open: HashMap<ObjectId, FlowId>,
+    open: HashMap<ObjectId, (FlowId, usize)>,
+    /// Of each open flow, up to where its directions are in objects and gaps.
+    flows: HashMap<FlowId, [u64; 2]>,
     side_cars: SideCars,
 }
 
@@ -76,13 +82,57 @@ impl Check {
         self.found.entries += 1;
         match entry {
             Entry::Fragment(fragment) => self.fragment(place, fragment),
-            Entry::FlowClosed(flow, _) => {
+            Entry::FlowClosed(flow, closed) => {
+                for (side, bytes) in closed.bytes.into_iter().enumerate() {
+                    self.joins(*flow, side, |covered| {
+                        covered == bytes || covered == UNKNOWN_OFFSET
+                    });
+                }
+                self.flows.remove(flow);
                 let before = self.open.len();
-                self.open.retain(|_, of| of != flow);
+                self.open.retain(|_, (of, _)| of != flow);
                 self.found.truncated += (before - self.open.len()) as u64;
             }
-            Entry::Gap(..) => self.found.gaps += 1,
-            Entry::FlowOpened(..) | Entry::Mark(_) => {}
+            Entry::Gap(flow, gap) => {
+                self.found.gaps += 1;
+                for (side, range) in gap.ranges.iter().enumerate() {
+                    self.gap(*flow, side, *range, gap.cause);
+                }
+            }
+            Entry::FlowOpened(flow, opened) => {
+                if opened.carried {
+                    for (side, begins) in opened.covered.into_iter().enumerate() {
+                        self.joins(*flow, side, |covered| covered == begins);
+                    }
+                }
+                self.flows.insert(*flow, opened.covered);
+            }
+            Entry::Mark(_) => {}
+        }
+    }
+
+    fn gap(&mut self, flow: FlowId, side: usize, range: Range, cause: GapCause) {
+        if range.is_empty() {
+            return;
+        }
+        // Behind an object that an unclean stop cut, the gap begins after its last whole chunk.
+        let cut =
+            cause == GapCause::UncleanStop && self.open.values().any(|open| *open == (flow, side));
+        self.joins(flow, side, |covered| {
+            range.from == covered || (cut && range.from > covered)
+        });
+        self.cover(flow, side, range.to);
+    }
+
+    /// Counts where what comes next does not begin at the end of what is covered.
+    fn joins(&mut self, flow: FlowId, side: usize, joins: impl FnOnce(u64) -> bool) {
+        let covered = self.flows.get(&flow).map(|covered| covered[side]);
+        self.found.uncovered += u64::from(covered.is_some_and(|covered| !joins(covered)));
+    }
+
+    fn cover(&mut self, flow: FlowId, side: usize, to: u64) {
+        if let Some(covered) = self.flows.get_mut(&flow) {
+            covered[side] = to;
         }
     }
 
@@ -92,11 +142,22 @@ impl Check {
         {
             let key = self.side_cars.find(place.sequence, &begun.info.data_key_id);
             self.found.keyless += u64::from(!matches!(key, Ok(Some(_))));
-            self.open.insert(fragment.object, begun.info.flow);
+            let (flow, offset) = (begun.info.flow, begun.info.offset);
+            let side = match begun.info.direction {
+                Direction::ToService => 0,
+                Direction::ToDevice => 1,
+            };
+            self.joins(flow, side, |covered| covered == offset);
+            self.cover(flow, side, offset);
+            self.open.insert(fragment.object, (flow, side));
         }
-        if !self.open.contains_key(&fragment.object) {
+        let Some((flow, side)) = self.open.get(&fragment.object).copied() else {
             self.found.orphans += 1;
-        } else if fragment.trailer.is_some() {
+            return;
+        };
+        if let Some(trailer) = fragment.trailer {
+            let begins = self.flows.get(&flow).map_or(0, |covered| covered[side]);
+            self.cover(flow, side, begins.saturating_add(trailer.plaintext_bytes));
             self.open.remove(&fragment.object);
             self.found.objects += 1;
         }

@@ -40,13 +40,35 @@ fn segment(gaps: &[GapInfo]) -> Vec<u8> {
 }
 
 #[test]
-fn a_missing_folder_is_refused_and_an_empty_one_is_an_empty_archive() {
+fn a_folder_that_is_no_data_directory_is_refused_and_one_without_objects_is_empty() {
     let dir = tempfile::tempdir().unwrap();
     let refused = Archive::open(dir.path().join("none")).unwrap_err();
     assert_eq!(refused.reason(), Reason::Storage);
+    let foreign = Archive::open(dir.path()).unwrap_err();
+    assert_eq!(foreign.reason(), Reason::Storage, "no data directory");
+    fs::create_dir(dir.path().join("seal")).unwrap();
     let archive = Archive::open(dir.path()).unwrap();
     assert_eq!(archive.list(Filter::default()).unwrap().count(), 0);
     assert!(archive.verify_structure().unwrap().is_sound());
+}
+
+#[test]
+fn a_segment_that_is_cut_or_missing_before_others_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    for number in 1..=3 {
+        let path = dir.path().join(segment_name(number));
+        fs::write(path, segment(&[gap(1), gap(2)])).unwrap();
+    }
+    let archive = Archive::open(dir.path()).unwrap();
+    assert!(archive.verify_structure().unwrap().is_sound());
+    let second = dir.path().join(segment_name(2));
+    let whole = fs::read(&second).unwrap();
+    fs::write(&second, &whole[..whole.len() - 1]).unwrap();
+    let cut = archive.verify_structure().unwrap();
+    assert_eq!((cut.damaged, cut.gaps, cut.is_sound()), (1, 5, false));
+    fs::remove_file(&second).unwrap();
+    let missing = archive.verify_structure().unwrap();
+    assert_eq!((missing.damaged, missing.gaps), (1, 4));
 }
 
 #[test]
@@ -104,6 +126,7 @@ fn an_entry_that_is_being_written_is_not_there_yet() {
     let path = dir.path().join(segment_name(1));
     let whole = segment(&[gap(1), gap(2)]);
     let first_end = segment(&[gap(1)]).len();
+    fs::write(&path, &whole).unwrap();
     let archive = Archive::open(dir.path()).unwrap();
     for length in first_end..whole.len() {
         fs::write(&path, &whole[..length]).unwrap();

@@ -7,6 +7,7 @@ use envelope::id::{DataKeyId, ObjectId};
 use envelope::secret::SecretKey;
 
 use super::Archive;
+use super::files::SideCars;
 use super::keys::DataKeySource;
 use super::object::{Filter, ObjectInfo};
 use crate::{Error, Result};
@@ -18,7 +19,7 @@ pub struct Report {
     pub opened: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Objects that lack their end because the gateway was stopped in them.
+    /// Objects that lack their end because the gateway was stopped in them; their chunks opened.
     pub truncated: u64,
     /// Objects that did not open, and places that could not be read.
     pub failed: u64,
@@ -52,23 +53,22 @@ impl Archive {
     /// failure of its objects.
     pub async fn verify(&self, filter: Filter, keys: &impl DataKeySource) -> Result<Report> {
         let mut report = Report::default();
-        let mut unwrapped = Unwrapped::default();
+        let mut at_hand = AtHand {
+            side_cars: SideCars::new(&self.dir),
+            unwrapped: Unwrapped::default(),
+        };
         for object in self.list(filter)? {
             let checked = match object {
                 Err(error) => Err((None, error)),
-                Ok(info) if info.truncated => {
-                    report.truncated += 1;
-                    continue;
-                }
                 Ok(info) => {
                     let id = Some(info.object_id);
-                    self.check(&info, keys, &mut unwrapped)
-                        .await
-                        .map_err(|error| (id, error))
+                    let checked = self.check(&info, keys, &mut at_hand).await;
+                    checked.map_err(|error| (id, error))
                 }
             };
             match checked {
-                Ok(bytes) => {
+                Ok(None) => report.truncated += 1,
+                Ok(Some(bytes)) => {
                     report.opened += 1;
                     report.bytes += bytes;
                 }
@@ -79,13 +79,19 @@ impl Archive {
         Ok(report)
     }
 
+    /// Opens one object and answers its bytes; `None` for one that lacks its end and whose chunks
+    /// opened.
     async fn check(
         &self,
         info: &ObjectInfo,
         keys: &impl DataKeySource,
-        unwrapped: &mut Unwrapped,
-    ) -> Result<u64> {
-        let wrapped = self.wrapped(info)?;
+        at_hand: &mut AtHand,
+    ) -> Result<Option<u64>> {
+        let AtHand {
+            side_cars,
+            unwrapped,
+        } = at_hand;
+        let wrapped = Self::wrapped_in(side_cars, info)?;
         let id = info.data_key_id;
         if !unwrapped.keys.contains_key(&id) {
             let key = keys
@@ -94,8 +100,13 @@ impl Archive {
             unwrapped.keep(id, key);
         }
         let key = &unwrapped.keys[&id];
-        let opened = self.open_object(info, &wrapped.context, key, &mut io::sink())?;
-        Ok(opened.bytes)
+        let mut count = Count(0);
+        match self.open_object(info, &wrapped.context, key, &mut count) {
+            Ok(opened) => Ok(Some(opened.bytes)),
+            // It ends as listed: with its last whole chunk.
+            Err(_) if info.truncated && count.0 == info.bytes => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -105,6 +116,26 @@ impl Report {
         if self.failures.len() < FAILURES_MAX {
             self.failures.push(Failure { object, error });
         }
+    }
+}
+
+/// What a check keeps from object to object.
+struct AtHand {
+    side_cars: SideCars,
+    unwrapped: Unwrapped,
+}
+
+/// An output that counts.
+struct Count(u64);
+
+impl io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Walk {
     dir: PathBuf,
     left: VecDeque<u64>,
     segment: Option<(u64, SegmentReader)>,
+    /// The number that the next segment must have; `None` before the first.
+    expected: Option<u64>,
 }
 
 impl Walk {
@@ -26,6 +28,7 @@ impl Walk {
             dir: dir.to_owned(),
             left: segments(dir)?.into(),
             segment: None,
+            expected: None,
         })
     }
 
@@ -42,6 +45,7 @@ impl Walk {
             dir: dir.to_owned(),
             left,
             segment: Some((place.sequence, reader)),
+            expected: Some(place.sequence + 1),
         })
     }
 
@@ -54,6 +58,12 @@ impl Walk {
                 let Some(sequence) = self.left.pop_front() else {
                     return Ok(None);
                 };
+                let expected = self.expected.replace(sequence + 1);
+                if let Some(missing) = expected.filter(|expected| *expected < sequence) {
+                    self.left.push_front(sequence);
+                    self.expected = Some(sequence);
+                    return Err(hole(&self.dir, missing, sequence - missing));
+                }
                 self.segment = Some((sequence, open_segment(&self.dir, sequence)?));
                 continue;
             };
@@ -62,7 +72,15 @@ impl Walk {
             match reader.step() {
                 Ok(Step::Entry(offset)) => return Ok(Some(Place { sequence, offset })),
                 Ok(Step::Damaged(at)) => return Err(damaged(&path, at)),
-                Ok(Step::End(_)) => self.segment = None,
+                Ok(Step::End(at)) => {
+                    // Only the last one may end in a part of an entry: it is being written.
+                    let length = reader.file_bytes();
+                    self.segment = None;
+                    let length = length.map_err(|error| unreadable(&path, error))?;
+                    if length > at && !self.left.is_empty() {
+                        return Err(damaged(&path, at));
+                    }
+                }
                 Err(error) => {
                     self.segment = None;
                     return Err(unreadable(&path, error));
@@ -87,4 +105,13 @@ fn damaged(path: &Path, at: u64) -> Error {
         Reason::Storage,
         format!("{path} is damaged at byte {at}: restore it from a copy"),
     )
+}
+
+fn hole(dir: &Path, first: u64, count: u64) -> Error {
+    let path = dir.join(segment_name(first));
+    let message = format!(
+        "{} is missing, {count} segments in all: restore them from a copy",
+        path.display()
+    );
+    Error::new(Reason::Storage, message)
 }

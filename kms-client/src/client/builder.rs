@@ -79,19 +79,25 @@ impl ClientBuilder {
     /// when key and certificate do not belong together; [`Reason::InvalidArgument`] when neither
     /// a folder nor identity and endpoints are given.
     pub fn open(self) -> Result<Client, Error> {
+        let identity_given = self.identity.is_some();
         let identity = match (self.identity, &self.dir) {
             (Some(identity), _) => identity,
             (None, Some(dir)) => dir.load()?,
             (None, None) => return Err(nothing_given("identity")),
         };
-        let endpoints = match (self.endpoints, &self.dir) {
-            (Some(endpoints), _) => endpoints,
-            (None, Some(dir)) => dir.load_endpoints()?,
+        let (endpoints, folder_endpoints) = match (self.endpoints, &self.dir) {
+            (Some(endpoints), _) => (endpoints, None),
+            (None, Some(dir)) => {
+                let read = dir.load_endpoints()?;
+                (read.clone(), Some(read))
+            }
             (None, None) => return Err(nothing_given("endpoints")),
         };
         let inner = Inner {
             nodes: Arc::new(Nodes::new(Arc::new(identity), endpoints, self.only_node)),
             dir: self.dir,
+            identity_given,
+            folder_endpoints: std::sync::Mutex::new(folder_endpoints),
             deadline: self.deadline,
             seen_index: AtomicU64::new(0),
             refresh: std::sync::Mutex::new(None),

@@ -59,7 +59,7 @@ impl Inner {
             }
             let pause = backoff.next();
             if left(end) <= pause {
-                return Err(out_of_time(failure));
+                return Err(failure.error);
             }
             sleep(pause).await;
         }
@@ -98,7 +98,13 @@ impl Inner {
                         .failed(&target, blames_connection(failure.error.reason()));
                 }
             }
-            worst = more_telling(worst, failure);
+            let was_named =
+                matches!(&worst.remedy, Remedy::Leader(address) if *address == target.address);
+            worst = if was_named {
+                more_telling(worst, silent_leader(failure, &target.address))
+            } else {
+                more_telling(worst, failure)
+            };
             if left(end).is_zero() {
                 break;
             }
@@ -161,17 +167,22 @@ impl Inner {
     }
 }
 
-/// What is told when no time is left: that only the leader would do it helps nobody then.
-fn out_of_time(failure: Failure) -> Error {
-    match failure.remedy {
-        Remedy::Leader(address) => {
-            let message = format!(
-                "the leader last known, {address}, does not answer and no other was elected; \
-                 see that most nodes run and reach each other"
-            );
-            Error::new(Reason::NoLeader, message).with_source(failure.error)
-        }
-        Remedy::None | Remedy::OtherNodeOnly | Remedy::Elsewhere => failure.error,
+/// What is told when the node that another names as the leader does not answer: that only the
+/// leader would do it helps nobody then.
+fn silent_leader(failure: Failure, leader: &str) -> Failure {
+    if !matches!(
+        failure.error.reason(),
+        Reason::Unavailable | Reason::Deadline
+    ) {
+        return failure;
+    }
+    let message = format!(
+        "the leader last known, {leader}, does not answer and no other was elected; \
+         see that most nodes run and reach each other"
+    );
+    Failure {
+        error: Error::new(Reason::NoLeader, message).with_source(failure.error),
+        remedy: Remedy::Elsewhere,
     }
 }
 

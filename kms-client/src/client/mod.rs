@@ -31,7 +31,7 @@ pub use watch::Watch;
 
 use self::nodes::Nodes;
 use crate::error::Error;
-use crate::identity::{IdentityDir, SpiffeId};
+use crate::identity::{Endpoint, IdentityDir, SpiffeId};
 
 /// A client of the cluster. Cheap to clone; clones share connections.
 ///
@@ -46,6 +46,10 @@ pub struct Client {
 struct Inner {
     nodes: Arc<Nodes>,
     dir: Option<IdentityDir>,
+    /// Whether the caller gave the identity, so that the folder's does not replace it.
+    identity_given: bool,
+    /// The folder's list of nodes as last read; `None` where the caller gave the nodes.
+    folder_endpoints: Mutex<Option<Vec<Endpoint>>>,
     deadline: Duration,
     /// The greatest index that any answer stood at: what a read must have applied at least.
     seen_index: AtomicU64,

@@ -27,9 +27,24 @@ impl Inner {
             return false;
         };
         // A folder that is being rewritten is read again after the next round.
-        let moved = endpoints.is_ok_and(|found| self.nodes.replace_endpoints(found));
-        let renewed = identity.is_ok_and(|found| self.nodes.replace_identity(found));
+        let moved = endpoints.is_ok_and(|found| self.take_from_folder(found));
+        let renewed =
+            !self.identity_given && identity.is_ok_and(|found| self.nodes.replace_identity(found));
         moved || renewed
+    }
+
+    /// Takes the folder's list if it was written since it was last read: an old file knows less
+    /// than what the cluster told since, and nothing against what the caller gave.
+    fn take_from_folder(&self, found: Vec<Endpoint>) -> bool {
+        let mut read = self
+            .folder_endpoints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(read) = read.as_mut().filter(|read| **read != found) else {
+            return false;
+        };
+        read.clone_from(&found);
+        self.nodes.replace_endpoints(found)
     }
 
     /// Starts a refresh in the background when the list is old or proved wrong.

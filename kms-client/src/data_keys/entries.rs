@@ -55,8 +55,10 @@ pub(super) struct Fetch {
 #[derive(Default)]
 struct Entry {
     lease: Option<Arc<Lease>>,
+    /// Whether the key may have changed unseen since the lease was fetched.
+    suspect: bool,
     fetch: Option<Fetch>,
-    /// Moves with each withdrawal: a fetch that began before it brings nothing of use.
+    /// Moves with each withdrawal and suspicion: a fetch that began before brings nothing of use.
     generation: u64,
     last_used: Duration,
     retry_at: Duration,
@@ -85,13 +87,13 @@ impl Entries {
     }
 
     /// Tells whether a fetch should begin now: none runs, none failed just before, and `bytes`
-    /// have no room or the lease is half used up.
+    /// have no room, or the lease is suspect or half used up.
     pub(super) fn wants_fetch(&mut self, what: &LeaseFor, now: Duration, served: bool) -> bool {
         let entry = self.entry(what, now);
         let has_time = entry
             .lease
             .as_ref()
-            .is_some_and(|lease| !lease.wants_successor(now));
+            .is_some_and(|lease| !entry.suspect && !lease.wants_successor(now));
         entry.fetch.is_none() && now >= entry.retry_at && !(served && has_time)
     }
 
@@ -122,6 +124,7 @@ impl Entries {
             return false;
         }
         entry.lease = Some(Arc::new(lease));
+        entry.suspect = false;
         entry.fetch = None;
         true
     }
@@ -155,17 +158,17 @@ impl Entries {
         dropped
     }
 
-    /// Drops every lease; answers which were there.
-    pub(super) fn withdraw_all(&mut self) -> Vec<LeaseFor> {
-        let withdrawn = self.map.iter_mut().filter_map(|(what, entry)| {
-            let had_lease = entry.withdraw();
-            had_lease.then(|| what.clone())
-        });
-        withdrawn.collect()
+    /// Notes that any key may have changed unseen; answers which leases there are to be checked.
+    pub(super) fn suspect_all(&mut self) -> Vec<LeaseFor> {
+        for entry in self.map.values_mut() {
+            entry.suspect();
+        }
+        self.suspects()
     }
 
-    /// Drops what has outlived its age, and forgets what nobody asks for.
-    pub(super) fn sweep(&mut self, now: Duration) {
+    /// Drops what has outlived its age, and forgets what nobody asks for; answers which leases are
+    /// still to be checked.
+    pub(super) fn sweep(&mut self, now: Duration) -> Vec<LeaseFor> {
         for entry in self.map.values_mut() {
             if entry
                 .lease
@@ -177,6 +180,15 @@ impl Entries {
         }
         self.map
             .retain(|_, entry| entry.lease.is_some() || entry.fetch.is_some());
+        self.suspects()
+    }
+
+    fn suspects(&self) -> Vec<LeaseFor> {
+        let suspects = self
+            .map
+            .iter()
+            .filter(|(_, entry)| entry.suspect && entry.lease.is_some());
+        suspects.map(|(what, _)| what.clone()).collect()
     }
 
     #[cfg(test)]
@@ -204,8 +216,13 @@ impl Entries {
 impl Entry {
     /// Answers whether there was a lease.
     fn withdraw(&mut self) -> bool {
+        self.suspect();
+        self.lease.take().is_some()
+    }
+
+    fn suspect(&mut self) {
         self.generation += 1;
         self.retry_at = Duration::ZERO;
-        self.lease.take().is_some()
+        self.suspect = true;
     }
 }

@@ -7,6 +7,7 @@ mod lease;
 mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use envelope::context::EncryptionContext;
 use futures::future::BoxFuture;
@@ -28,8 +29,10 @@ use crate::reason::Reason;
 /// - A lease serves until its age (counted from when it was asked for, also while the machine
 ///   sleeps), its objects or its bytes are used up. At half of any of them a successor is fetched
 ///   in the background.
-/// - When its key is rotated or disabled, or events may have been missed, a lease is dropped at
-///   once, and wiped when the last object begun under it is done.
+/// - When its key is rotated or disabled, a lease is dropped at once, and wiped when the last object
+///   begun under it is done.
+/// - When events may have been missed, each lease is suspect: its successor is fetched at once, and
+///   what the cluster answers, a key or a refusal, ends it.
 /// - While the cluster cannot be reached, a lease serves on, within its limits.
 ///
 /// ```no_run
@@ -206,12 +209,22 @@ impl Shared {
     }
 
     fn apply(self: &Arc<Self>, event: &WatchEvent) {
-        let dropped = match &event.kind {
+        let to_fetch = match &event.kind {
             WatchEventKind::KeyChanged(change) => self.lock().withdraw(change),
-            WatchEventKind::Resync => self.lock().withdraw_all(),
+            WatchEventKind::Resync => self.lock().suspect_all(),
             WatchEventKind::Heartbeat => return,
         };
-        for what in dropped {
+        self.fetch_all(to_fetch);
+    }
+
+    /// Drops what is too old, and checks again what is suspect although nobody asks for it.
+    fn sweep(self: &Arc<Self>, now: Duration) {
+        let to_fetch = self.lock().sweep(now);
+        self.fetch_all(to_fetch);
+    }
+
+    fn fetch_all(self: &Arc<Self>, leases: Vec<LeaseFor>) {
+        for what in leases {
             self.fetch_when_wanted(&what, false);
         }
     }
@@ -280,7 +293,7 @@ async fn follow(shared: Arc<Shared>, mut watch: Watch) {
     loop {
         tokio::select! {
             event = watch.next() => shared.apply(&event),
-            _ = sweep.tick() => shared.lock().sweep(sys::clock::boottime()),
+            _ = sweep.tick() => shared.sweep(sys::clock::boottime()),
         }
     }
 }

@@ -234,7 +234,7 @@ async fn a_disabled_key_has_no_lease() {
 }
 
 #[tokio::test]
-async fn a_resync_drops_everything_and_another_keys_change_nothing() {
+async fn a_resync_replaces_everything_and_another_keys_change_nothing() {
     let (script, cache) = cache(script(WIDE));
     let what = what();
     let first = cache.get(&what, 1).await.unwrap();
@@ -247,7 +247,51 @@ async fn a_resync_drops_everything_and_another_keys_change_nothing() {
     cache.apply(&event(WatchEventKind::Heartbeat));
     assert_eq!(cache.get(&what, 1).await.unwrap().id(), first.id());
     cache.apply(&event(WatchEventKind::Resync));
-    assert_ne!(cache.get(&what, 1).await.unwrap().id(), first.id());
+    until("the successor", || {
+        cache
+            .try_get(&what, 1)
+            .is_some_and(|lease| lease.id() != first.id())
+    })
+    .await;
+    assert_eq!(
+        script.fetched.load(Ordering::SeqCst),
+        2,
+        "no longer suspect"
+    );
+}
+
+#[tokio::test]
+async fn a_lease_serves_on_after_a_resync_until_its_key_can_be_checked() {
+    let (script, cache) = cache(script(WIDE));
+    let what = what();
+    let first = cache.get(&what, 1).await.unwrap();
+    let check_failed = |fetched: u32| {
+        script.fetched.load(Ordering::SeqCst) >= fetched && cache.lock().running(&what).is_none()
+    };
+    *script.refusal.lock().unwrap() = Some(Reason::NoQuorum);
+    cache.apply(&event(WatchEventKind::Resync));
+    until("the check fails", || check_failed(2)).await;
+    assert_eq!(cache.get(&what, 1).await.unwrap().id(), first.id());
+    // Nobody has to ask for the check to be made again; a refusal then ends the lease.
+    *script.refusal.lock().unwrap() = Some(Reason::KeyDisabled);
+    until("the key is checked", || {
+        cache.sweep(sys::clock::boottime());
+        check_failed(3)
+    })
+    .await;
+    assert!(cache.try_get(&what, 1).is_none());
+}
+
+#[tokio::test]
+async fn a_disabled_key_ends_a_suspect_lease_at_once() {
+    let (script, cache) = cache(script(WIDE));
+    let what = what();
+    cache.get(&what, 1).await.unwrap();
+    *script.refusal.lock().unwrap() = Some(Reason::NoQuorum);
+    cache.apply(&event(WatchEventKind::Resync));
+    assert!(cache.try_get(&what, 1).is_some());
+    cache.apply(&changed(&script, KeyState::Disabled));
+    assert!(cache.try_get(&what, 1).is_none());
 }
 
 #[tokio::test]

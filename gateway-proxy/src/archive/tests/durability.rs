@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use envelope::id::FlowId;
 use envelope::segment::{GapCause, UNKNOWN_OFFSET};
 use kms_client::archive::{Direction, SegmentReader, Step};
 use kms_client::reason::Reason;
@@ -29,7 +30,7 @@ fn after_a_power_cut_everything_committed_is_there_and_open_flows_have_a_gap() {
     );
     rig.restart();
     rig.flush();
-    let gaps = rig.gaps();
+    let gaps = rig.flow_gaps();
     assert_eq!(gaps.len(), 1, "one flow was open");
     assert_eq!(
         (gaps[0].flow, gaps[0].gap.cause),
@@ -45,7 +46,43 @@ fn after_a_power_cut_everything_committed_is_there_and_open_flows_have_a_gap() {
     assert!(gaps[0].gap.from_ms > 0 && gaps[0].gap.from_ms <= gaps[0].gap.to_ms);
     rig.restart();
     rig.flush();
-    assert_eq!(rig.gaps().len(), 1, "recovered once");
+    assert_eq!(rig.flow_gaps().len(), 1, "recovered once");
+}
+
+#[test]
+fn after_an_unclean_stop_flows_that_left_no_entry_are_a_gap_of_no_device() {
+    let mut rig = Rig::start();
+    rig.flush();
+    let begun = sys::clock::wall_ms();
+    let mut flow = rig.open(Protocol::Hl7);
+    flow.taps.to_service.record(&message(1));
+    rig.cut_power();
+    rig.restart();
+    rig.flush();
+    let unknown = FlowId::from_bytes([0; 16]);
+    let gaps = rig.gaps();
+    let gap = gaps.iter().find(|gap| gap.flow == unknown);
+    let gap = &gap.expect("a gap of no flow").gap;
+    assert_eq!(
+        (gap.cause, gap.device.as_str()),
+        (GapCause::UncleanStop, "")
+    );
+    assert!(gap.to_ms >= begun && gap.from_ms <= gap.to_ms);
+    let before = rig.gaps().len();
+    rig.restart();
+    rig.flush();
+    assert_eq!(rig.gaps().len(), before, "a clean stop leaves no gap");
+}
+
+#[test]
+fn an_unclean_stop_of_an_archive_without_a_segment_is_a_gap_too() {
+    let mut rig = Rig::start();
+    rig.flush();
+    rig.cut_power();
+    rig.restart();
+    rig.flush();
+    assert_eq!(rig.gaps().len(), 1);
+    assert!(rig.gaps()[0].gap.from_ms > 0, "since it was started");
 }
 
 #[test]
@@ -68,6 +105,12 @@ fn a_message_cut_by_a_power_cut_is_readable_up_to_its_last_whole_chunk() {
         (2, 6 * 16_384, true)
     );
     assert!(!cut.complete);
+    let gap = rig.flow_gaps()[0].gap.ranges[0];
+    assert_eq!(
+        gap.from,
+        cut.offset + cut.bytes,
+        "the gap begins where nothing can be read any more"
+    );
     let mut out = Vec::new();
     let read = rig.reader();
     let read = read.get(cut.object_id, &*rig.keys, &mut out);
@@ -125,7 +168,7 @@ fn a_torn_tail_is_cut_off_and_the_rest_is_there() {
             rig.restart();
             rig.flush();
             rig.stop();
-            assert_eq!(rig.gaps().len(), 1, "cut at {length}");
+            assert_eq!(rig.flow_gaps().len(), 1, "cut at {length}");
         }
         let objects = rig.objects();
         assert!(objects.len() >= whole_objects - 1, "cut at {length}");
@@ -204,7 +247,7 @@ fn segments_rotate_by_size_and_flows_go_on_in_the_next() {
     assert!(segments.count() > 3);
     rig.restart();
     rig.flush();
-    let gaps = rig.gaps();
+    let gaps = rig.flow_gaps();
     let sent: Vec<u8> = (0..30).flat_map(message).collect();
     assert_eq!(
         (gaps.len(), gaps[0].gap.ranges[0].from),

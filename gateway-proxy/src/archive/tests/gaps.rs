@@ -122,6 +122,24 @@ fn stopping_under_open_flows_ends_them_with_a_gap() {
 }
 
 #[test]
+fn stopping_a_flow_that_ended_without_a_data_key_loses_no_more_than_it_sent() {
+    let mut rig = Rig::start();
+    rig.keys.withhold(true);
+    let mut flow = rig.open(Protocol::Hl7);
+    flow.taps.to_service.record(&message(1));
+    rig.close(flow);
+    rig.flush();
+    rig.stop();
+    let gaps = rig.gaps();
+    let ranges = gaps[0].gap.ranges;
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    assert_eq!(
+        (ranges[0].to, ranges[1].is_empty()),
+        (message(1).len() as u64, true)
+    );
+}
+
+#[test]
 fn a_flow_id_in_use_is_not_let_in_twice() {
     let rig = Rig::start();
     let flow = rig.open(Protocol::Hl7);

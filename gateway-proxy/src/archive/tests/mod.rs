@@ -1,5 +1,6 @@
 //! The archive from tap to disk and back through the client library's reader.
 
+mod damage;
 mod durability;
 mod gaps;
 mod keys;

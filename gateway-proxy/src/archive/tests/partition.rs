@@ -44,6 +44,25 @@ fn each_message_is_one_object() {
 }
 
 #[test]
+fn a_message_that_ends_late_is_listed_where_it_began() {
+    let rig = Rig::start();
+    let (mut slow, mut quick) = (rig.open(Protocol::Hl7), rig.open(Protocol::Hl7));
+    let (first, rest) = (message(1), message(2));
+    slow.taps.to_service.record(&first[..10]);
+    quick.taps.to_service.record(&rest);
+    slow.taps.to_service.record(&first[10..]);
+    rig.close(quick);
+    rig.close(slow);
+    rig.flush();
+    let listed: Vec<_> = rig
+        .objects()
+        .iter()
+        .map(|object| rig.get(object).unwrap())
+        .collect();
+    assert_eq!(listed, [first, rest]);
+}
+
+#[test]
 fn an_object_is_listed_within_a_second_after_its_last_byte() {
     let rig = Rig::start();
     let mut flow = rig.open(Protocol::Tcp);

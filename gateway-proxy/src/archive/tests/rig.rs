@@ -225,6 +225,12 @@ impl Rig {
         self.reader().gaps().unwrap().map(Result::unwrap).collect()
     }
 
+    /// The gaps of flows that are known.
+    pub(super) fn flow_gaps(&self) -> Vec<GapInfo> {
+        let known = |gap: &GapInfo| gap.flow != FlowId::from_bytes([0; 16]);
+        self.gaps().into_iter().filter(known).collect()
+    }
+
     pub(super) fn get(&self, object: &ObjectInfo) -> kms_client::Result<Vec<u8>> {
         let mut out = Vec::new();
         block_on(self.reader().get(object.object_id, &*self.keys, &mut out)).map(|_| out)

@@ -119,6 +119,36 @@ async fn a_list_that_another_process_writes_is_read_while_a_call_waits() {
 }
 
 #[tokio::test]
+async fn a_folder_that_nobody_wrote_takes_back_nothing_that_was_learned() {
+    let cluster = Cluster::start().await;
+    tell_status(&cluster);
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = folder(&cluster, temporary.path());
+    let old = [cluster.node(1).endpoint(), endpoint(2, "127.0.0.1:1")];
+    dir.store_endpoints(&old).unwrap();
+    let client = Client::open(temporary.path()).unwrap();
+    client.cluster_status().await.unwrap();
+    // As in a folder where the learned list could not be written.
+    dir.store_endpoints(&old).unwrap();
+    assert!(!client.inner.reload().await);
+    assert_eq!(client.inner.nodes.endpoints(), cluster.endpoints());
+    dir.store_endpoints(&old[..1]).unwrap();
+    assert!(client.inner.reload().await, "somebody wrote it");
+    assert_eq!(client.inner.nodes.endpoints(), old[..1]);
+}
+
+#[tokio::test]
+async fn what_the_caller_gave_is_not_replaced_by_the_folder() {
+    let cluster = Cluster::start().await;
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = folder(&cluster, temporary.path());
+    dir.store_endpoints(&[endpoint(1, "127.0.0.1:1")]).unwrap();
+    let client = cluster.builder().dir(temporary.path()).open().unwrap();
+    assert!(!client.inner.reload().await);
+    assert_eq!(client.inner.nodes.endpoints(), cluster.endpoints());
+}
+
+#[tokio::test]
 async fn a_data_directory_is_opened_as_its_operator() {
     let cluster = Cluster::start().await;
     let temporary = tempfile::tempdir().unwrap();

@@ -63,6 +63,25 @@ async fn nodes_that_point_at_each_other_end_at_the_deadline() {
 }
 
 #[tokio::test]
+async fn a_leader_that_does_not_answer_is_no_leader() {
+    let cluster = Cluster::start().await;
+    let gone = dead_address().await;
+    for number in 1..=3 {
+        cluster
+            .node(number)
+            .behave(Behaviour::PointTo(gone.clone()));
+    }
+    let client = cluster
+        .builder()
+        .deadline(Duration::from_millis(1500))
+        .open()
+        .unwrap();
+    let refused = client.create_key("billing").await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::NoLeader, "{refused}");
+    assert!(refused.message().contains(&gone), "{refused}");
+}
+
+#[tokio::test]
 async fn a_node_that_is_down_is_passed_over() {
     let cluster = Cluster::start().await;
     let endpoints = vec![
