@@ -105,7 +105,9 @@ impl Plan {
                 ProcessName::Core | ProcessName::Node(_) => None,
             };
         }
-        (!why.may_pass()).then(|| why.clone())
+        // A node that cannot keep its audit log when it starts has a disk that does not mend itself.
+        let passes = why.may_pass() && *why.reason() != Reason::AUDIT_UNAVAILABLE;
+        (!passes).then(|| why.clone())
     }
 
     fn locked(&self) -> MutexGuard<'_, ClusterFile> {

@@ -45,7 +45,12 @@ impl Stack {
 
     /// Starts `ward up` and waits for its ready file.
     pub(crate) fn start(&mut self) {
-        let mut up = self.spawn();
+        self.start_saying_to(self.talk().into());
+    }
+
+    /// Starts it with a standard error of its own.
+    pub(crate) fn start_saying_to(&mut self, stderr: Stdio) {
+        let mut up = self.spawn(stderr);
         let begun = sys::clock::monotonic();
         while !self.ready_file().exists() {
             if let Some(status) = up.try_wait().unwrap() {
@@ -59,13 +64,16 @@ impl Stack {
 
     /// Runs `ward up` to its end, which must come by itself.
     pub(crate) fn refused(&self) -> (ExitStatus, String) {
-        let mut up = self.spawn();
+        let mut up = self.spawn(self.talk().into());
         let status = wait_for("`ward up` to end", || up.try_wait().unwrap());
         (status, self.said())
     }
 
-    fn spawn(&self) -> Child {
-        let talk = File::create(self.temporary.path().join("talk")).unwrap();
+    fn talk(&self) -> File {
+        File::create(self.temporary.path().join("talk")).unwrap()
+    }
+
+    fn spawn(&self, stderr: Stdio) -> Child {
         Command::new(WARD)
             .arg("up")
             .arg("--data-dir")
@@ -74,14 +82,14 @@ impl Stack {
             .arg(self.ready_file())
             .args(&self.arguments)
             .stdin(Stdio::null())
-            .stderr(talk)
+            .stderr(stderr)
             .spawn()
             .unwrap()
     }
 
     /// What `ward up` said on standard error so far.
     pub(crate) fn said(&self) -> String {
-        std::fs::read_to_string(self.temporary.path().join("talk")).unwrap()
+        std::fs::read_to_string(self.temporary.path().join("talk")).unwrap_or_default()
     }
 
     fn ready_file(&self) -> PathBuf {

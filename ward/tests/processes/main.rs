@@ -16,4 +16,5 @@ mod keys;
 mod lifecycle;
 mod refusals;
 mod servers;
+mod talk;
 mod three_nodes;
