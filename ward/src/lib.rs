@@ -7,6 +7,7 @@
 mod cli;
 mod context;
 mod error;
+mod node_names;
 mod output;
 mod route;
 mod runtime;

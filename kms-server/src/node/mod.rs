@@ -21,6 +21,7 @@ mod serving;
 mod unseal;
 
 pub use error::NodeError;
+pub use identity_file::given_id;
 pub use init::{InitOptions, Initialized, Operator, init};
 pub use join::{JoinOptions, Joined, join};
 pub use run::{run, run_until};

@@ -33,6 +33,7 @@ use crate::cli::UpArguments;
 use crate::error::{Failure, Reason};
 use crate::output::say;
 use crate::runtime;
+pub(crate) use cluster_file::ClusterFile;
 use doors::Door;
 use layout::{Layout, ProcessName};
 use plan::Plan;
@@ -88,14 +89,9 @@ async fn bring_up(
     ready_file: Option<&ReadyFile>,
 ) -> Result<Client, Failure> {
     let begun = sys::clock::monotonic();
-    let nodes = plan
-        .cluster()
-        .nodes
-        .into_iter()
-        .map(|node| ProcessName::Node(node.id));
     let names: Vec<_> = [ProcessName::Edge, ProcessName::Core]
         .into_iter()
-        .chain(nodes)
+        .chain(plan.cluster().node_names())
         .collect();
     leftovers::clear(plan.layout(), &names).await?;
     for door in plan.doors() {

@@ -71,6 +71,21 @@ impl Plan {
         cluster.store(&self.layout.cluster_file())
     }
 
+    /// Records the id that the cluster gave to `node-{number}`, where it is another one: it lost
+    /// its disk and joined again. Everybody is told where the members are now.
+    pub(crate) fn set_node_id(&self, number: u64, given: u64) -> Result<(), Failure> {
+        let mut cluster = self.locked();
+        let Some(node) = cluster.node_mut(number).filter(|node| node.id != given) else {
+            return Ok(());
+        };
+        let former = std::mem::replace(&mut node.id, given);
+        say(format_args!(
+            "node-{number} is member {given} of the cluster now; it was {former}"
+        ));
+        cluster.store(&self.layout.cluster_file())?;
+        settings::write_endpoints(&self.layout, &cluster)
+    }
+
     /// Sees every change of the core's tunnel port.
     pub(crate) fn watch_tunnel(&self) -> watch::Receiver<u16> {
         self.tunnel.subscribe()

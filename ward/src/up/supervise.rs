@@ -164,11 +164,14 @@ impl Life {
         self.backoff.after(Duration::ZERO)
     }
 
-    /// Tells who waits for readiness that there will be none; supervision goes on all the same.
+    /// Tells who waits for readiness why there is none, and whether there will be any; supervision
+    /// goes on all the same.
     fn give_up_on(&self, why: &Failure) {
-        if let Some(verdict) = self.plan.judge(self.name, why) {
-            self.board.put(self.name, Phase::Hopeless(verdict));
-        }
+        let phase = match self.plan.judge(self.name, why) {
+            Some(verdict) => Phase::Hopeless(verdict),
+            None => Phase::Failing(why.clone()),
+        };
+        self.board.put(self.name, phase);
     }
 }
 

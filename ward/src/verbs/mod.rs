@@ -17,6 +17,7 @@ use kms_client::archive::Archive;
 
 use crate::cli::{ArchiveVerb, Cli, ClusterVerb, Global, Verb};
 use crate::error::{Failure, Reason};
+use crate::node_names::NodeNames;
 use crate::{runtime, up};
 
 /// Does what was typed.
@@ -61,7 +62,7 @@ fn client(global: &Global) -> Result<Client, Failure> {
     }
     let mut builder = Client::builder().dir(dir);
     if let Some(node) = global.node {
-        builder = builder.only_node(node);
+        builder = builder.only_node(NodeNames::load(dir)?.id_of(node)?);
     }
     Ok(builder.open()?)
 }

@@ -157,6 +157,17 @@ fn a_start_that_failed_is_told_in_one_line() {
 }
 
 #[test]
+fn a_cluster_of_which_no_node_is_left_is_told_in_one_line() {
+    let mut stack = Stack::up(&["--nodes", "1"]);
+    stack.stop();
+    std::fs::remove_dir_all(stack.dir().join("node-1")).unwrap();
+    let (status, talk) = stack.refused();
+    assert_eq!(status.code(), Some(1));
+    assert_eq!(reason_of(&talk), "NO_CLUSTER");
+    assert!(talk.contains("put back a copy"), "{talk}");
+}
+
+#[test]
 fn a_port_taken_meanwhile_is_replaced_and_announced() {
     let echo = Server::echo();
     let device = free_address();
