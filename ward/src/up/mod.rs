@@ -12,6 +12,7 @@ mod enlist;
 mod found;
 mod layout;
 mod leftovers;
+mod patience;
 mod plan;
 mod ports;
 mod ready_file;
@@ -73,9 +74,7 @@ async fn serve(plan: Arc<Plan>, ready_file: Option<ReadyFile>) -> Result<(), Fai
             "stopped before everything was up; what was made is kept, start it again",
         )),
     };
-    if let Some(file) = &ready_file {
-        file.remove()?;
-    }
+    let outcome = outcome.and(ready_file.map_or(Ok(()), |file| file.remove()));
     stack.stop().await;
     if outcome.is_ok() {
         say("Stopped. The same command brings everything back.");
@@ -94,9 +93,7 @@ async fn bring_up(
         .chain(plan.cluster().node_names())
         .collect();
     leftovers::clear(plan.layout(), &names).await?;
-    for door in plan.doors() {
-        door.check()?;
-    }
+    doors::check(plan.doors())?;
     let client = start::start(stack).await?;
     talk::running(plan, begun.elapsed());
     if let Some(file) = ready_file {

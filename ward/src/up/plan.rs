@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::cluster_file::ClusterFile;
-use super::doors::Door;
+use super::doors::{self, Door};
 use super::layout::{Layout, ProcessName};
 use super::ports::{choose, is_free};
 use super::settings;
@@ -116,7 +116,7 @@ impl Plan {
         if *why.reason() == Reason::PORT_IN_USE {
             // A port of ours is replaced at the next start; a device's is the user's to free.
             return match name {
-                ProcessName::Edge => self.doors.iter().find_map(|door| door.check().err()),
+                ProcessName::Edge => doors::check(&self.doors).err(),
                 ProcessName::Core | ProcessName::Node(_) => None,
             };
         }
