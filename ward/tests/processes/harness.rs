@@ -19,14 +19,19 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Stack {
     temporary: TempDir,
     arguments: Vec<String>,
+    program: PathBuf,
+    ready_file: PathBuf,
     up: Option<Child>,
 }
 
 impl Stack {
     /// Plans `ward up` with more arguments than `--data-dir` and `--ready-file`.
     pub(crate) fn new(arguments: &[&str]) -> Self {
+        let temporary = tempfile::tempdir().unwrap();
         Self {
-            temporary: tempfile::tempdir().unwrap(),
+            program: WARD.into(),
+            ready_file: temporary.path().join("ready"),
+            temporary,
             arguments: arguments.iter().map(ToString::to_string).collect(),
             up: None,
         }
@@ -37,6 +42,16 @@ impl Stack {
         let mut stack = Self::new(arguments);
         stack.start();
         stack
+    }
+
+    /// Runs another file than the one that cargo built.
+    pub(crate) fn run_by(&mut self, program: &Path) {
+        program.clone_into(&mut self.program);
+    }
+
+    /// Has the ready file in another place.
+    pub(crate) fn ready_at(&mut self, path: &Path) {
+        path.clone_into(&mut self.ready_file);
     }
 
     pub(crate) fn dir(&self) -> PathBuf {
@@ -64,9 +79,18 @@ impl Stack {
 
     /// Runs `ward up` to its end, which must come by itself.
     pub(crate) fn refused(&self) -> (ExitStatus, String) {
-        let mut up = self.spawn(self.talk().into());
-        let status = wait_for("`ward up` to end", || up.try_wait().unwrap());
-        (status, self.said())
+        let up = self.spawn_quietly();
+        (self.wait_quietly(up), self.said())
+    }
+
+    /// Starts `ward up` without waiting for anything.
+    pub(crate) fn spawn_quietly(&self) -> Child {
+        self.spawn(self.talk().into())
+    }
+
+    /// Waits for such a `ward up` to end by itself.
+    pub(crate) fn wait_quietly(&self, mut up: Child) -> ExitStatus {
+        wait_for("`ward up` to end", || up.try_wait().unwrap())
     }
 
     fn talk(&self) -> File {
@@ -74,7 +98,7 @@ impl Stack {
     }
 
     fn spawn(&self, stderr: Stdio) -> Child {
-        Command::new(WARD)
+        Command::new(&self.program)
             .arg("up")
             .arg("--data-dir")
             .arg(self.dir())
@@ -92,8 +116,8 @@ impl Stack {
         std::fs::read_to_string(self.temporary.path().join("talk")).unwrap_or_default()
     }
 
-    fn ready_file(&self) -> PathBuf {
-        self.temporary.path().join("ready")
+    fn ready_file(&self) -> &Path {
+        &self.ready_file
     }
 
     pub(crate) fn is_ready(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -134,6 +135,8 @@ fn a_process_that_dies_is_started_again() {
         });
         let took = killed.elapsed();
         assert!(is_alive(after), "{name}");
+        // 200 ms are promised; a machine that tests run on may be busy.
+        assert!(took < Duration::from_secs(2), "{name}: {took:?}");
         eprintln!("{name} was started again after {took:?}");
         ping(&stack, device);
     }

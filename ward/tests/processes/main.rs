@@ -11,9 +11,11 @@
 
 mod archive;
 mod crypt;
+mod faults;
 mod harness;
 mod keys;
 mod lifecycle;
+mod memory;
 mod refusals;
 mod servers;
 mod talk;
