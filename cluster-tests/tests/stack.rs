@@ -14,7 +14,7 @@ const WARD: &str = env!("CARGO_BIN_EXE_ward-cluster");
 fn skip(what: &str) {
     let counts = std::env::var_os("CI").is_some_and(|ci| ci == "true");
     assert!(!counts, "cannot run here: {what}");
-    eprintln!("skipped: {what}");
+    sys::talk::say(format_args!("skipped: {what}"));
 }
 
 fn folder() -> tempfile::TempDir {

@@ -1,4 +1,5 @@
-//! Every ending of a connection, through the gateway pair and direct: what each side sees is the same.
+//! Every ending of a connection, through the gateway pair and direct: what each side sees is
+//! the same.
 
 use std::fmt;
 use std::io::{self, Read, Write};

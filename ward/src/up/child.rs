@@ -185,10 +185,12 @@ impl LogMark {
     /// Sets a log that has grown beyond `bytes_max` aside, in place of what was set aside before:
     /// one process has two files of this size at most, and what it says between two checks.
     fn limit(&mut self, bytes_max: u64) {
-        if std::fs::metadata(&self.path).is_ok_and(|log| log.len() > bytes_max) {
-            if let Err(error) = self.set_aside() {
-                tracing::warn!(path = %self.path.display(), %error, "a log cannot be set aside");
-            }
+        let grown = std::fs::metadata(&self.path).is_ok_and(|log| log.len() > bytes_max);
+        if !grown {
+            return;
+        }
+        if let Err(error) = self.set_aside() {
+            tracing::warn!(path = %self.path.display(), %error, "a log cannot be set aside");
         }
     }
 

@@ -120,7 +120,7 @@ impl Plan {
                 ProcessName::Core | ProcessName::Node(_) => None,
             };
         }
-        // A node that cannot keep its audit log when it starts has a disk that does not mend itself.
+        // A node that cannot keep its audit log when it starts has a disk that stays as it is.
         let passes = why.may_pass() && *why.reason() != Reason::AUDIT_UNAVAILABLE;
         (!passes).then(|| why.clone())
     }
