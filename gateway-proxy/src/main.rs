@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use gateway_proxy::config::Config;
 
 /// Every freed block is wiped, so that keys that are no longer in use are not found in memory.
 #[global_allocator]
@@ -19,46 +20,28 @@ struct Arguments {
     /// Runs under a supervisor: ignores SIGINT and SIGTERM, stops at the end of standard input.
     #[arg(long)]
     supervised: bool,
+    /// What to log: a level, or directives such as `info,gateway_proxy=debug`.
+    #[arg(long, value_name = "FILTER", env = "WARD_LOG", default_value = sys::log::FILTER)]
+    log: String,
 }
 
 fn main() -> ExitCode {
+    // First of all, while the process is still small: what it keeps back must never be dumped.
+    let warnings = sys::harden::process();
     let arguments = Arguments::parse();
-    match start(&arguments) {
+    sys::log::start(&arguments.log, &warnings);
+    let config = match Config::load(&arguments.config) {
+        Ok(config) => config,
+        Err(error) => {
+            sys::talk::complain("INVALID_ARGUMENT", &error);
+            return ExitCode::FAILURE;
+        }
+    };
+    match gateway_proxy::run(config, arguments.supervised) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            complain(&message);
+        Err(error) => {
+            sys::talk::complain(error.reason(), &error);
             ExitCode::FAILURE
         }
     }
-}
-
-fn start(arguments: &Arguments) -> Result<(), String> {
-    let warnings = sys::harden::process();
-    log_to_stderr();
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
-    let config = gateway_proxy::config::Config::load(&arguments.config)
-        .map_err(|error| format!("error[INVALID_ARGUMENT]: {error}"))?;
-    gateway_proxy::run(config, arguments.supervised)
-        .map_err(|error| format!("error[{}]: {error}", error.reason()))
-}
-
-fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::new(LOG_FILTER);
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
-}
-
-/// What is logged: our own doings, and what goes wrong in the libraries.
-const LOG_FILTER: &str = "warn,gateway_proxy=info,kms_client=info,sys=info";
-
-#[expect(
-    clippy::print_stderr,
-    reason = "the one line that says why the process ends"
-)]
-fn complain(message: &str) {
-    eprintln!("{message}");
 }

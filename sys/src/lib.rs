@@ -1,5 +1,5 @@
 //! Where Ward meets the operating system: wiping allocator, process hardening, clocks, owned
-//! tasks, durable files, shutdown and readiness.
+//! tasks, durable files, logs, shutdown and readiness.
 //!
 //! The one crate of the workspace that may say `unsafe`, and it says so in [`alloc`] and [`tcp`] alone. Every
 //! other crate takes the time, its tasks and its files from here, so that a wrong clock can be
@@ -9,7 +9,9 @@ pub mod alloc;
 pub mod clock;
 pub mod file;
 pub mod harden;
+pub mod log;
 pub mod notify;
 pub mod shutdown;
+pub mod talk;
 pub mod task;
 pub mod tcp;

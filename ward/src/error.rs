@@ -8,6 +8,8 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use kms_client::reason::Reason as KmsReason;
+
 /// Why a command did not do what was asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
@@ -37,6 +39,10 @@ impl Reason {
     pub(crate) const OPEN_FAILED: Self = Self::named("OPEN_FAILED");
     /// The disk is full.
     pub(crate) const STORAGE_FULL: Self = Self::named("STORAGE_FULL");
+    /// No audit record can be kept.
+    pub(crate) const AUDIT_UNAVAILABLE: Self = Self::named("AUDIT_UNAVAILABLE");
+    /// Nobody is there who could do it.
+    pub(crate) const UNAVAILABLE: Self = Self::named("UNAVAILABLE");
     /// Something did not come about in time.
     pub(crate) const DEADLINE: Self = Self::named("DEADLINE");
     /// Reading or writing failed.
@@ -92,8 +98,8 @@ impl Failure {
     }
 
     /// Makes the failure of a part that names its reason itself, with the chain of causes.
-    pub(crate) fn told(reason: &str, error: &dyn Error) -> Self {
-        Self::new(Reason::parse(reason), chain(error))
+    pub(crate) fn told(reason: &str, error: &(dyn Error + 'static)) -> Self {
+        Self::new(Reason::parse(reason), sys::talk::chain(error))
     }
 
     /// Puts `whose` in front of the sentence.
@@ -109,7 +115,11 @@ impl Failure {
 
     /// Whether doing the same again may work, since others have to come up first.
     pub(crate) fn may_pass(&self) -> bool {
-        PASSING.contains(&self.reason.0.as_ref())
+        let named = |reason: &&KmsReason| reason.as_str() == self.reason.0;
+        KmsReason::ALL
+            .iter()
+            .find(named)
+            .is_some_and(|reason| reason.may_pass())
     }
 
     /// What the process answers with.
@@ -121,8 +131,7 @@ impl Failure {
 impl fmt::Display for Failure {
     /// One line, whatever the sentence was made of.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sentence = self.sentence.split_whitespace().collect::<Vec<_>>();
-        write!(out, "error[{}]: {}", self.reason, sentence.join(" "))
+        out.write_str(&sys::talk::complaint(&self.reason, &self.sentence))
     }
 }
 
@@ -140,32 +149,6 @@ impl From<kms_server::NodeError> for Failure {
     }
 }
 
-/// The whole chain, outermost first; a cause that its parent already quotes is not repeated.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        cause = inner.source();
-    }
-    text
-}
-
-/// Reasons that are about others, who may be there in a moment.
-const PASSING: [&str; 7] = [
-    "DEADLINE",
-    "NO_LEADER",
-    "NO_QUORUM",
-    "NOT_LEADER",
-    "NOT_LINEARIZABLE",
-    "OVERLOADED",
-    "UNAVAILABLE",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +165,15 @@ mod tests {
         for odd in ["", "key_disabled", "A B", "X]: forged"] {
             assert_eq!(Reason::parse(odd), Reason::INTERNAL, "{odd:?}");
         }
+    }
+
+    #[test]
+    fn what_may_pass_is_what_the_client_library_says() {
+        for reason in KmsReason::ALL {
+            let failure = Failure::new(Reason::parse(reason.as_str()), "x");
+            assert_eq!(failure.may_pass(), reason.may_pass(), "{reason}");
+        }
+        assert!(!Failure::new(Reason::INTERRUPTED, "x").may_pass());
     }
 
     #[test]

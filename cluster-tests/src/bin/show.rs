@@ -133,7 +133,16 @@ fn kills(ward: &Path, dir: &Path, rounds: usize) {
         "acknowledged keys {}, missing afterwards {}",
         seen.acknowledged, seen.missing
     );
-    println!("messages answered {}", seen.answered);
+    println!(
+        "messages answered {}: archived {}, in a recorded gap {}, cut off {}, lost {} ({} objects, {} gaps)",
+        seen.answered,
+        seen.kept.archived,
+        seen.kept.in_gaps,
+        seen.kept.cut_off,
+        seen.kept.lost.len(),
+        seen.kept.objects,
+        seen.kept.gaps
+    );
     println!(
         "everything killed: `up` to the next answered message {} ms",
         seen.power_cut.as_millis()

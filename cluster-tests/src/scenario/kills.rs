@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use kms_client::Client;
 
+use super::kept::{self, Answered, Kept};
 use crate::peer::{self, AckServer};
 use crate::stack::{Plan, Stack};
 use crate::wait;
@@ -17,6 +18,8 @@ use crate::wait;
 pub struct Cut {
     /// What was killed.
     pub victim: String,
+    /// When, in milliseconds since 1970-01-01 UTC.
+    pub at_ms: u64,
     /// From the kill to the next answered message.
     pub next_message: Duration,
     /// From the kill to the next created key.
@@ -35,9 +38,10 @@ pub struct Report {
     pub acknowledged: usize,
     /// Of those, how many are missing at the end.
     pub missing: usize,
-    /// Messages answered, and how many of those the archive lacks after the last restart
-    /// without a recorded gap.
+    /// Messages answered before everything was killed.
     pub answered: usize,
+    /// What the archive has of them after the last restart.
+    pub kept: Kept,
     /// From `up` after the power cut to the first answered message.
     pub power_cut: Duration,
 }
@@ -59,12 +63,17 @@ pub fn run(ward: &Path, dir: &Path, rounds: usize) -> Report {
             cuts.push(cut(&stack, &load, role));
         }
     }
+    // What an answer after the kill promises is for the next run; the archive is asked for these.
+    let answered = load.answered();
+    let mut kills_ms: Vec<_> = core_cuts(&cuts).map(|cut| cut.at_ms).collect();
+    kills_ms.push(sys::clock::wall_ms());
     let plan = stack.power_off();
     let begun = sys::clock::monotonic();
     let stack = plan.start();
     load.progress_since(begun, &load.messages);
     let power_cut = begun.elapsed();
-    let (acknowledged, answered) = load.stop();
+    let acknowledged = load.stop();
+    let kept = kept::look(stack.dir(), &answered, &kills_ms);
     let listed = stack.json(&["key", "list"]);
     let names: BTreeSet<&str> = listed
         .as_array()
@@ -81,9 +90,15 @@ pub fn run(ward: &Path, dir: &Path, rounds: usize) -> Report {
         cuts,
         acknowledged: acknowledged.len(),
         missing,
-        answered,
+        answered: answered.len(),
+        kept,
         power_cut,
     }
+}
+
+/// Only the core's death can cost the archive something.
+fn core_cuts(cuts: &[Cut]) -> impl Iterator<Item = &Cut> {
+    cuts.iter().filter(|cut| cut.victim == "core")
 }
 
 fn cut(stack: &Stack, load: &Load, role: &str) -> Cut {
@@ -94,7 +109,7 @@ fn cut(stack: &Stack, load: &Load, role: &str) -> Cut {
     };
     let old = stack.pid(&victim);
     let failed = (load.messages.failed(), load.keys.failed());
-    let at = sys::clock::monotonic();
+    let (at, at_ms) = (sys::clock::monotonic(), sys::clock::wall_ms());
     stack.kill(&victim);
     let next_message = load.progress_since(at, &load.messages);
     let next_key = load.progress_since(at, &load.keys);
@@ -104,6 +119,7 @@ fn cut(stack: &Stack, load: &Load, role: &str) -> Cut {
     load.settle();
     Cut {
         victim,
+        at_ms,
         next_message,
         next_key,
         failed_messages: load.messages.failed() - failed.0,
@@ -127,17 +143,18 @@ struct Track {
 
 #[derive(Default)]
 struct TrackState {
-    done: Vec<String>,
+    done: Vec<Answered>,
     last_begun: Option<Instant>,
     failed: usize,
 }
 
 impl Track {
-    fn note(&self, begun: Instant, result: Result<String, String>) {
+    fn note(&self, begun: Instant, from_ms: u64, result: Result<String, String>) {
         let mut state = self.state.lock().expect("no thread panicked");
         match result {
-            Ok(name) => {
-                state.done.push(name);
+            Ok(id) => {
+                let to_ms = sys::clock::wall_ms();
+                state.done.push(Answered { id, from_ms, to_ms });
                 state.last_begun = Some(begun);
             }
             Err(_) => state.failed += 1,
@@ -148,7 +165,7 @@ impl Track {
         self.state.lock().expect("no thread panicked").failed
     }
 
-    fn done(&self) -> Vec<String> {
+    fn done(&self) -> Vec<Answered> {
         self.state.lock().expect("no thread panicked").done.clone()
     }
 
@@ -202,12 +219,18 @@ impl Load {
         self.progress_since(now, &self.keys);
     }
 
-    fn stop(self) -> (Vec<String>, usize) {
+    /// The messages answered so far.
+    fn answered(&self) -> Vec<Answered> {
+        self.messages.done()
+    }
+
+    /// Ends it; answers the keys that were made.
+    fn stop(self) -> Vec<String> {
         self.stop.store(true, Ordering::Relaxed);
         for thread in self.threads {
             thread.join().expect("the load does not panic");
         }
-        (self.keys.done(), self.messages.done().len())
+        self.keys.done().into_iter().map(|key| key.id).collect()
     }
 }
 
@@ -221,8 +244,8 @@ fn repeat(
             if stop.load(Ordering::Relaxed) {
                 return;
             }
-            let begun = sys::clock::monotonic();
-            track.note(begun, work(number));
+            let (begun, from_ms) = (sys::clock::monotonic(), sys::clock::wall_ms());
+            track.note(begun, from_ms, work(number));
         }
     })
 }

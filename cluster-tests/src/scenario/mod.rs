@@ -3,6 +3,7 @@
 pub mod disabled;
 pub mod endings;
 pub mod hl7;
+pub mod kept;
 pub mod kills;
 pub mod stranger;
 pub mod wire;

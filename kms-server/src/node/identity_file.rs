@@ -34,6 +34,15 @@ struct Text {
     initialised: bool,
 }
 
+/// The id that the node of `data_dir` was given; none while it has joined no cluster.
+///
+/// # Errors
+/// When the node's identity is unreadable, malformed or of a newer format.
+pub fn given_id(data_dir: &Path) -> Result<Option<u64>, NodeError> {
+    let file = IdentityFile::load(data_dir)?;
+    Ok(file.map(|file| file.node_id.0))
+}
+
 /// The only part that every version of the file has.
 #[derive(Deserialize)]
 struct Version {

@@ -22,6 +22,8 @@ mod succession;
 mod unseal;
 
 pub use error::NodeError;
+pub use identity_file::given_id;
 pub use init::{InitOptions, Initialized, Operator, init};
 pub use join::{JoinOptions, Joined, join};
 pub use run::{run, run_until};
+pub use serving::STOP_MAX;

@@ -104,6 +104,10 @@ impl Serving {
     }
 }
 
+/// The longest that [`Serving::drain`] waits: its four steps, one after the other.
+pub const STOP_MAX: Duration =
+    Duration::from_secs(2 * DRAIN_DEADLINE.as_secs() + 2 * HANDOVER_DEADLINE.as_secs());
+
 async fn all(tasks: &mut JoinSet<&'static str>) {
     while tasks.join_next().await.is_some() {}
 }

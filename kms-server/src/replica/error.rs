@@ -12,7 +12,8 @@ pub enum OpenError {
     /// The node was initialised, but its log is empty or ends before what it is known to hold.
     #[error(
         "the log of node {node} was lost or shortened ({detail}); it must not vote under its old \
-         id: remove its directory and join it again with a new token"
+         id: set the directory of this one node aside, keep all others, and join it again with a \
+         new token; `ward up` joins it by itself when it starts"
     )]
     LogShortened {
         /// Which node.

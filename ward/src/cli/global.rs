@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::TypedValueParser;
 
 use crate::output::Format;
 
@@ -15,7 +16,8 @@ pub(crate) struct Global {
         global = true,
         env = "WARD_HOME",
         value_name = "DIR",
-        default_value = "./ward-data"
+        default_value = DATA_DIR,
+        value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from)
     )]
     pub(crate) data_dir: PathBuf,
     /// Ask this node only (the N of node-N); it serves or forwards.
@@ -25,6 +27,9 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "FORMAT", value_enum)]
     pub(crate) output: Option<Format>,
 }
+
+/// Where the cluster is when nobody says so.
+pub(crate) const DATA_DIR: &str = "./ward-data";
 
 impl Global {
     /// The format for verbs whose answer is first for people.

@@ -12,7 +12,8 @@ mod up;
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use archive::{ArchiveVerb, GetArguments, ListArguments};
 pub(crate) use cluster::ClusterVerb;
@@ -65,7 +66,16 @@ pub(crate) enum Verb {
 impl Cli {
     /// Reads what was typed, and refuses what one argument alone does not show.
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let cli = Self::try_parse_from(words)?;
+        let matches = Self::command().try_get_matches_from(words)?;
+        let mut cli = Self::from_arg_matches(&matches)?;
+        if cli.global.data_dir.as_os_str().is_empty() {
+            // An empty variable is one that is not set; an empty word is a mistake of a script.
+            if matches.value_source("data_dir") == Some(ValueSource::CommandLine) {
+                let problem = "--data-dir is empty: name a directory";
+                return Err(Self::command().error(ErrorKind::InvalidValue, problem));
+            }
+            cli.global.data_dir = global::DATA_DIR.into();
+        }
         match cli.contradiction() {
             Some(problem) => Err(Self::command().error(ErrorKind::ArgumentConflict, problem)),
             None => Ok(cli),
@@ -140,6 +150,8 @@ mod tests {
             "ward up --route a:tcp@127.0.0.1:1=127.0.0.1:2 --route b:tcp@127.0.0.1:1=127.0.0.1:3",
             "ward up --route m:dicom@127.0.0.1:1=127.0.0.1:2",
             "ward key list --node 0",
+            "ward key list --data-dir=",
+            "ward --data-dir= key list",
             "ward key list --output yaml",
             "ward encrypt",
             "ward encrypt --key k --context noequals",

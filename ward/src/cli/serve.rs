@@ -13,4 +13,7 @@ pub(crate) struct ServeArguments {
     /// Stop at the end of standard input; ignore SIGINT and SIGTERM.
     #[arg(long)]
     pub(crate) supervised: bool,
+    /// What to log: a level, or directives such as `info,kms_server=debug`.
+    #[arg(long, value_name = "FILTER", env = "WARD_LOG", default_value = sys::log::FILTER)]
+    pub(crate) log: String,
 }

@@ -13,6 +13,8 @@ use crate::error::{Failure, Reason};
 pub(crate) enum Phase {
     /// It has been started, or will be soon.
     Starting,
+    /// It ended before it ever served, and starting it again may help: why it ended last.
+    Failing(Failure),
     /// It has served, in this run.
     Ready,
     /// It ended before it ever served, and starting it again is not going to help: why.
@@ -44,6 +46,16 @@ impl Board {
         drop(self.0.subscribe().wait_for(all).await);
     }
 
+    /// Waits until any one of `names` has served.
+    pub(crate) async fn any_ready(&self, names: &[ProcessName]) {
+        let any = |phases: &BTreeMap<_, _>| {
+            let ready = |name| matches!(phases.get(name), Some(Phase::Ready));
+            names.iter().any(ready)
+        };
+        // The sender is this board's own: it cannot be gone.
+        drop(self.0.subscribe().wait_for(any).await);
+    }
+
     /// Waits until the stack of `nodes` cannot come up any more, and says why: a gateway is
     /// hopeless, or a majority of the nodes, or the data is of a newer version.
     pub(crate) async fn hopeless(&self, nodes: usize) -> Failure {
@@ -56,6 +68,15 @@ impl Board {
                 return std::future::pending().await;
             }
         }
+    }
+
+    /// Why some process that has not served yet ended last.
+    pub(crate) fn last_words(&self) -> Option<Failure> {
+        let phases = self.0.borrow();
+        phases.iter().find_map(|(name, phase)| match phase {
+            Phase::Failing(why) | Phase::Hopeless(why) => Some(why.clone().of(name)),
+            Phase::Starting | Phase::Ready => None,
+        })
     }
 
     /// Which of `names` have not served yet.
@@ -121,6 +142,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn any_one_is_enough_and_the_words_of_the_others_are_kept() {
+        let board = Board::default();
+        let why = Failure::new(Reason::PORT_IN_USE, "why");
+        board.put(ProcessName::Node(1), Phase::Failing(why));
+        board.put(ProcessName::Node(2), Phase::Ready);
+        let names = [ProcessName::Node(1), ProcessName::Node(2)];
+        board.any_ready(&names).await;
+        let said = board.last_words().unwrap().to_string();
+        assert_eq!(said, "error[PORT_IN_USE]: node-1: why");
+    }
+
+    #[tokio::test]
     async fn who_served_once_is_not_hopeless() {
         let board = Board::default();
         board.put(ProcessName::Edge, Phase::Starting);
@@ -130,6 +163,7 @@ mod tests {
             Phase::Hopeless(Failure::new(Reason::STORAGE, "why")),
         );
         board.ready(&[ProcessName::Edge]).await;
+        assert!(board.last_words().is_none());
         assert_eq!(
             board.missing(&[ProcessName::Edge, ProcessName::Core]),
             [ProcessName::Core]

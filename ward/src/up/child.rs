@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use sys::notify::{Listener, VARIABLE};
 use tokio::process::{ChildStdin, Command};
-use tokio::time::timeout;
+use tokio::time::{Interval, interval, timeout};
 
 use super::layout::{Layout, ProcessName};
 use crate::error::{Failure, Reason};
@@ -26,6 +26,7 @@ pub(crate) struct Child {
     readiness: Listener,
     ready_since: Option<Instant>,
     log: LogMark,
+    log_checks: Interval,
     pid_file: PathBuf,
 }
 
@@ -52,8 +53,6 @@ pub(crate) struct Exit {
 impl Child {
     /// Starts `name` from this same binary and records its process id.
     pub(crate) fn start(layout: &Layout, name: ProcessName) -> Result<Self, Failure> {
-        let program = std::env::current_exe()
-            .map_err(|error| Failure::io("cannot find this program's own file", &error))?;
         let (log, out) = LogMark::open(&layout.log(name))?;
         let (readiness, address) =
             Listener::bind().map_err(|error| Failure::io("the readiness socket", &error))?;
@@ -64,7 +63,8 @@ impl Child {
         let same_log = out
             .try_clone()
             .map_err(|error| Failure::io("the child's log", &error))?;
-        let mut process = Command::new(program)
+        let mut process = Command::new(OWN_PROGRAM)
+            .arg0("ward")
             .arg(verb)
             .arg("--config")
             .arg(layout.config(name))
@@ -83,6 +83,7 @@ impl Child {
             readiness,
             ready_since: None,
             log,
+            log_checks: interval(LOG_CHECK_INTERVAL),
             pid_file: layout.pid(name),
         };
         let pid = format!("{}\n", child.pid());
@@ -98,6 +99,14 @@ impl Child {
 
     /// Waits for the next thing that happens to the process.
     pub(crate) async fn next(&mut self) -> Result<Event, Failure> {
+        loop {
+            if let Some(event) = self.next_or_check().await? {
+                return Ok(event);
+            }
+        }
+    }
+
+    async fn next_or_check(&mut self) -> Result<Option<Event>, Failure> {
         let waiting = self.ready_since.is_none();
         tokio::select! {
             // An end first: what was ready for an instant only is dead all the same.
@@ -105,16 +114,20 @@ impl Child {
             status = self.process.wait() => {
                 let status =
                     status.map_err(|error| Failure::io("cannot wait for a child", &error))?;
-                Ok(Event::Ended(Exit {
+                Ok(Some(Event::Ended(Exit {
                     status,
                     last_words: self.log.last_words(),
                     ready_for: self.ready_since.map_or(Duration::ZERO, |since| since.elapsed()),
-                }))
+                })))
             }
             heard = self.readiness.ready(), if waiting => {
                 heard.map_err(|error| Failure::io("the readiness socket", &error))?;
                 self.ready_since = Some(sys::clock::monotonic());
-                Ok(Event::Ready)
+                Ok(Some(Event::Ready))
+            }
+            _ = self.log_checks.tick() => {
+                self.log.limit(LOG_BYTES_MAX);
+                Ok(None)
             }
         }
     }
@@ -134,12 +147,18 @@ impl Child {
                 false
             }
         };
-        match std::fs::remove_file(&self.pid_file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Failure::io("cannot remove a process id file", &error))
-            }
-            Ok(()) | Err(_) => Ok(by_itself),
+        forget_pid(&self.pid_file)?;
+        Ok(by_itself)
+    }
+}
+
+/// Removes the record of a process that is gone and will not come back.
+pub(crate) fn forget_pid(pid_file: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(pid_file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::io("cannot remove a process id file", &error))
         }
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
@@ -151,19 +170,43 @@ struct LogMark {
 }
 
 impl LogMark {
-    /// Opens the log for appending; a log that has grown long is set aside first.
+    /// Opens the log for appending. Both ends append, so it may be emptied while a child has it
+    /// open: the child goes on at the beginning.
     fn open(path: &Path) -> Result<(Self, File), Failure> {
         let wrong = |error| Failure::io(format!("cannot open {}", path.display()), &error);
-        let long = |metadata: std::fs::Metadata| metadata.len() > LOG_BYTES_MAX;
-        if std::fs::metadata(path).is_ok_and(long) {
-            std::fs::rename(path, path.with_extension("log.old")).map_err(wrong)?;
-        }
         let mut options = OpenOptions::new();
         let file = options.create(true).append(true).mode(0o600).open(path);
         let file = file.map_err(wrong)?;
         let start = file.metadata().map_err(wrong)?.len();
         let path = path.to_owned();
         Ok((Self { path, start }, file))
+    }
+
+    /// Sets a log that has grown beyond `bytes_max` aside, in place of what was set aside before:
+    /// one process has two files of this size at most, and what it says between two checks.
+    fn limit(&mut self, bytes_max: u64) {
+        let grown = std::fs::metadata(&self.path).is_ok_and(|log| log.len() > bytes_max);
+        if !grown {
+            return;
+        }
+        if let Err(error) = self.set_aside() {
+            tracing::warn!(path = %self.path.display(), %error, "a log cannot be set aside");
+        }
+    }
+
+    fn set_aside(&mut self) -> std::io::Result<()> {
+        let old = self.path.with_extension("log.old");
+        // Copied, since the child keeps its file. On a full disk the log is dropped: the disk is
+        // needed for what must not be lost.
+        if std::fs::copy(&self.path, &old).is_err() {
+            std::fs::remove_file(&old)?;
+        }
+        OpenOptions::new()
+            .write(true)
+            .open(&self.path)?
+            .set_len(0)?;
+        self.start = 0;
+        Ok(())
     }
 
     /// The last `error[REASON]: …` since the mark. A log that cannot be read has none.
@@ -184,6 +227,9 @@ impl LogMark {
 const ERROR: &str = "error[";
 const LAST_WORDS_BYTES: u64 = 64 * 1024;
 const LOG_BYTES_MAX: u64 = 16 * 1024 * 1024;
+const LOG_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// This very program, also when its file was replaced or removed by an update meanwhile.
+const OWN_PROGRAM: &str = "/proc/self/exe";
 
 #[cfg(test)]
 mod tests {
@@ -210,15 +256,24 @@ mod tests {
     }
 
     #[test]
-    fn a_long_log_is_set_aside() {
+    fn a_long_log_is_set_aside_under_the_hands_of_its_writer() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.log");
-        File::create(&path)
-            .unwrap()
-            .set_len(LOG_BYTES_MAX + 1)
-            .unwrap();
-        let (mark, _file) = LogMark::open(&path).unwrap();
-        assert_eq!(mark.start, 0);
-        assert!(dir.path().join("a.log.old").exists());
+        std::fs::write(&path, "from the run before\n").unwrap();
+        let (mut mark, mut file) = LogMark::open(&path).unwrap();
+        for round in 0..100 {
+            writeln!(file, "line {round}").unwrap();
+            mark.limit(64);
+            assert!(std::fs::metadata(&path).unwrap().len() <= 64);
+        }
+        let old = std::fs::read_to_string(dir.path().join("a.log.old")).unwrap();
+        assert!(
+            old.len() <= 64 + "line 100\n".len() && old.contains("line 9"),
+            "{old}"
+        );
+        mark.limit(0);
+        writeln!(file, "error[SEALED]: why").unwrap();
+        let words = mark.last_words().unwrap();
+        assert_eq!(words.to_string(), "error[SEALED]: why");
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct ClusterFile {
     pub(crate) edge: EdgePorts,
     /// The core gateway's ports.
     pub(crate) core: CorePorts,
-    /// The nodes, by id from 1.
+    /// The nodes, node-1 first. Their order and number never change.
     #[serde(rename = "node")]
     pub(crate) nodes: Vec<NodePorts>,
 }
@@ -32,6 +32,8 @@ pub(crate) struct ClusterFile {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NodePorts {
+    /// What the cluster knows it by: N of `node-N` at first, another once it lost its disk and
+    /// joined again, since ids are never given twice.
     pub(crate) id: u64,
     pub(crate) api: u16,
     pub(crate) peer: u16,
@@ -84,15 +86,35 @@ impl ClusterFile {
         })
     }
 
+    /// The names of the nodes, in order.
+    pub(crate) fn node_names(&self) -> impl Iterator<Item = ProcessName> + use<> {
+        (1..=self.nodes.len() as u64).map(ProcessName::Node)
+    }
+
+    /// The node that is called `node-{number}`.
+    pub(crate) fn node(&self, number: u64) -> Option<&NodePorts> {
+        self.nodes.get(index(number)?)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn node_mut(&mut self, number: u64) -> Option<&mut NodePorts> {
+        self.nodes.get_mut(index(number)?)
+    }
+
+    /// N of the `node-N` that the cluster knows by `id`; none for one that is no member any more.
+    pub(crate) fn number_of(&self, id: u64) -> Option<u64> {
+        let at = self.nodes.iter().position(|node| node.id == id)?;
+        Some(at as u64 + 1)
+    }
+
     /// The ports of one process, to be looked at or replaced.
     pub(crate) fn ports_of(&mut self, name: ProcessName) -> Vec<&mut u16> {
         match name {
             ProcessName::Edge => vec![&mut self.edge.ops],
             ProcessName::Core => vec![&mut self.core.tunnel, &mut self.core.ops],
-            ProcessName::Node(id) => {
-                let of_id = self.nodes.iter_mut().filter(|node| node.id == id);
-                of_id
-                    .flat_map(|node| [&mut node.api, &mut node.peer, &mut node.join, &mut node.ops])
+            ProcessName::Node(number) => {
+                let node = self.node_mut(number).into_iter();
+                node.flat_map(|node| [&mut node.api, &mut node.peer, &mut node.join, &mut node.ops])
                     .collect()
             }
         }
@@ -130,6 +152,11 @@ impl ClusterFile {
     }
 }
 
+/// Where in the list `node-{number}` stands.
+fn index(number: u64) -> Option<usize> {
+    usize::try_from(number.checked_sub(1)?).ok()
+}
+
 /// Only what tells whether the rest can be understood.
 #[derive(Deserialize)]
 struct Version {
@@ -158,7 +185,8 @@ const FORMAT_VERSION: u32 = 1;
 const TRUST_DOMAIN: &str = "ward.local";
 const PORTS_BESIDE_NODES: u64 = 3;
 const PORTS_OF_A_NODE: u64 = 4;
-const HEAD: &str = "# Written by `ward up`. The ports may change; the number of nodes may not.\n";
+const HEAD: &str = "# Written by `ward up`. The ports may change; the number and the order of the nodes \
+                    may not.\n";
 
 #[cfg(test)]
 mod tests {
@@ -172,6 +200,17 @@ mod tests {
         let planned = ClusterFile::plan(3).unwrap();
         planned.store(&path).unwrap();
         assert_eq!(ClusterFile::load(&path).unwrap(), Some(planned));
+    }
+
+    #[test]
+    fn a_node_keeps_its_name_under_another_id() {
+        let mut file = ClusterFile::plan(3).unwrap();
+        file.node_mut(2).unwrap().id = 4;
+        assert_eq!(file.number_of(4), Some(2));
+        assert_eq!(file.number_of(2), None, "no member any more");
+        assert_eq!((file.number_of(1), file.number_of(3)), (Some(1), Some(3)));
+        assert_eq!(file.ports_of(ProcessName::Node(2)).len(), 4);
+        assert!(file.node(0).is_none() && file.node(4).is_none());
     }
 
     #[test]

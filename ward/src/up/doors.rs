@@ -3,6 +3,8 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
+use gateway_proxy::socket::listen_for_legs;
+
 use crate::error::{Failure, Reason};
 use crate::route::Route;
 
@@ -30,36 +32,65 @@ impl Door {
         }
     }
 
-    /// Checks that the address can be bound now.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
-        let Err(error) = TcpListener::bind(self.listen) else {
-            return Ok(());
-        };
+    /// Binds the address as the edge will.
+    fn bind(&self) -> Result<TcpListener, Failure> {
+        listen_for_legs(self.listen).map_err(|error| self.refused(&error))
+    }
+
+    fn refused(&self, error: &io::Error) -> Failure {
         let route = &self.route;
         let listen = self.listen;
-        let told = |reason, sentence| Err(Failure::new(reason, sentence));
         if error.kind() == io::ErrorKind::AddrInUse {
             let sentence = format!(
                 "route {route}: {listen} is in use by another program; \
                  stop it (see `ss -ltnp`), or choose another LISTEN"
             );
-            return told(Reason::PORT_IN_USE, sentence);
+            return Failure::new(Reason::PORT_IN_USE, sentence);
         }
         if error.kind() == io::ErrorKind::AddrNotAvailable {
             let sentence =
                 format!("route {route}: {listen} is no address of this machine; see `ip address`");
-            return told(Reason::INVALID_ARGUMENT, sentence);
+            return Failure::new(Reason::INVALID_ARGUMENT, sentence);
         }
         if error.kind() == io::ErrorKind::PermissionDenied {
             let sentence = format!(
                 "route {route}: binding {listen} is not permitted; \
                  ports below 1024 need CAP_NET_BIND_SERVICE"
             );
-            return told(Reason::INVALID_ARGUMENT, sentence);
+            return Failure::new(Reason::INVALID_ARGUMENT, sentence);
         }
         let what = format!("route {route}: cannot bind {listen}");
-        Err(Failure::io(what, &error))
+        Failure::io(what, error)
     }
+
+    /// Whether both want the same port of some address. The edge's listeners are of one family
+    /// each, so 0.0.0.0 covers no address of IPv6.
+    fn overlaps(&self, other: &Self) -> bool {
+        let (one, two) = (self.listen.ip(), other.listen.ip());
+        let covers = one == two || one.is_unspecified() || two.is_unspecified();
+        self.listen.port() == other.listen.port() && one.is_ipv4() == two.is_ipv4() && covers
+    }
+}
+
+/// Checks that all addresses can be bound now, together.
+pub(crate) fn check(doors: &[Door]) -> Result<(), Failure> {
+    for (at, door) in doors.iter().enumerate() {
+        let Some(earlier) = doors[..at].iter().find(|earlier| door.overlaps(earlier)) else {
+            continue;
+        };
+        let sentence = format!(
+            "the routes {} and {} want the same port ({} and {}): choose another LISTEN for one",
+            earlier.route, door.route, earlier.listen, door.listen
+        );
+        return Err(Failure::new(Reason::PORT_IN_USE, sentence));
+    }
+    // All are held until the last one is bound, as the edge will hold them.
+    let held = doors
+        .iter()
+        .map(Door::bind)
+        .collect::<Result<Vec<_>, _>>()?;
+    drop(held);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -74,18 +105,44 @@ mod tests {
     fn a_taken_port_is_refused_with_the_route() {
         let holder = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = holder.local_addr().unwrap().to_string();
-        let failure = door(&address).unwrap().check().unwrap_err();
+        let failure = check(&[door(&address).unwrap()]).unwrap_err();
         assert_eq!(failure.reason(), &Reason::PORT_IN_USE);
         let route = format!("m:tcp@{address}=192.0.2.1:1");
         assert!(failure.to_string().contains(&route), "{failure}");
         drop(holder);
-        door(&address).unwrap().check().unwrap();
+        check(&[door(&address).unwrap()]).unwrap();
     }
 
     #[test]
     fn an_address_of_another_machine_is_refused() {
-        let failure = door("192.0.2.7:2575").unwrap().check().unwrap_err();
+        let failure = check(&[door("192.0.2.7:2575").unwrap()]).unwrap_err();
         assert_eq!(failure.reason(), &Reason::INVALID_ARGUMENT);
+    }
+
+    #[test]
+    fn overlapping_routes_are_refused_by_name() {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let both = |one: &str, two: &str| {
+            let at = |ip: &str| door(&format!("{ip}:{port}")).unwrap();
+            check(&[at(one), at(two)])
+        };
+        for (one, two) in [
+            ("0.0.0.0", "127.0.0.1"),
+            ("127.0.0.1", "0.0.0.0"),
+            ("127.0.0.1", "127.0.0.1"),
+            ("[::]", "[::1]"),
+        ] {
+            let failure = both(one, two).unwrap_err();
+            assert_eq!(failure.reason(), &Reason::PORT_IN_USE);
+            for ip in [one, two] {
+                let route = format!("m:tcp@{ip}:{port}=192.0.2.1:1");
+                assert!(failure.to_string().contains(&route), "{failure}");
+            }
+        }
+        both("127.0.0.1", "127.0.0.2").unwrap();
+        both("0.0.0.0", "[::1]").unwrap();
     }
 
     #[test]

@@ -10,46 +10,52 @@ use kms_client::{Client, JoinToken, join};
 use kms_server::JoinOptions;
 use zeroize::Zeroizing;
 
+use super::board::Board;
 use super::layout::{Layout, ProcessName, make_private};
 use super::plan::Plan;
 use super::ports::local;
 use super::settings;
 use crate::error::{Failure, Reason};
 
-/// Whether `node` has an identity of its own.
-pub(crate) fn has_joined(layout: &Layout, node: ProcessName) -> bool {
-    layout.home(node).join("identity.toml").exists()
+/// Whether `node-{number}` is a member. What its own directory says it is counts: a start may have
+/// been killed between the join and the record of it.
+pub(crate) fn has_joined(plan: &Plan, number: u64) -> Result<bool, Failure> {
+    match kms_server::node::given_id(&plan.layout().home(ProcessName::Node(number))) {
+        Ok(Some(given)) => plan.set_node_id(number, given).map(|()| true),
+        Ok(None) => Ok(false),
+        // It was one. Its own process says what is wrong, and the others may do without it.
+        Err(_) => Ok(true),
+    }
 }
 
-/// Joins one more node.
-pub(crate) async fn node(plan: &Plan, client: &Client, id: u64) -> Result<(), Failure> {
-    let name = ProcessName::Node(id);
+/// Joins `node-{number}`. A node whose directory was lost gets an id that nobody had before; its
+/// former self stays a member that is away until an operator removes it from the cluster.
+pub(crate) async fn node(
+    plan: &Plan,
+    board: &Board,
+    client: &Client,
+    number: u64,
+) -> Result<(), Failure> {
+    let name = ProcessName::Node(number);
     plan.prepare(name)?;
     let layout = plan.layout();
     let config =
         kms_server::Config::load(&layout.config(name)).map_err(kms_server::NodeError::from)?;
     let joined = kms_server::join(JoinOptions {
         config,
-        endpoint: join_address(plan),
+        endpoint: join_address(plan, board)?,
         token: token(layout, client, name).await?,
     })
     .await
     .map_err(|error| Failure::from(error).of(name))?;
-    if joined.node_id != id {
-        let sentence = format!(
-            "{name} was given the id {}: an earlier start was stopped too early; \
-             remove {} and start again",
-            joined.node_id,
-            layout.root().display()
-        );
-        return Err(Failure::new(Reason::NO_CLUSTER, sentence));
-    }
+    plan.set_node_id(number, joined.node_id)?;
     forget_token(layout, name)
 }
 
 /// Gives a gateway its identity, and a fresh certificate when that is due.
 pub(crate) async fn gateway(
     plan: &Plan,
+    board: &Board,
     client: &Client,
     name: ProcessName,
 ) -> Result<(), Failure> {
@@ -60,7 +66,7 @@ pub(crate) async fn gateway(
         let csr = identity.create_csr()?;
         let token = JoinToken::decode(&token(layout, client, name).await?)
             .map_err(|error| Failure::told("TOKEN_INVALID", &error))?;
-        let joined = join::join(&join_address(plan), &token, &csr, None).await?;
+        let joined = join::join(&join_address(plan, board)?, &token, &csr, None).await?;
         identity.store_certificate(&joined.certificate, &joined.ca)?;
         forget_token(layout, name)?;
     }
@@ -134,9 +140,17 @@ fn forget_token(layout: &Layout, name: ProcessName) -> Result<(), Failure> {
         .map_err(|error| Failure::io("cannot remove the used join token", &error))
 }
 
-/// The join listener of the first node: it runs whenever something is enlisted.
-fn join_address(plan: &Plan) -> String {
-    local(plan.cluster().nodes[0].join).to_string()
+/// The join listener of any member that serves.
+fn join_address(plan: &Plan, board: &Board) -> Result<String, Failure> {
+    let cluster = plan.cluster();
+    let names: Vec<_> = cluster.node_names().collect();
+    let away = board.missing(&names);
+    let serving = names.iter().zip(&cluster.nodes);
+    let mut serving = serving.filter(|(name, _)| !away.contains(name));
+    let Some((_, node)) = serving.next() else {
+        return Err(Failure::new(Reason::UNAVAILABLE, "no node serves yet"));
+    };
+    Ok(local(node.join).to_string())
 }
 
 /// A killed start may be taken up again within this time.

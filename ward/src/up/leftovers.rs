@@ -8,12 +8,13 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::time::sleep;
 
 use super::layout::{Layout, ProcessName};
+use super::patience;
 use crate::error::Failure;
 use crate::output::say;
 
 /// Waits for what an earlier run left behind, and kills what does not go by itself.
 pub(crate) async fn clear(layout: &Layout, names: &[ProcessName]) -> Result<(), Failure> {
-    let deadline = sys::clock::monotonic() + PATIENCE;
+    let deadline = sys::clock::monotonic() + patience::LONGEST;
     let mut told = false;
     for &name in names {
         while let Some(pid) = running(layout, name) {
@@ -61,8 +62,6 @@ fn kill(pid: Pid, layout: &Layout, name: ProcessName) -> Result<(), Failure> {
     }
 }
 
-/// Longer than any process drains.
-const PATIENCE: Duration = Duration::from_secs(12);
 const INTERVAL: Duration = Duration::from_millis(20);
 
 #[cfg(test)]

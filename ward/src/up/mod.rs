@@ -12,6 +12,7 @@ mod enlist;
 mod found;
 mod layout;
 mod leftovers;
+mod patience;
 mod plan;
 mod ports;
 mod ready_file;
@@ -33,6 +34,7 @@ use crate::cli::UpArguments;
 use crate::error::{Failure, Reason};
 use crate::output::say;
 use crate::runtime;
+pub(crate) use cluster_file::ClusterFile;
 use doors::Door;
 use layout::{Layout, ProcessName};
 use plan::Plan;
@@ -72,9 +74,7 @@ async fn serve(plan: Arc<Plan>, ready_file: Option<ReadyFile>) -> Result<(), Fai
             "stopped before everything was up; what was made is kept, start it again",
         )),
     };
-    if let Some(file) = &ready_file {
-        file.remove()?;
-    }
+    let outcome = outcome.and(ready_file.map_or(Ok(()), |file| file.remove()));
     stack.stop().await;
     if outcome.is_ok() {
         say("Stopped. The same command brings everything back.");
@@ -88,19 +88,12 @@ async fn bring_up(
     ready_file: Option<&ReadyFile>,
 ) -> Result<Client, Failure> {
     let begun = sys::clock::monotonic();
-    let nodes = plan
-        .cluster()
-        .nodes
-        .into_iter()
-        .map(|node| ProcessName::Node(node.id));
     let names: Vec<_> = [ProcessName::Edge, ProcessName::Core]
         .into_iter()
-        .chain(nodes)
+        .chain(plan.cluster().node_names())
         .collect();
     leftovers::clear(plan.layout(), &names).await?;
-    for door in plan.doors() {
-        door.check()?;
-    }
+    doors::check(plan.doors())?;
     let client = start::start(stack).await?;
     talk::running(plan, begun.elapsed());
     if let Some(file) = ready_file {

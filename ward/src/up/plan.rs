@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::cluster_file::ClusterFile;
-use super::doors::Door;
+use super::doors::{self, Door};
 use super::layout::{Layout, ProcessName};
 use super::ports::{choose, is_free};
 use super::settings;
@@ -71,6 +71,21 @@ impl Plan {
         cluster.store(&self.layout.cluster_file())
     }
 
+    /// Records the id that the cluster gave to `node-{number}`, where it is another one: it lost
+    /// its disk and joined again. Everybody is told where the members are now.
+    pub(crate) fn set_node_id(&self, number: u64, given: u64) -> Result<(), Failure> {
+        let mut cluster = self.locked();
+        let Some(node) = cluster.node_mut(number).filter(|node| node.id != given) else {
+            return Ok(());
+        };
+        let former = std::mem::replace(&mut node.id, given);
+        say(format_args!(
+            "node-{number} is member {given} of the cluster now; it was {former}"
+        ));
+        cluster.store(&self.layout.cluster_file())?;
+        settings::write_endpoints(&self.layout, &cluster)
+    }
+
     /// Sees every change of the core's tunnel port.
     pub(crate) fn watch_tunnel(&self) -> watch::Receiver<u16> {
         self.tunnel.subscribe()
@@ -101,11 +116,13 @@ impl Plan {
         if *why.reason() == Reason::PORT_IN_USE {
             // A port of ours is replaced at the next start; a device's is the user's to free.
             return match name {
-                ProcessName::Edge => self.doors.iter().find_map(|door| door.check().err()),
+                ProcessName::Edge => doors::check(&self.doors).err(),
                 ProcessName::Core | ProcessName::Node(_) => None,
             };
         }
-        (!why.may_pass()).then(|| why.clone())
+        // A node that cannot keep its audit log when it starts has a disk that stays as it is.
+        let passes = why.may_pass() && *why.reason() != Reason::AUDIT_UNAVAILABLE;
+        (!passes).then(|| why.clone())
     }
 
     fn locked(&self) -> MutexGuard<'_, ClusterFile> {

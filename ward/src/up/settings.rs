@@ -28,7 +28,7 @@ impl Settings<'_> {
     /// Writes the settings of `name`.
     pub(crate) fn write(&self, name: ProcessName) -> Result<(), Failure> {
         let text = match name {
-            ProcessName::Node(id) => self.node(id)?,
+            ProcessName::Node(number) => self.node(number)?,
             ProcessName::Edge => to_toml(&self.edge())?,
             ProcessName::Core => to_toml(&self.core())?,
         };
@@ -37,20 +37,20 @@ impl Settings<'_> {
         write(&self.layout.config(name), &text)
     }
 
-    fn node(&self, id: u64) -> Result<String, Failure> {
-        let Some(own) = self.cluster.nodes.iter().find(|node| node.id == id) else {
+    fn node(&self, number: u64) -> Result<String, Failure> {
+        let Some(own) = self.cluster.node(number) else {
             return Err(Failure::new(
                 Reason::INTERNAL,
-                format!("node-{id} has no ports"),
+                format!("node-{number} has no ports"),
             ));
         };
         let peer = |node: &NodePorts| PeerSection {
             node_id: node.id,
             address: local(node.peer).to_string(),
         };
-        let others = self.cluster.nodes.iter().filter(|node| node.id != id);
+        let others = self.cluster.nodes.iter().filter(|node| node.id != own.id);
         let file = ConfigFile {
-            data_dir: self.layout.home(ProcessName::Node(id)),
+            data_dir: self.layout.home(ProcessName::Node(number)),
             listen: ListenSection {
                 api: local(own.api).to_string(),
                 peer: local(own.peer).to_string(),

@@ -1,7 +1,6 @@
 //! The processes that run, in the order in which they are stopped.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::board::Board;
 use super::layout::ProcessName;
@@ -54,11 +53,11 @@ impl Stack {
     pub(crate) async fn stop(self) {
         if let Some(edge) = self.edge {
             say("Stopping the edge …");
-            edge.stop(GATEWAY_PATIENCE).await;
+            edge.stop().await;
         }
         if let Some(core) = self.core {
             say("Stopping the core …");
-            core.stop(GATEWAY_PATIENCE).await;
+            core.stop().await;
         }
         if !self.nodes.is_empty() {
             say("Stopping the nodes …");
@@ -67,7 +66,7 @@ impl Stack {
         let stops: Vec<_> = self
             .nodes
             .into_iter()
-            .map(|node| sys::task::spawn("stop-node", node.stop(NODE_PATIENCE)))
+            .map(|node| sys::task::spawn("stop-node", node.stop()))
             .collect();
         for stop in stops {
             if let Err(error) = stop.await {
@@ -76,8 +75,3 @@ impl Stack {
         }
     }
 }
-
-/// Longer than a gateway drains its flows.
-const GATEWAY_PATIENCE: Duration = Duration::from_secs(10);
-/// Longer than a node finishes its requests.
-const NODE_PATIENCE: Duration = Duration::from_secs(10);

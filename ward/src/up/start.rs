@@ -1,12 +1,15 @@
 //! From nothing, or from what an earlier run left, to a stack that serves.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::time::Duration;
 
 use kms_client::Client;
 use tokio::time::{sleep, timeout};
 
+use super::board::Board;
 use super::layout::ProcessName;
+use super::plan::Plan;
 use super::stack::Stack;
 use super::{enlist, found};
 use crate::error::{Failure, Reason};
@@ -19,41 +22,51 @@ pub(crate) async fn start(stack: &mut Stack) -> Result<Client, Failure> {
     let board = stack.board().clone();
     let nodes = plan.cluster().nodes.len();
     found::found(&plan).await?;
+    let last = LastFailure::default();
     tokio::select! {
         why = board.hopeless(nodes) => Err(why),
-        come_up = timeout(PATIENCE, come_up(stack)) => come_up.unwrap_or_else(|_| Err(too_late())),
+        come_up = timeout(PATIENCE, come_up(stack, &last)) => {
+            come_up.unwrap_or_else(|_| Err(too_late(&last, &board)))
+        }
     }
 }
 
-async fn come_up(stack: &mut Stack) -> Result<Client, Failure> {
+async fn come_up(stack: &mut Stack, last: &LastFailure) -> Result<Client, Failure> {
     let plan = stack.plan().clone();
     let board = stack.board().clone();
-    let names: Vec<_> = plan
-        .cluster()
-        .nodes
-        .iter()
-        .map(|node| ProcessName::Node(node.id))
-        .collect();
-    let (members, newcomers): (Vec<_>, Vec<_>) = names
-        .iter()
-        .partition(|&&name| enlist::has_joined(plan.layout(), name));
+    let names: Vec<_> = plan.cluster().node_names().collect();
+    let (mut members, mut newcomers) = (Vec::new(), Vec::new());
+    for (number, &name) in (1..).zip(&names) {
+        match enlist::has_joined(&plan, number)? {
+            true => members.push(name),
+            false => newcomers.push(number),
+        }
+    }
+    if members.is_empty() {
+        return Err(no_member(&plan));
+    }
     for &name in &members {
         stack.start(name);
     }
-    board.ready(&members[..1]).await;
+    board.any_ready(&members).await;
     let client = Client::open(plan.layout().operator())?;
-    patiently(|| enlist::renew_if_due(&client)).await?;
-    for name in newcomers {
-        let ProcessName::Node(id) = name else {
-            continue;
-        };
-        patiently(|| enlist::node(&plan, &client, id)).await?;
-        stack.start(name);
+    patiently(last, || enlist::renew_if_due(&client)).await?;
+    for number in newcomers {
+        match patiently(last, || enlist::node(&plan, &board, &client, number)).await {
+            Ok(()) => stack.start(ProcessName::Node(number)),
+            // A disk that is gone takes one node away, not the keys and devices of all.
+            Err(failure) if members.len() > names.len() / 2 => {
+                say(format_args!("node-{number} cannot join: {failure}"));
+            }
+            Err(failure) => return Err(failure),
+        }
     }
+    // Where a newcomer is, and under which id, was written meanwhile.
+    let client = Client::open(plan.layout().operator())?;
     for gateway in [ProcessName::Core, ProcessName::Edge] {
-        patiently(|| enlist::gateway(&plan, &client, gateway)).await?;
+        patiently(last, || enlist::gateway(&plan, &board, &client, gateway)).await?;
     }
-    patiently(|| enlist::devices(&plan, &client)).await?;
+    patiently(last, || enlist::devices(&plan, &client)).await?;
     stack.start(ProcessName::Core);
     stack.start(ProcessName::Edge);
     board.ready(&[ProcessName::Core, ProcessName::Edge]).await;
@@ -69,27 +82,51 @@ async fn come_up(stack: &mut Stack) -> Result<Client, Failure> {
     Ok(client)
 }
 
+/// What the last step that was repeated failed with: what a start that comes too late waited for.
+type LastFailure = RefCell<Option<Failure>>;
+
 /// Repeats a step for as long as only the others are not there yet; the caller limits the time.
 async fn patiently<F: Future<Output = Result<(), Failure>>>(
+    last: &LastFailure,
     step: impl Fn() -> F,
 ) -> Result<(), Failure> {
     loop {
         match step().await {
             Err(failure) if failure.may_pass() => {
                 tracing::debug!(%failure, "repeating");
+                last.replace(Some(failure));
                 sleep(INTERVAL).await;
             }
-            settled => return settled,
+            settled => {
+                last.replace(None);
+                return settled;
+            }
         }
     }
 }
 
-fn too_late() -> Failure {
+fn too_late(last: &LastFailure, board: &Board) -> Failure {
+    let waited_for = match (last.take(), board.last_words()) {
+        (Some(step), _) => format!("the last try failed with {step}; "),
+        (None, Some(process)) => format!("{process}; "),
+        (None, None) => String::new(),
+    };
     let sentence = format!(
-        "the stack did not come up within {} s: see the files in the folder `log`",
+        "the stack did not come up within {} s: {waited_for}see the files in the folder `log`",
         PATIENCE.as_secs()
     );
     Failure::new(Reason::DEADLINE, sentence)
+}
+
+fn no_member(plan: &Plan) -> Failure {
+    let layout = plan.layout();
+    let sentence = format!(
+        "{} was founded, and no node's directory ({} and its siblings) holds an identity any more: \
+         put back a copy of a node's directory, or give another --data-dir for a new cluster",
+        layout.root().display(),
+        layout.home(ProcessName::Node(1)).display()
+    );
+    Failure::new(Reason::NO_CLUSTER, sentence)
 }
 
 /// A cold machine, a long log to replay.

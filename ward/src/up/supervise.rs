@@ -9,8 +9,9 @@ use tokio::time::sleep;
 
 use super::backoff::Backoff;
 use super::board::{Board, Phase};
-use super::child::{Child, Event, Exit};
+use super::child::{Child, Event, Exit, forget_pid};
 use super::layout::ProcessName;
+use super::patience;
 use super::plan::Plan;
 use crate::error::Failure;
 use crate::output::say;
@@ -42,9 +43,9 @@ impl Supervisor {
         }
     }
 
-    /// Orders the process to stop, kills it when it has not ended after `patience`, and waits.
-    pub(crate) async fn stop(self, patience: Duration) {
-        if self.stop.send(patience).await.is_err() {
+    /// Orders the process to stop, kills it when it takes longer than it may, and waits.
+    pub(crate) async fn stop(self) {
+        if self.stop.send(patience::of(self.name)).await.is_err() {
             tracing::debug!(process = %self.name, "the supervision has ended already");
         }
         if let Err(error) = self.task.await {
@@ -83,7 +84,13 @@ impl Life {
             };
             tokio::select! {
                 () = sleep(wait) => {}
-                _ = self.orders.recv() => return,
+                _ = self.orders.recv() => {
+                    // It died, and nobody will rewrite this.
+                    if let Err(failure) = forget_pid(&self.plan.layout().pid(self.name)) {
+                        say(failure);
+                    }
+                    return;
+                }
             }
         }
     }
@@ -98,7 +105,7 @@ impl Life {
         match self.follow(&mut child).await? {
             Turn::Died(exit) => Ok(Some(self.died(&exit))),
             Turn::Restart => {
-                child.stop(RESTART_PATIENCE).await?;
+                child.stop(patience::of(self.name)).await?;
                 Ok(Some(Duration::ZERO))
             }
             Turn::Stop(patience) => {
@@ -133,7 +140,7 @@ impl Life {
                 }
                 // A supervisor that was dropped wants its process gone, too.
                 patience = self.orders.recv() => {
-                    return Ok(Turn::Stop(patience.unwrap_or(RESTART_PATIENCE)));
+                    return Ok(Turn::Stop(patience.unwrap_or(patience::of(self.name))));
                 }
             }
         }
@@ -164,13 +171,13 @@ impl Life {
         self.backoff.after(Duration::ZERO)
     }
 
-    /// Tells who waits for readiness that there will be none; supervision goes on all the same.
+    /// Tells who waits for readiness why there is none, and whether there will be any; supervision
+    /// goes on all the same.
     fn give_up_on(&self, why: &Failure) {
-        if let Some(verdict) = self.plan.judge(self.name, why) {
-            self.board.put(self.name, Phase::Hopeless(verdict));
-        }
+        let phase = match self.plan.judge(self.name, why) {
+            Some(verdict) => Phase::Hopeless(verdict),
+            None => Phase::Failing(why.clone()),
+        };
+        self.board.put(self.name, phase);
     }
 }
-
-/// For an edge that only changes its settings; longer than a gateway drains.
-const RESTART_PATIENCE: Duration = Duration::from_secs(10);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::layout::ProcessName;
 use super::plan::Plan;
 use super::ports::local;
 use crate::cli::ArchiveMode;
@@ -16,8 +15,8 @@ pub(crate) fn running(plan: &Plan, took: Duration) {
         "Ward is up after {:.1} s. Data directory: {dir}",
         took.as_secs_f32()
     ));
-    for node in &cluster.nodes {
-        let name = ProcessName::Node(node.id).to_string();
+    for (name, node) in cluster.node_names().zip(&cluster.nodes) {
+        let name = name.to_string();
         let (api, ops) = (local(node.api), local(node.ops));
         say(format_args!(
             "  {name:<8} clients {api}, metrics http://{ops}/metrics"

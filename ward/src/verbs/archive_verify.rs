@@ -1,24 +1,18 @@
 //! `ward archive verify`: checks that the archive is whole and that every object in it opens.
 
-use kms_client::archive::{Filter, Report, Structure};
+use kms_client::archive::{Failure as Finding, Filter, Report, Structure};
 use serde::Serialize;
 
 use super::{archive, client};
 use crate::cli::Global;
 use crate::error::{Failure, Reason};
-use crate::output::{Answer, answer, say};
+use crate::output::{Answer, answer};
 
 /// Checks everything; what is found is shown, and a finding is a failure.
 pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let archive = archive(global)?;
     let structure = archive.verify_structure()?;
     let report = archive.verify(Filter::default(), &client(global)?).await?;
-    for failure in &report.failures {
-        match failure.object {
-            Some(object) => say(format_args!("object {object}: {}", failure.error)),
-            None => say(&failure.error),
-        }
-    }
     let found = ReportView::new(&structure, &report);
     answer(global.format(), &found)?;
     if found.sound {
@@ -45,6 +39,27 @@ struct ReportView {
     damaged: u64,
     orphans: u64,
     keyless: u64,
+    /// The first of what failed; `failed` counts all.
+    findings: Vec<FindingView>,
+}
+
+/// Something that failed.
+#[derive(Serialize)]
+struct FindingView {
+    /// Null for a place that could not be read.
+    object_id: Option<String>,
+    reason: String,
+    what: String,
+}
+
+impl From<&Finding> for FindingView {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            object_id: finding.object.map(|object| object.to_string()),
+            reason: finding.error.reason().to_string(),
+            what: sys::talk::chain(&finding.error),
+        }
+    }
 }
 
 impl ReportView {
@@ -60,13 +75,14 @@ impl ReportView {
             damaged: structure.damaged,
             orphans: structure.orphans,
             keyless: structure.keyless,
+            findings: report.failures.iter().map(FindingView::from).collect(),
         }
     }
 }
 
 impl Answer for ReportView {
     fn text(&self) -> String {
-        format!(
+        let mut text = format!(
             "objects opened     {}\nbytes              {}\ncut by a stop      {}\n\
              still open         {}\ngaps               {}\nnot opened         {}\n\
              damaged places     {}\nwithout beginning  {}\nwithout key        {}\n",
@@ -79,6 +95,11 @@ impl Answer for ReportView {
             self.damaged,
             self.orphans,
             self.keyless
-        )
+        );
+        for finding in &self.findings {
+            let object = finding.object_id.as_deref().unwrap_or("a place");
+            text.push_str(&format!("{object}: {}\n", finding.what));
+        }
+        text
     }
 }

@@ -6,13 +6,15 @@ use serde::Serialize;
 use super::client;
 use crate::cli::Global;
 use crate::error::Failure;
+use crate::node_names::NodeNames;
 use crate::output::{Answer, answer};
 use crate::text::Table;
 
 /// Shows leader, nodes and gateways.
 pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     let status = client(global)?.cluster_status().await?;
-    answer(global.format(), &StatusView::from(status))
+    let names = NodeNames::load(&global.data_dir)?;
+    answer(global.format(), &StatusView::new(status, &names))
 }
 
 /// The cluster, as shown.
@@ -21,7 +23,7 @@ struct StatusView {
     cluster_id: String,
     /// The N of `node-N`.
     leader: Option<u64>,
-    served_by: u64,
+    served_by: Option<u64>,
     nodes: Vec<NodeView>,
     gateways: Vec<GatewayView>,
 }
@@ -29,7 +31,10 @@ struct StatusView {
 /// A node, as shown.
 #[derive(Serialize)]
 struct NodeView {
-    id: u64,
+    /// The N of `node-N`; null for the former self of a node that joined again.
+    id: Option<u64>,
+    /// What the cluster knows it by.
+    node_id: u64,
     address: String,
     role: &'static str,
     sealed: bool,
@@ -47,10 +52,11 @@ struct GatewayView {
     pid: u32,
 }
 
-impl From<ClusterStatus> for StatusView {
-    fn from(status: ClusterStatus) -> Self {
+impl StatusView {
+    fn new(status: ClusterStatus, names: &NodeNames) -> Self {
         let node = |node: NodeStatus| NodeView {
-            id: node.id.0,
+            id: names.number_of(node.id.0),
+            node_id: node.id.0,
             address: node.api_address,
             role: node.role.as_str(),
             sealed: node.sealed,
@@ -65,8 +71,8 @@ impl From<ClusterStatus> for StatusView {
         };
         Self {
             cluster_id: status.cluster_id.to_string(),
-            leader: status.leader.map(|leader| leader.0),
-            served_by: status.served_by.0,
+            leader: status.leader.and_then(|leader| names.number_of(leader.0)),
+            served_by: names.number_of(status.served_by.0),
             nodes: status.nodes.into_iter().map(node).collect(),
             gateways: status.gateways.into_iter().map(gateway).collect(),
         }
@@ -82,7 +88,10 @@ impl Answer for StatusView {
         let mut nodes = Table::new(&["NODE", "ROLE", "ADDRESS", "SEALED", "APPLIED", "PID"]);
         for node in &self.nodes {
             nodes.row([
-                format!("node-{}", node.id),
+                node.id.map_or_else(
+                    || format!("formerly id {}", node.node_id),
+                    |number| format!("node-{number}"),
+                ),
                 node.role.to_owned(),
                 node.address.clone(),
                 if node.sealed { "yes" } else { "no" }.to_owned(),

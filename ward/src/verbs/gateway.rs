@@ -2,11 +2,10 @@
 
 use crate::cli::ServeArguments;
 use crate::error::Failure;
-use crate::process_log;
 
 /// Serves until told to stop.
 pub(super) fn run(arguments: &ServeArguments, warnings: &[String]) -> Result<(), Failure> {
-    process_log::start(warnings);
+    sys::log::start(&arguments.log, warnings);
     let config = gateway_proxy::config::Config::load(&arguments.config)
         .map_err(|error| Failure::told("INVALID_ARGUMENT", &error))?;
     Ok(gateway_proxy::run(config, arguments.supervised)?)

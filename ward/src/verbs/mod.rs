@@ -12,11 +12,14 @@ mod gateway;
 mod key;
 mod node;
 
+use std::path::Path;
+
 use kms_client::Client;
 use kms_client::archive::Archive;
 
 use crate::cli::{ArchiveVerb, Cli, ClusterVerb, Global, Verb};
 use crate::error::{Failure, Reason};
+use crate::node_names::NodeNames;
 use crate::{runtime, up};
 
 /// Does what was typed.
@@ -46,22 +49,48 @@ fn read_archive(global: &Global, verb: ArchiveVerb) -> Result<(), Failure> {
 
 /// Opens the archive of the data directory, or the folder that is one itself.
 fn archive(global: &Global) -> Result<Archive, Failure> {
-    Ok(Archive::open(&global.data_dir)?)
+    let dir = &global.data_dir;
+    let has = |part: &str| dir.join(part).exists();
+    if !has("cluster.toml") && !has("core/archive") && !holds_segments(dir) {
+        return Err(no_cluster(dir, "no archive"));
+    }
+    Ok(Archive::open(dir)?)
 }
 
 /// Opens the client of the data directory, bound to `--node` where that was given.
 fn client(global: &Global) -> Result<Client, Failure> {
     let dir = &global.data_dir;
-    if !dir.exists() {
-        let sentence = format!(
-            "{} does not exist: start `ward up` first, or name its directory with --data-dir or WARD_HOME",
-            dir.display()
-        );
-        return Err(Failure::new(Reason::NO_CLUSTER, sentence));
+    if !["key.pem", "operator/key.pem"]
+        .iter()
+        .any(|key| dir.join(key).exists())
+    {
+        return Err(no_cluster(dir, "no identity"));
     }
     let mut builder = Client::builder().dir(dir);
     if let Some(node) = global.node {
-        builder = builder.only_node(node);
+        builder = builder.only_node(NodeNames::load(dir)?.id_of(node)?);
     }
     Ok(builder.open()?)
+}
+
+fn no_cluster(dir: &Path, lacks: &str) -> Failure {
+    let what = if dir.exists() {
+        format!("holds no cluster and {lacks}")
+    } else {
+        "does not exist".to_owned()
+    };
+    let sentence = format!(
+        "{} {what}: start `ward up` first, or name its directory with --data-dir or WARD_HOME",
+        dir.display()
+    );
+    Failure::new(Reason::NO_CLUSTER, sentence)
+}
+
+/// Whether `dir` is an archive itself, a copy for example.
+fn holds_segments(dir: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return false;
+    };
+    let is_segment = |path: &Path| path.extension().is_some_and(|it| it == "seg");
+    entries.flatten().any(|entry| is_segment(&entry.path()))
 }

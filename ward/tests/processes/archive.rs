@@ -1,9 +1,10 @@
 //! A device's way through the pair, and what the archive has of it afterwards.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{Stack, files_below, free_address, succeeded, wait_for};
 use crate::servers::{ACKNOWLEDGEMENT, Server, mllp, read_mllp};
@@ -48,9 +49,51 @@ fn both_directions_of_two_routes_are_archived() {
     assert_eq!((echo.connections(), hl7.connections()), (0, 0), "no probe");
 
     let bytes: Vec<u8> = (0..100_000_u32).flat_map(u32::to_be_bytes).collect();
-    let mut device = TcpStream::connect(pump).unwrap();
+    echo_whole(pump, &bytes);
+    let messages: Vec<_> = (0..20).map(message).collect();
+    send_messages(monitor, &messages);
+
+    let expected = [
+        ("pump-1", "to-service", bytes.clone()),
+        ("pump-1", "to-device", bytes),
+        ("mon-1", "to-service", messages.concat()),
+        ("mon-1", "to-device", mllp(ACKNOWLEDGEMENT).repeat(20)),
+    ];
+    let objects = wait_for("all objects", || {
+        let objects = listed(&stack);
+        let whole = |(device, direction, bytes): &(&str, &str, Vec<u8>)| {
+            size_of(&objects, device, direction) == bytes.len() as u64
+        };
+        expected.iter().all(whole).then_some(objects)
+    });
+    let of_monitor = objects.iter().filter(|it| it["device"] == "mon-1");
+    assert_eq!(of_monitor.clone().count(), 40, "one object a message");
+    for object in of_monitor {
+        assert_eq!(
+            (&object["complete"], &object["protocol"]),
+            (&json!(true), &json!("hl7"))
+        );
+    }
+    assert!(objects.iter().all(|it| it["key_version"] == 1));
+    for (device, direction, bytes) in &expected {
+        assert!(
+            joined(&stack, device, direction) == *bytes,
+            "{device} {direction}"
+        );
+    }
+    refuses_and_verifies(&stack);
+
+    stack.stop();
+    let stopped = listed(&stack).len();
+    assert_eq!(stopped, objects.len(), "list also works with up stopped");
+    holds_no_canary(&stack);
+}
+
+/// Sends `bytes` and the end; both must come back.
+fn echo_whole(address: SocketAddr, bytes: &[u8]) {
+    let mut device = TcpStream::connect(address).unwrap();
     let mut writer = device.try_clone().unwrap();
-    let sent = bytes.clone();
+    let sent = bytes.to_vec();
     let feed = std::thread::spawn(move || {
         writer.write_all(&sent).unwrap();
         writer.shutdown(Shutdown::Write).unwrap();
@@ -59,71 +102,93 @@ fn both_directions_of_two_routes_are_archived() {
     device.read_to_end(&mut back).unwrap();
     feed.join().unwrap();
     assert!(back == bytes, "the echo came back whole, then the end");
+}
 
-    let message = |number| {
-        mllp(&format!(
-            "MSH|^~\\&|MON|ICU|||20261124||ORU^R01|{number}|P|2.5\rPID|||{CANARY}\r"
-        ))
-    };
-    let messages: Vec<_> = (0..20).map(message).collect();
-    send_messages(monitor, &messages);
+fn message(number: usize) -> Vec<u8> {
+    mllp(&format!(
+        "MSH|^~\\&|MON|ICU|||20261124||ORU^R01|{number}|P|2.5\rPID|||{CANARY}\r"
+    ))
+}
 
-    let objects = wait_for("all objects", || {
-        let objects = listed(&stack);
-        let of = |device: &str, direction: &str| {
-            let mine = objects.iter().filter(|it| it["device"] == device);
-            let sizes = mine.filter(|it| it["direction"] == direction);
-            sizes.map(|it| it["bytes"].as_u64().unwrap()).sum::<u64>() as usize
-        };
-        let whole = of("pump-1", "to-service") == bytes.len()
-            && of("pump-1", "to-device") == bytes.len()
-            && of("mon-1", "to-service") == messages.concat().len()
-            && of("mon-1", "to-device") == 20 * mllp(ACKNOWLEDGEMENT).len();
-        whole.then_some(objects)
-    });
-    let of_monitor: Vec<_> = objects
-        .iter()
-        .filter(|it| it["device"] == "mon-1")
-        .collect();
-    assert_eq!(of_monitor.len(), 40, "one object a message");
-    assert!(
-        of_monitor
-            .iter()
-            .all(|it| it["complete"] == true && it["protocol"] == "hl7")
-    );
-    assert!(objects.iter().all(|it| it["key_version"] == 1));
-    assert!(joined(&stack, "pump-1", "to-service") == bytes);
-    assert!(joined(&stack, "pump-1", "to-device") == bytes);
-    assert!(joined(&stack, "mon-1", "to-service") == messages.concat());
-    assert!(joined(&stack, "mon-1", "to-device") == mllp(ACKNOWLEDGEMENT).repeat(20));
+fn size_of(objects: &[Value], device: &str, direction: &str) -> u64 {
+    let mine = objects.iter().filter(|it| it["device"] == device);
+    let sizes = mine.filter(|it| it["direction"] == direction);
+    sizes.map(|it| it["bytes"].as_u64().unwrap()).sum()
+}
+
+fn refuses_and_verifies(stack: &Stack) {
     let verified = stack.json(&["archive", "verify"]);
     assert_eq!(
         (&verified["sound"], &verified["failed"]),
-        (&true.into(), &0.into())
+        (&json!(true), &json!(0))
     );
+    assert_eq!(verified["findings"], json!([]));
     let unknown = "00000000000000000000000000000000";
-    assert_eq!(
-        stack.reason(&["archive", "get", unknown]),
-        "OBJECT_NOT_FOUND"
-    );
+    let reason = stack.reason(&["archive", "get", unknown]);
+    assert_eq!(reason, "OBJECT_NOT_FOUND");
+}
 
-    stack.stop();
-    assert_eq!(
-        listed(&stack).len(),
-        objects.len(),
-        "list also works with up stopped"
-    );
+fn holds_no_canary(stack: &Stack) {
     for file in files_below(&stack.dir()) {
         let content = std::fs::read(&file).unwrap();
-        let canary = content
-            .windows(CANARY.len())
-            .any(|bytes| bytes == CANARY.as_bytes());
+        let mut windows = content.windows(CANARY.len());
+        let canary = windows.any(|bytes| bytes == CANARY.as_bytes());
         assert!(
             !canary,
             "{} holds a patient's name in clear",
             file.display()
         );
     }
+}
+
+#[test]
+fn objects_begun_a_second_after_a_rotation_use_the_new_version() {
+    let hl7 = Server::hl7();
+    let monitor = free_address();
+    let route = format!("mon-1:hl7@{monitor}={}", hl7.address);
+    let stack = Stack::up(&["--nodes", "1", "--route", &route]);
+    let mut device = TcpStream::connect(monitor).unwrap();
+    let mut exchange = |number| {
+        device.write_all(&message(number)).unwrap();
+        assert_eq!(read_mllp(&mut device).unwrap(), mllp(ACKNOWLEDGEMENT));
+    };
+    exchange(1);
+    let versions = |count: usize| {
+        wait_for("the objects", || {
+            let objects = listed(&stack);
+            let versions = objects.iter().map(|it| it["key_version"].as_u64().unwrap());
+            (objects.len() == count).then(|| versions.collect::<Vec<_>>())
+        })
+    };
+    assert_eq!(versions(2), [1, 1]);
+    stack.json(&["key", "rotate", "device/mon-1"]);
+    let rotated = sys::clock::monotonic();
+    wait_for("the promised second to be over", || {
+        (rotated.elapsed() >= Duration::from_secs(1)).then_some(())
+    });
+    // On the flow that is open, and on a new one.
+    exchange(2);
+    send_messages(monitor, &[message(3)]);
+    assert_eq!(versions(6), [1, 1, 2, 2, 2, 2]);
+    let sent: Vec<u8> = (1..=3).flat_map(message).collect();
+    assert!(
+        joined(&stack, "mon-1", "to-service") == sent,
+        "all versions open"
+    );
+}
+
+#[test]
+fn a_route_may_be_of_ipv6() {
+    let Ok(probe) = TcpListener::bind("[::1]:0") else {
+        eprintln!("skipped: this machine has no IPv6");
+        return;
+    };
+    let pump = probe.local_addr().unwrap();
+    drop(probe);
+    let echo = Server::echo_at("[::1]:0");
+    let route = format!("pump-1:tcp@{pump}={}", echo.address);
+    let _stack = Stack::up(&["--nodes", "1", "--route", &route]);
+    echo_whole(pump, b"over IPv6");
 }
 
 #[test]

@@ -19,14 +19,19 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Stack {
     temporary: TempDir,
     arguments: Vec<String>,
+    program: PathBuf,
+    ready_file: PathBuf,
     up: Option<Child>,
 }
 
 impl Stack {
     /// Plans `ward up` with more arguments than `--data-dir` and `--ready-file`.
     pub(crate) fn new(arguments: &[&str]) -> Self {
+        let temporary = tempfile::tempdir().unwrap();
         Self {
-            temporary: tempfile::tempdir().unwrap(),
+            program: WARD.into(),
+            ready_file: temporary.path().join("ready"),
+            temporary,
             arguments: arguments.iter().map(ToString::to_string).collect(),
             up: None,
         }
@@ -39,13 +44,28 @@ impl Stack {
         stack
     }
 
+    /// Runs another file than the one that cargo built.
+    pub(crate) fn run_by(&mut self, program: &Path) {
+        program.clone_into(&mut self.program);
+    }
+
+    /// Has the ready file in another place.
+    pub(crate) fn ready_at(&mut self, path: &Path) {
+        path.clone_into(&mut self.ready_file);
+    }
+
     pub(crate) fn dir(&self) -> PathBuf {
         self.temporary.path().join("data")
     }
 
     /// Starts `ward up` and waits for its ready file.
     pub(crate) fn start(&mut self) {
-        let mut up = self.spawn();
+        self.start_saying_to(self.talk().into());
+    }
+
+    /// Starts it with a standard error of its own.
+    pub(crate) fn start_saying_to(&mut self, stderr: Stdio) {
+        let mut up = self.spawn(stderr);
         let begun = sys::clock::monotonic();
         while !self.ready_file().exists() {
             if let Some(status) = up.try_wait().unwrap() {
@@ -59,14 +79,26 @@ impl Stack {
 
     /// Runs `ward up` to its end, which must come by itself.
     pub(crate) fn refused(&self) -> (ExitStatus, String) {
-        let mut up = self.spawn();
-        let status = wait_for("`ward up` to end", || up.try_wait().unwrap());
-        (status, self.said())
+        let up = self.spawn_quietly();
+        (self.wait_quietly(up), self.said())
     }
 
-    fn spawn(&self) -> Child {
-        let talk = File::create(self.temporary.path().join("talk")).unwrap();
-        Command::new(WARD)
+    /// Starts `ward up` without waiting for anything.
+    pub(crate) fn spawn_quietly(&self) -> Child {
+        self.spawn(self.talk().into())
+    }
+
+    /// Waits for such a `ward up` to end by itself.
+    pub(crate) fn wait_quietly(&self, mut up: Child) -> ExitStatus {
+        wait_for("`ward up` to end", || up.try_wait().unwrap())
+    }
+
+    fn talk(&self) -> File {
+        File::create(self.temporary.path().join("talk")).unwrap()
+    }
+
+    fn spawn(&self, stderr: Stdio) -> Child {
+        Command::new(&self.program)
             .arg("up")
             .arg("--data-dir")
             .arg(self.dir())
@@ -74,18 +106,18 @@ impl Stack {
             .arg(self.ready_file())
             .args(&self.arguments)
             .stdin(Stdio::null())
-            .stderr(talk)
+            .stderr(stderr)
             .spawn()
             .unwrap()
     }
 
     /// What `ward up` said on standard error so far.
     pub(crate) fn said(&self) -> String {
-        std::fs::read_to_string(self.temporary.path().join("talk")).unwrap()
+        std::fs::read_to_string(self.temporary.path().join("talk")).unwrap_or_default()
     }
 
-    fn ready_file(&self) -> PathBuf {
-        self.temporary.path().join("ready")
+    fn ready_file(&self) -> &Path {
+        &self.ready_file
     }
 
     pub(crate) fn is_ready(&self) -> bool {

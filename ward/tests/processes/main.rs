@@ -11,9 +11,12 @@
 
 mod archive;
 mod crypt;
+mod faults;
 mod harness;
 mod keys;
 mod lifecycle;
+mod memory;
 mod refusals;
 mod servers;
+mod talk;
 mod three_nodes;

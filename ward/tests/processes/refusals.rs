@@ -83,6 +83,41 @@ fn a_verb_without_a_cluster_says_what_to_do() {
 }
 
 #[test]
+fn a_folder_without_a_cluster_is_told_by_every_verb() {
+    let stack = Stack::new(&[]);
+    let verbs: [&[&str]; 7] = [
+        &["key", "list"],
+        &["cluster", "status"],
+        &["encrypt", "--key", "lab"],
+        &["archive", "list"],
+        &["archive", "gaps"],
+        &["archive", "verify"],
+        &["archive", "get", "00000000000000000000000000000000"],
+    ];
+    for verb in verbs {
+        assert_eq!(stack.reason(verb), "NO_CLUSTER", "no folder: {verb:?}");
+    }
+    std::fs::create_dir(stack.dir()).unwrap();
+    for verb in verbs {
+        assert_eq!(stack.reason(verb), "NO_CLUSTER", "empty folder: {verb:?}");
+    }
+}
+
+#[test]
+fn an_empty_ward_home_is_one_that_is_not_set() {
+    let nowhere = tempfile::tempdir().unwrap();
+    let output = Command::new(WARD)
+        .args(["key", "list"])
+        .env("WARD_HOME", "")
+        .current_dir(nowhere.path())
+        .output()
+        .unwrap();
+    assert_eq!(refused(&output), "NO_CLUSTER");
+    let talk = String::from_utf8(output.stderr).unwrap();
+    assert!(talk.contains("./ward-data"), "{talk}");
+}
+
+#[test]
 fn a_reader_that_went_away_is_no_panic() {
     let mut child = Command::new(WARD)
         .arg("--help")

@@ -15,7 +15,12 @@ pub(crate) struct Server {
 impl Server {
     /// Sends back what it gets, and its own end after the peer's.
     pub(crate) fn echo() -> Self {
-        Self::run(|mut stream| {
+        Self::echo_at("127.0.0.1:0")
+    }
+
+    /// The same at an address.
+    pub(crate) fn echo_at(address: &str) -> Self {
+        Self::run(address, |mut stream| {
             let mut bytes = [0; 16 * 1024];
             while let Ok(count @ 1..) = stream.read(&mut bytes) {
                 if stream.write_all(&bytes[..count]).is_err() {
@@ -27,7 +32,7 @@ impl Server {
 
     /// Answers each MLLP message with an acknowledgement.
     pub(crate) fn hl7() -> Self {
-        Self::run(|mut stream| {
+        Self::run("127.0.0.1:0", |mut stream| {
             while read_mllp(&mut stream).is_some() {
                 if stream.write_all(&mllp(ACKNOWLEDGEMENT)).is_err() {
                     return;
@@ -36,8 +41,8 @@ impl Server {
         })
     }
 
-    fn run(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    fn run(address: &str, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&connections);

@@ -103,3 +103,41 @@ fn the_leader_may_die_and_all_may_die_at_once() {
         assert!(names.contains(&&json!(name)), "{name} is lost: {names:?}");
     }
 }
+
+#[test]
+fn a_node_that_lost_its_disk_joins_again_under_its_name() {
+    let mut stack = Stack::up(&[]);
+    let made = stack.json(&["key", "create", "lab"]);
+    stack.stop();
+    // The first one, which every other once joined through.
+    std::fs::remove_dir_all(stack.dir().join("node-1")).unwrap();
+    stack.start();
+    let said = stack.said();
+    assert!(said.contains("node-1 is member 4"), "{said}");
+    assert_eq!(stack.json(&["key", "describe", "lab"]), made);
+    let own = wait_for("the node to be seen by the others", || {
+        let status = stack.json(&["cluster", "status"]);
+        let nodes = status["nodes"].as_array().unwrap().clone();
+        let mut named = nodes.into_iter().filter(|node| node["id"] == 1);
+        named.find(|node| node["pid"].is_u64())
+    });
+    assert_eq!(own["node_id"], 4);
+    assert_eq!(
+        own["pid"],
+        stack.pid("node-1").unwrap().as_raw_nonzero().get()
+    );
+    wait_for("the key on the new node", || {
+        let described = ["--output", "json", "key", "describe", "lab", "--node", "1"];
+        let output = stack.ward(&described);
+        let key = serde_json::from_slice::<Value>(&output.stdout);
+        (output.status.success() && key.unwrap() == made).then_some(())
+    });
+    assert_eq!(
+        stack.reason(&["key", "list", "--node", "4"]),
+        "INVALID_ARGUMENT"
+    );
+    // And it stays so.
+    stack.stop();
+    stack.start();
+    assert_eq!(stack.json(&["key", "describe", "lab"]), made);
+}
