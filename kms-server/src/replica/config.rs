@@ -15,8 +15,8 @@ use crate::state::NodeId;
 pub struct ReplicaConfig {
     /// This node.
     pub node_id: NodeId,
-    /// The node's data directory; `log/`, `log.floor`, `log.torn`, `state/`, `state.boot` and `snapshots/` in
-    /// it are the replica's.
+    /// The node's data directory; `log/`, `log.floor`, `log.torn`, `state/`, `state.boot` and
+    /// `snapshots/` in it are the replica's.
     pub dir: PathBuf,
     /// Where this node is reached now, and its public key.
     pub member: Member,
