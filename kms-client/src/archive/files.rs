@@ -100,10 +100,10 @@ pub(super) fn unreadable(path: &Path, error: io::Error) -> Error {
     {
         return malformed(path, *format);
     }
-    let remedy = match error.kind() {
-        io::ErrorKind::NotFound => "restore it from a copy",
-        io::ErrorKind::PermissionDenied => "run as the user who owns the archive",
-        _ => "check the disk, or restore it from a copy",
+    let remedy = if error.kind() == io::ErrorKind::PermissionDenied {
+        "run as the user who owns the archive"
+    } else {
+        "check the disk, or restore it from a copy"
     };
     let message = format!("cannot read {}: {error}; {remedy}", path.display());
     Error::new(Reason::Storage, message)
