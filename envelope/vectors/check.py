@@ -11,6 +11,7 @@ import hmac
 import json
 import pathlib
 import struct
+import zlib
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -185,6 +186,45 @@ def check_token(vector):
     assert token[fields.size :].decode() == vector["id"] and len(token) == fields.size + length
 
 
+def check_segment(data):
+    """Takes the entries of a segment apart, header excluded; answers how many there are."""
+    at, count = 0, 0
+    while at < len(data):
+        kind, flags, zero, length = struct.unpack_from(">BBHI", data, at)
+        assert 1 <= kind <= 5 and flags <= 3 and zero == 0 and length <= 327_697
+        body, end = data[at + 24 : at + 24 + length], at + 24 + length
+        assert struct.unpack_from(">I", data, end)[0] == zlib.crc32(data[at:end])
+        if kind == 1 and flags & 2:
+            assert length >= 17 and body[-1] in (0, 1)
+        if kind == 3:
+            assert length == 25 and body[8] in (1, 2, 3)
+        if kind == 4:
+            assert body[0] in range(1, 6)
+            assert struct.unpack_from(">H", body, 53)[0] == length - 55
+        if kind == 5:
+            assert length == 8 and data[at + 8 : at + 24] == bytes(16)
+        at, count = end + 4, count + 1
+    return count
+
+
+def check_side_car(data):
+    """Takes a side-car apart; answers its keys."""
+    assert data[:8] == b"WKEY\x01\0\0\0"
+    assert struct.unpack(">I", data[-4:])[0] == zlib.crc32(data[:-4])
+    at, keys = 28, {}
+    for _ in range(struct.unpack_from(">I", data, 24)[0]):
+        key_id, at = data[at : at + 16], at + 16
+        parts = []
+        for _ in range(2):
+            (length,) = struct.unpack_from(">H", data, at)
+            parts.append(data[at + 2 : at + 2 + length])
+            at += 2 + length
+        assert decode_context(parts[1])["ward:dk"] == key_id.hex()
+        keys[key_id] = parts[0]
+    assert at == len(data) - 4
+    return keys
+
+
 CHECKS = {
     "context": check_context,
     "blob": check_blob,
@@ -202,6 +242,11 @@ def main():
         for vector in vectors:
             check(vector)
         print(f"{name}: {len(vectors)} vectors agree")
+    folder = here.parent / "src" / "segment"
+    entries = bytes.fromhex((folder / "vector.hex").read_text("utf-8"))
+    print(f"segment: {check_segment(entries)} entries agree")
+    side_car = bytes.fromhex((folder / "side_car.hex").read_text("utf-8"))
+    print(f"side-car: {len(check_side_car(side_car))} keys agree")
 
 
 if __name__ == "__main__":

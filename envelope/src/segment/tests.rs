@@ -223,6 +223,12 @@ fn side_car() -> SideCar {
 }
 
 #[test]
+fn the_side_cars_vector_is_frozen() {
+    let vector: String = include_str!("side_car.hex").split_whitespace().collect();
+    assert_eq!(hex::encode(side_car().encode()), vector);
+}
+
+#[test]
 fn a_side_car_comes_back_and_finds_its_keys() {
     let car = side_car();
     let read = SideCar::decode(&car.encode()).unwrap();

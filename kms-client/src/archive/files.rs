@@ -100,10 +100,7 @@ pub(super) fn unreadable(path: &Path, error: io::Error) -> Error {
     {
         return malformed(path, *format);
     }
-    let kind = error.kind();
-    let remedy = if kind == io::ErrorKind::NotFound {
-        "restore it from a copy"
-    } else if kind == io::ErrorKind::PermissionDenied {
+    let remedy = if error.kind() == io::ErrorKind::PermissionDenied {
         "run as the user who owns the archive"
     } else {
         "check the disk, or restore it from a copy"
