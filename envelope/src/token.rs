@@ -25,11 +25,24 @@ pub const PREFIX: &str = "wardj1.";
 const VERSION: u8 = 1;
 const WHAT: &str = "a join token";
 
+/// The numbers of what a token's holder becomes (docs/format.md). Devices have none: their
+/// gateways ask for their certificates.
+pub mod role {
+    /// A node of the cluster.
+    pub const NODE: u8 = 1;
+    /// A gateway.
+    pub const GATEWAY: u8 = 2;
+    /// An application.
+    pub const APP: u8 = 3;
+    /// An operator.
+    pub const OPERATOR: u8 = 4;
+}
+
 /// A join token, taken apart.
 pub struct JoinToken {
     /// The cluster to join.
     pub cluster_id: ClusterId,
-    /// What the holder becomes; the numbers are the KMS's.
+    /// What the holder becomes, a number of [`role`].
     pub role: u8,
     /// The name the holder is to have; empty where the cluster gives one.
     pub id: String,

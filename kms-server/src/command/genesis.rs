@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::apply::{Frame, check_sealed};
 use super::{Outcome, PutPolicy, Refusal};
 use crate::state::{
-    ClusterRecord, FORMAT_VERSION, IdentityKey, IdentityRecord, IdentityState, NodeRecord, Record,
-    RecordId, Role, SealWrap, SpkiHash,
+    ClusterRecord, IdentityKey, IdentityRecord, IdentityState, NodeRecord, Record, RecordId, Role,
+    SealWrap, SpkiHash,
 };
 
 /// Everything a new cluster starts from.
@@ -18,6 +18,8 @@ pub struct Genesis {
     pub cluster_id: ClusterId,
     /// Of every SPIFFE URI.
     pub trust_domain: String,
+    /// Of everything stored from here on: the founder's, not that of whoever applies this.
+    pub format_version: u32,
     /// Every wrap holds the same root.
     pub seal_wraps: Vec<SealWrap>,
     /// The term keys, a sealed record.
@@ -58,7 +60,7 @@ impl Genesis {
             Record::Cluster(Box::new(ClusterRecord {
                 cluster_id: self.cluster_id,
                 trust_domain: self.trust_domain.clone(),
-                format_version: FORMAT_VERSION,
+                format_version: self.format_version,
                 seal_wraps: self.seal_wraps.clone(),
                 key_ring: self.key_ring.clone(),
                 ca_key: self.ca_key.clone(),

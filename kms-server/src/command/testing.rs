@@ -3,7 +3,7 @@
 use envelope::id::{ClusterId, KeyId};
 
 use super::{Command, CreateKey, Genesis};
-use crate::state::{Addresses, NodeId, NodeRecord, SealWrap};
+use crate::state::{Addresses, FORMAT_VERSION, NodeId, NodeRecord, SealWrap};
 
 /// A key's id from a number.
 pub(crate) fn key_id(number: u64) -> KeyId {
@@ -22,6 +22,7 @@ pub(crate) fn genesis() -> Genesis {
     Genesis {
         cluster_id: ClusterId::from_bytes([1; 16]),
         trust_domain: "ward.test".to_owned(),
+        format_version: FORMAT_VERSION,
         seal_wraps: vec![SealWrap {
             seal: "file".to_owned(),
             record: b"wrap".to_vec(),

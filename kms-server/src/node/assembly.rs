@@ -20,9 +20,9 @@ use crate::node::listeners::Listeners;
 use crate::node::peers::Peers;
 use crate::policy;
 use crate::raft::Member;
-use crate::replica::{Replica, ReplicaConfig};
+use crate::replica::{OpenError, Replica, ReplicaConfig};
 use crate::shares::Shares;
-use crate::state::NodeId;
+use crate::state::{FORMAT_VERSION, Index, NodeId};
 use crate::tls::configs::TlsConfigs;
 use crate::tls::peer_connector::NodeConnector;
 use crate::tls::peer_verifier::KnownPeers;
@@ -67,6 +67,7 @@ pub(super) async fn assemble(
         mark_initialised: marker(layout.root().to_owned(), file.clone()),
     })
     .await?;
+    replica.read(check_format)?;
     let known: Arc<dyn KnownPeers> = Arc::new(ReplicaPeers(replica.clone()));
     let configs = Arc::new(TlsConfigs::new(&identity.load(), Arc::clone(&known))?);
     let node = Arc::new(Node {
@@ -88,6 +89,18 @@ pub(super) async fn assemble(
         configs,
         known,
     })
+}
+
+/// A program that does not know what the state holds does not touch it.
+fn check_format(index: &Index) -> Result<(), OpenError> {
+    match index.cluster() {
+        Some(cluster) if cluster.format_version > FORMAT_VERSION => Err(OpenError::Newer {
+            path: "the cluster's state".to_owned(),
+            found: cluster.format_version,
+            known: FORMAT_VERSION,
+        }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn hints(config: &Config) -> std::collections::BTreeMap<NodeId, String> {
@@ -120,4 +133,31 @@ fn public_key_of(identity: &Identity) -> Result<Vec<u8>, NodeError> {
         kms_client::Error::new(kms_client::reason::Reason::Storage, message)
     })?;
     Ok(certificate.public_key().raw.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::testing::genesis;
+    use crate::command::{Command, Genesis, Proposal, apply};
+
+    #[test]
+    fn a_state_of_a_newer_version_is_left_alone() {
+        for (format_version, good) in [(FORMAT_VERSION, true), (FORMAT_VERSION + 1, false)] {
+            let begin = Command::Genesis(Box::new(Genesis {
+                format_version,
+                ..genesis()
+            }));
+            let mut index = Index::default();
+            for (id, record) in apply(&index, 1, &Proposal::internal(1, begin))
+                .writes
+                .into_vec()
+            {
+                index.put(id, record);
+            }
+            // What the founder said, whatever this program's own version is.
+            assert_eq!(index.cluster().unwrap().format_version, format_version);
+            assert_eq!(check_format(&index).is_ok(), good);
+        }
+    }
 }

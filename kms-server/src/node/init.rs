@@ -16,7 +16,7 @@ use crate::node::genesis_file;
 use crate::node::identity_file::IdentityFile;
 use crate::node::layout::Layout;
 use crate::seal::FileSeal;
-use crate::state::{NodeId, NodeRecord, SealWrap};
+use crate::state::{FORMAT_VERSION, NodeId, NodeRecord, SealWrap};
 
 /// What a new cluster is to be.
 #[derive(Debug)]
@@ -173,6 +173,7 @@ impl Beginning {
         Ok(Genesis {
             cluster_id: self.cluster_id,
             trust_domain: options.trust_domain.clone(),
+            format_version: FORMAT_VERSION,
             seal_wraps: ring.wraps.into_iter().map(wrap).collect(),
             key_ring: ring.record,
             ca_key,

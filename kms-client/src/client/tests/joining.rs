@@ -15,7 +15,7 @@ use crate::tls::join_server_config;
 fn token(authority: &Authority) -> JoinToken {
     JoinToken {
         cluster_id: ClusterId::from_bytes([9; 16]),
-        role: Role::Operator.code(),
+        role: envelope::token::role::OPERATOR,
         id: "first".into(),
         secret: SecretKey::generate(),
         ca_spki_sha256: spki_sha256(&authority.certificate()).unwrap(),

@@ -7,7 +7,7 @@ use rustls_pki_types::CertificateDer;
 use ward_proto::admin::v1::{CreateJoinTokenRequest, CreateJoinTokenResponse};
 use zeroize::Zeroizing;
 
-use super::{authority, token_role};
+use super::authority;
 use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
@@ -85,7 +85,8 @@ fn new_token(
     role: Role,
     request: &CreateJoinTokenRequest,
 ) -> Result<JoinToken, Failure> {
-    let number = token_role::number(role)
+    let number = role
+        .code()
         .ok_or_else(|| Failure::invalid("devices do not join: enrol them"))?;
     let ttl_ms = match request.ttl_ms {
         0 => TTL_DEFAULT_MS,

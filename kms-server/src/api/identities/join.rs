@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use ward_proto::v1::{Endpoint, JoinRequest, JoinResponse};
 
 use super::issue::Certificate;
-use super::{authority, create_token, token_role};
+use super::{authority, create_token};
 use crate::api::call::{settle, source};
 use crate::api::failure::Failure;
 use crate::api::forward::{self, Answer, Handed};
@@ -99,7 +99,7 @@ async fn admit(
     record: &mut AuditRecord,
 ) -> Result<(Became, u64), Failure> {
     let token = JoinToken::decode(&joiner.token).map_err(|_| token_invalid())?;
-    let role = token_role::role(token.role).ok_or_else(token_invalid)?;
+    let role = Role::from_code(token.role).ok_or_else(token_invalid)?;
     if token.cluster_id != node.cluster_id {
         let message =
             "the join token is for another cluster; ask this one's operator for a new one";

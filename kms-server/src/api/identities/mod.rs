@@ -4,4 +4,3 @@ pub(crate) mod authority;
 pub(crate) mod create_token;
 pub(crate) mod issue;
 pub(crate) mod join;
-pub(crate) mod token_role;
