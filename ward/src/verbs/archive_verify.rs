@@ -20,8 +20,8 @@ pub(super) async fn run(global: &Global) -> Result<(), Failure> {
     }
     let sentence = format!(
         "{} objects do not open, {} places are damaged, {} objects lack their beginning, \
-         {} their key: restore the folder from a copy",
-        found.failed, found.damaged, found.orphans, found.keyless
+         {} their key, {} streams have bytes that nothing covers: restore the folder from a copy",
+        found.failed, found.damaged, found.orphans, found.keyless, found.uncovered
     );
     Err(Failure::new(Reason::OPEN_FAILED, sentence))
 }
@@ -39,6 +39,8 @@ struct ReportView {
     damaged: u64,
     orphans: u64,
     keyless: u64,
+    /// Directions of flows with bytes that neither an object nor a gap covers.
+    uncovered: u64,
     /// The first of what failed; `failed` counts all.
     findings: Vec<FindingView>,
 }
@@ -75,6 +77,7 @@ impl ReportView {
             damaged: structure.damaged,
             orphans: structure.orphans,
             keyless: structure.keyless,
+            uncovered: structure.uncovered,
             findings: report.failures.iter().map(FindingView::from).collect(),
         }
     }
@@ -85,7 +88,8 @@ impl Answer for ReportView {
         let mut text = format!(
             "objects opened     {}\nbytes              {}\ncut by a stop      {}\n\
              still open         {}\ngaps               {}\nnot opened         {}\n\
-             damaged places     {}\nwithout beginning  {}\nwithout key        {}\n",
+             damaged places     {}\nwithout beginning  {}\nwithout key        {}\n\
+             not covered        {}\n",
             self.objects,
             self.bytes,
             self.truncated,
@@ -94,7 +98,8 @@ impl Answer for ReportView {
             self.failed,
             self.damaged,
             self.orphans,
-            self.keyless
+            self.keyless,
+            self.uncovered
         );
         for finding in &self.findings {
             let object = finding.object_id.as_deref().unwrap_or("a place");
