@@ -1,9 +1,9 @@
 //! Where Ward meets the operating system: wiping allocator, process hardening, clocks, owned
 //! tasks, durable files, logs, shutdown and readiness.
 //!
-//! The one crate of the workspace that may say `unsafe`, and it says so in [`alloc`] and [`tcp`] alone. Every
-//! other crate takes the time, its tasks and its files from here, so that a wrong clock can be
-//! tested and nothing runs without a name.
+//! The one crate of the workspace that may say `unsafe`, and it says so in [`alloc`] and [`tcp`]
+//! alone. Every other crate takes the time, its tasks and its files from here, so that a wrong
+//! clock can be tested and nothing runs without a name.
 
 pub mod alloc;
 pub mod clock;

@@ -319,8 +319,8 @@ fn remove_unfinished(dir: &Path) -> io::Result<Option<u64>> {
 /// relies on it.
 ///
 /// After an unclean stop the pages that were read may be such as an earlier `fdatasync` failed on:
-/// they are then clean in memory and not on the disk. Writing the same bytes again makes them dirty,
-/// so that the sync here answers for them.
+/// they are then clean in memory and not on the disk. Writing the same bytes again makes them
+/// dirty, so that the sync here answers for them.
 fn make_durable(path: &Path, at: u64, unclean: bool) -> io::Result<()> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     let torn = file.metadata()?.len().saturating_sub(at);

@@ -5,8 +5,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Since when an archive runs whose stop was not clean, in milliseconds since 1970-01-01 UTC; `None`
-/// after a clean stop, and for a new archive.
+/// Since when an archive runs whose stop was not clean, in milliseconds since 1970-01-01 UTC;
+/// `None` after a clean stop, and for a new archive.
 pub(super) fn since(dir: &Path) -> io::Result<Option<u64>> {
     match fs::read_to_string(dir.join(RUNNING)) {
         // What cannot be read as a time is a mark all the same.

@@ -1,5 +1,5 @@
 //! The core gateway: accepts tunnels, checks every flow they open, connects it to its service.
-//! `run` starts one [`CoreWorker`] a data thread.
+//! `run` calls [`serve`] on each data thread.
 
 mod connect;
 mod services;

@@ -17,7 +17,8 @@ use crate::{Error, Result};
 ///
 /// An object that is still open keeps back those that began after it, so that the order holds; at
 /// the end of the archive they are released. An error names a damaged place; the iteration goes on
-/// behind it. A side-car that cannot be read takes only the key versions away; it is told at the end.
+/// behind it. A side-car that cannot be read takes only the key versions away; it is told at the
+/// end.
 #[derive(Debug)]
 pub struct Objects {
     walk: Walk,

@@ -29,8 +29,8 @@ use crate::reason::Reason;
 /// - A lease serves until its age (counted from when it was asked for, also while the machine
 ///   sleeps), its objects or its bytes are used up. At half of any of them a successor is fetched
 ///   in the background.
-/// - When its key is rotated or disabled, a lease is dropped at once, and wiped when the last object
-///   begun under it is done.
+/// - When its key is rotated or disabled, a lease is dropped at once, and wiped when the last
+///   object begun under it is done.
 /// - When events may have been missed, each lease is suspect: its successor is fetched at once, and
 ///   what the cluster answers, a key or a refusal, ends it.
 /// - While the cluster cannot be reached, a lease serves on, within its limits.

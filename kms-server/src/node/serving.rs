@@ -104,7 +104,7 @@ impl Serving {
     }
 }
 
-/// The longest that [`Serving::drain`] waits: its four steps, one after the other.
+/// The longest that a drain waits: its four steps, one after the other.
 pub const STOP_MAX: Duration =
     Duration::from_secs(2 * DRAIN_DEADLINE.as_secs() + 2 * HANDOVER_DEADLINE.as_secs());
 

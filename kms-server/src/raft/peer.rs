@@ -1,6 +1,6 @@
 //! The seam to peers: how a connection is made, and what this crate's API answers to peers.
 //!
-//! The API implements [`PeerConnector`] with mutual TLS and mounts [`PeerServer`] on its listener
+//! The API implements [`PeerConnector`] with mutual TLS and mounts the Raft service on its listener
 //! for peers.
 
 use std::fmt;
