@@ -35,6 +35,15 @@ fn a_process_is_started_again_after_the_program_was_replaced() {
 #[test]
 fn a_node_that_cannot_start_has_no_pid_and_leaves_no_pid_file() {
     let mut stack = Stack::up(&[]);
+    // One of two voters is a quorum of nothing: the third must have become one before.
+    wait_for("three voters", || {
+        let status = stack.json(&["cluster", "status"]);
+        let nodes = status["nodes"].as_array().unwrap();
+        let votes = |node: &serde_json::Value| {
+            ["leader", "follower"].contains(&node["role"].as_str().unwrap())
+        };
+        (nodes.len() == 3 && nodes.iter().all(votes)).then_some(())
+    });
     std::fs::write(stack.dir().join("node-3/identity.toml"), "damaged").unwrap();
     kill_process(stack.pid("node-3").unwrap(), Signal::KILL).unwrap();
     wait_for("a node without a process", || {
