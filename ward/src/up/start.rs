@@ -5,6 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use kms_client::Client;
+use kms_client::model::{NodeRole, NodeStatus};
 use tokio::time::{sleep, timeout};
 
 use super::board::Board;
@@ -71,7 +72,11 @@ async fn come_up(stack: &mut Stack, last: &LastFailure) -> Result<Client, Failur
     stack.start(ProcessName::Edge);
     board.ready(&[ProcessName::Core, ProcessName::Edge]).await;
     // A node that is late, or cannot come, is no reason to keep devices waiting.
-    if timeout(LATE_NODE, board.ready(&names)).await.is_err() {
+    let all_vote = async {
+        board.ready(&names).await;
+        all_vote(&client).await;
+    };
+    if timeout(LATE_NODE, all_vote).await.is_err() {
         for late in board.missing(&names) {
             say(format_args!(
                 "{late} is not ready yet; the others serve. See {}",
@@ -80,6 +85,18 @@ async fn come_up(stack: &mut Stack, last: &LastFailure) -> Result<Client, Failur
         }
     }
     Ok(client)
+}
+
+/// Waits until every member votes: before that, losing one may be losing the quorum.
+async fn all_vote(client: &Client) {
+    loop {
+        let status = client.cluster_status().await;
+        let learning = |node: &NodeStatus| node.role == NodeRole::Learner;
+        if status.is_ok_and(|status| !status.nodes.iter().any(learning)) {
+            return;
+        }
+        sleep(INTERVAL).await;
+    }
 }
 
 /// What the last step that was repeated failed with: what a start that comes too late waited for.
