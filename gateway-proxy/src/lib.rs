@@ -16,6 +16,7 @@ pub mod limits;
 mod measure;
 pub mod observe;
 mod ops;
+mod refuse;
 mod run;
 pub mod socket;
 pub mod stack;

@@ -56,6 +56,11 @@ pub(crate) fn flow_refused(reason: Refusal) {
     counter!("ward_flows_refused_total", "reason" => reason.as_str()).increment(1);
 }
 
+/// A DICOM device was told to try again.
+pub(crate) fn association_rejected() {
+    counter!("ward_associations_rejected_total").increment(1);
+}
+
 /// The edge has used a tunnel for a flow.
 pub(crate) fn tunnel_used(reused: bool) {
     let tunnel = if reused { "reused" } else { "fresh" };

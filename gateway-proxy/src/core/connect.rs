@@ -2,7 +2,6 @@
 //! Ward connects to a service for a flow and for nothing else.
 
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,12 +11,9 @@ use tower::Service;
 use super::services::Services;
 use super::session::{Carried, Opened};
 use crate::capture::{CaptureSink, FlowInfo};
-use crate::config::HostPort;
 use crate::flow::{self, Ending};
 use crate::frame::Control;
-use crate::limits::UPSTREAM_CONNECT_TIMEOUT;
 use crate::measure;
-use crate::socket::Leg;
 use crate::stack::{Arrival, Refusal, Refused};
 
 /// See the module.
@@ -39,7 +35,7 @@ impl ConnectUpstream {
                 carrier: arrival.carrier,
             });
         };
-        let leg = match connect(&service.upstream).await {
+        let leg = match crate::accept::reach(&service.upstream).await {
             Ok(leg) => leg,
             Err(reason) => {
                 return Err(Refused {
@@ -69,11 +65,7 @@ impl ConnectUpstream {
             service: service.name.clone(),
         };
         let taps = self.capture.flow_opened(&info);
-        let mut closed = CloseOnDrop {
-            capture: &*self.capture,
-            info: &info,
-            complete: false,
-        };
+        let mut closed = CloseOnDrop::new(&*self.capture, &info);
         let measured = measure::FlowOpen::new();
         let report = flow::carry_accepted(&leg, &mut tunnel, number, taps).await;
         closed.complete = matches!(report.ending, Ending::Finished);
@@ -109,37 +101,24 @@ impl Service<Arrival<Box<Opened>>> for ConnectUpstream {
 }
 
 /// Tells the sink when a flow is over, also when its task is dropped.
-struct CloseOnDrop<'a> {
+pub(super) struct CloseOnDrop<'a> {
     capture: &'a dyn CaptureSink,
     info: &'a FlowInfo,
-    complete: bool,
+    pub(super) complete: bool,
+}
+
+impl<'a> CloseOnDrop<'a> {
+    pub(super) fn new(capture: &'a dyn CaptureSink, info: &'a FlowInfo) -> Self {
+        Self {
+            capture,
+            info,
+            complete: false,
+        }
+    }
 }
 
 impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
         self.capture.flow_closed(self.info.flow, self.complete);
     }
-}
-
-/// Connects. An edge that resets meanwhile is not watched for: a service that the device did reach
-/// gets its last bytes and then the reset, as it would directly.
-async fn connect(upstream: &HostPort) -> Result<Leg, Refusal> {
-    match tokio::time::timeout(UPSTREAM_CONNECT_TIMEOUT, connect_any(upstream)).await {
-        Ok(Ok(leg)) => Ok(leg),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            Err(Refusal::UpstreamRefused)
-        }
-        Ok(Err(_)) | Err(_) => Err(Refusal::UpstreamUnreachable),
-    }
-}
-
-async fn connect_any(upstream: &HostPort) -> io::Result<Leg> {
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in crate::accept::resolve(upstream).await? {
-        match Leg::connect(address).await {
-            Ok(leg) => return Ok(leg),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }

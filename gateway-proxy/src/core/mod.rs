@@ -2,9 +2,12 @@
 //! `run` calls [`serve`] on each data thread.
 
 mod connect;
+mod offers;
+mod reverse;
 mod services;
 mod session;
 
+pub use reverse::listen;
 pub use services::Services;
 
 use std::sync::Arc;
@@ -17,7 +20,9 @@ use crate::capture::CaptureSink;
 use crate::config::CoreConfig;
 use crate::drain::Watcher;
 use crate::limits::{HANDSHAKES_MAX, TUNNELS_MAX};
+use crate::refuse::Refusals;
 use crate::stack::{Contained, Limits};
+use offers::Offers;
 
 /// What every data thread of a core shares.
 #[derive(Clone)]
@@ -27,6 +32,8 @@ pub struct CoreShared {
     capture: Arc<dyn CaptureSink>,
     contained: Contained,
     limits: Limits,
+    offers: Arc<Offers>,
+    refusals: Refusals,
     tunnels: Arc<Semaphore>,
 }
 
@@ -43,6 +50,8 @@ impl CoreShared {
             capture,
             contained: Contained::default(),
             limits: Limits::default(),
+            offers: Arc::new(Offers::new(&config.reverse)),
+            refusals: Refusals::default(),
             tunnels: Arc::new(Semaphore::new(TUNNELS_MAX)),
         }
     }

@@ -9,12 +9,13 @@ use tower::Service;
 
 use super::DeviceConnection;
 use super::pool::{Pool, Taken};
-use crate::capture::{CaptureSink, FlowInfo, NoCapture};
+use crate::capture::FlowInfo;
 use crate::config::Route;
 use crate::flow::{self, Ending, Report};
 use crate::frame::{Control, FlowNumber, Open};
 use crate::ids::FlowId;
 use crate::measure;
+use crate::refuse::Refusals;
 use crate::stack::{Arrival, Refusal, Refused};
 
 /// See the module.
@@ -22,11 +23,16 @@ use crate::stack::{Arrival, Refusal, Refused};
 pub(super) struct CarryToCore {
     route: Arc<Route>,
     pool: Arc<Pool>,
+    refusals: Refusals,
 }
 
 impl CarryToCore {
-    pub(super) fn new(route: Arc<Route>, pool: Arc<Pool>) -> Self {
-        Self { route, pool }
+    pub(super) fn new(route: Arc<Route>, pool: Arc<Pool>, refusals: Refusals) -> Self {
+        Self {
+            route,
+            pool,
+            refusals,
+        }
     }
 
     async fn carry(
@@ -63,7 +69,7 @@ impl CarryToCore {
             }
         };
         loop {
-            let (ended, again) = self.attempt(&carrier, taken, &open, &info).await;
+            let (ended, again) = self.attempt(&carrier, taken, &open).await;
             // A tunnel that was idle may have lost its core unseen. Nothing was answered and
             // nothing of the device's was sent, so a fresh one starts from the beginning.
             match again {
@@ -78,8 +84,8 @@ impl CarryToCore {
                 },
                 Again::No => {
                     measure::log_flow(&info, &open, &ended);
-                    self.end(carrier, &ended);
                     drop(permit);
+                    self.end(carrier, &ended).await;
                     return Ok(());
                 }
             }
@@ -92,7 +98,6 @@ impl CarryToCore {
         carrier: &DeviceConnection,
         taken: Taken,
         open: &Open,
-        info: &FlowInfo,
     ) -> (Report, Again) {
         let Taken {
             mut tunnel,
@@ -102,7 +107,7 @@ impl CarryToCore {
         measure::tunnel_used(reused);
         let measured = measure::FlowOpen::new();
         let number = tunnel.inbox.begin();
-        let taps = NoCapture.flow_opened(info);
+        let taps = carrier.opening.taps();
         let queued = number.map(|number| {
             tunnel
                 .queue(number, &Control::Open(open.clone()))
@@ -145,12 +150,21 @@ impl CarryToCore {
     }
 
     /// A finished flow's leg is closed; every other one is reset, which for the device is what a
-    /// refused or broken connection looks like.
-    fn end(&self, carrier: DeviceConnection, report: &Report) {
-        if matches!(report.ending, Ending::Finished)
-            && let Err(error) = carrier.leg.close()
-        {
-            tracing::warn!(%error, "a finished connection was reset");
+    /// refused or broken connection looks like, unless its protocol has a word for it.
+    async fn end(&self, carrier: DeviceConnection, report: &Report) {
+        match &report.ending {
+            Ending::Finished => {
+                if let Err(error) = carrier.leg.close() {
+                    tracing::warn!(%error, "a finished connection was reset");
+                }
+            }
+            Ending::Rejected { reason, .. } => {
+                let DeviceConnection { leg, opening, .. } = carrier;
+                if let Some(reason) = Refusal::named(reason) {
+                    self.refusals.refuse(leg, opening, reason).await;
+                }
+            }
+            Ending::LegLost(_) | Ending::Aborted(_) | Ending::TunnelLost(_) | Ending::NoAnswer => {}
         }
     }
 }

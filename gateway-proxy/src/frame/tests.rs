@@ -66,6 +66,9 @@ fn every_control() -> Vec<(FlowNumber, Control)> {
         Control::Ping { token: [1; 8] },
         Control::Pong { token: [2; 8] },
         Control::GoAway { deadline_ms: 5_000 },
+        Control::Offer {
+            service: "dicom@ct-1:104".parse().unwrap(),
+        },
     ];
     let of_flow = of_flow.map(|control| (flow, control));
     let of_connection = of_connection.map(|control| (FlowNumber::CONNECTION, control));

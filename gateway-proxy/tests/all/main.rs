@@ -10,9 +10,11 @@
 mod authority;
 mod basics;
 mod bytes;
+mod dicom;
 mod endings;
 mod pair;
 mod process;
 mod refusals;
 mod relay;
 mod reuse;
+mod reverse;
