@@ -116,8 +116,8 @@ fn headers_are_checked_before_their_bodies() {
         FrameError::UnknownType(0)
     );
     assert_eq!(
-        refusal(&[11, 0, 0, 0, 0, 0, 0, 1]),
-        FrameError::UnknownType(11)
+        refusal(&[12, 0, 0, 0, 0, 0, 0, 1]),
+        FrameError::UnknownType(12)
     );
     assert_eq!(
         refusal(&[kind::FIN, 1, 0, 8, 0, 0, 0, 1]),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::doors::Way;
 use super::plan::Plan;
 use super::ports::local;
 use crate::cli::ArchiveMode;
@@ -37,10 +38,16 @@ pub(crate) fn running(plan: &Plan, took: Duration) {
     }
     for door in plan.doors() {
         let route = &door.route;
-        say(format_args!(
-            "  device {}: connect it to {} ({}); the server is {}",
-            route.device, door.listen, route.protocol, route.upstream
-        ));
+        let (device, listen, protocol) = (&route.device, door.listen, route.protocol);
+        let far = &route.upstream;
+        match door.way {
+            Way::ToService => say(format_args!(
+                "  device {device}: connect it to {listen} ({protocol}); the server is {far}"
+            )),
+            Way::ToDevice => say(format_args!(
+                "  server: connect it to {listen} ({protocol}) to reach device {device} at {far}"
+            )),
+        }
     }
     say(format_args!(
         "Try, in another terminal:\n  export WARD_HOME={dir}"
