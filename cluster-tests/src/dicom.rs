@@ -88,7 +88,8 @@ impl TestFile {
         fetch.args([
             "-S", "-aet", "CT-1", "-aec", "PACS", "-aem", "DEVICE", "+xa", "+B",
         ]);
-        fetch.args(["+P", &port.to_string()]).arg("-od").arg(into);
+        // With +B, -od is not looked at.
+        fetch.args(["+P", &port.to_string()]).current_dir(into);
         fetch.args([
             "-k",
             "0008,0052=STUDY",

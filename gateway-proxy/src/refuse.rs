@@ -1,6 +1,6 @@
-//! How a gateway tells a device or a server that its connection is not carried. A reset says it in every
-//! protocol; a DICOM device that has asked for an association is told in DICOM's own words that it
-//! may try again. That is the transport speaking: an answer of the application is never made up.
+//! How a gateway tells a device or a server that its connection is not carried. A reset says it in
+//! every protocol; a DICOM peer that has asked for an association is told in DICOM's own words that
+//! it may try again. That is the transport speaking: an answer of the application is never made up.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
