@@ -78,7 +78,7 @@ pub const UPSTREAM_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time an edge waits for the answer to OPEN.
 pub const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Devices that are being told, in their protocol's own words, that their connection is not carried.
+/// Peers that are being told, in their protocol's own words, that their connection is not carried.
 pub const REFUSALS_MAX: usize = 256;
 
 /// Time that may take, with what the device still has to send for it.

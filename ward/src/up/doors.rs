@@ -1,4 +1,5 @@
-//! The addresses the devices connect to, and servers on their way to devices. They are the user's: never replaced, checked first.
+//! The addresses that devices connect to, and servers on their way to devices. They are the user's:
+//! never replaced, checked first.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
