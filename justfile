@@ -37,7 +37,7 @@ sizes:
 
 # The frozen vectors in a second implementation (needs python3-cryptography).
 vectors:
-    python3 envelope/vectors/check.py
+    python3 envelope/python/check_vectors.py
 
 # The suites of Project Wycheproof, with their counts.
 wycheproof:

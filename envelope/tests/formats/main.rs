@@ -7,6 +7,7 @@ mod context;
 mod headers;
 mod object;
 mod object_tampering;
+mod second;
 
 use envelope::{
     context::{EncryptionContext, reserved},
