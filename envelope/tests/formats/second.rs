@@ -72,7 +72,10 @@ fn python_opens_the_streams_sealed_here_under_their_context_only() {
         for other in ["purpose=other", "ward=3"] {
             python.refuses(&["open-stream", &keys, other], &stream);
         }
-        python.refuses(&["open-stream", &keys, "purpose=test"], &stream[..stream.len() - 1]);
+        python.refuses(
+            &["open-stream", &keys, "purpose=test"],
+            &stream[..stream.len() - 1],
+        );
     }
 }
 

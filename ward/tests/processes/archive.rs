@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::{Stack, files_below, free_address, succeeded, wait_for};
 use crate::servers::{ACKNOWLEDGEMENT, Server, mllp, read_mllp};
 
-fn listed(stack: &Stack) -> Vec<Value> {
+pub(crate) fn listed(stack: &Stack) -> Vec<Value> {
     let list = ["archive", "list"];
     let lines = String::from_utf8(succeeded(&list, stack.ward(&list))).unwrap();
     lines
@@ -19,17 +19,20 @@ fn listed(stack: &Stack) -> Vec<Value> {
 }
 
 /// The bytes of one device and direction, joined.
-fn joined(stack: &Stack, device: &str, direction: &str) -> Vec<u8> {
+pub(crate) fn joined(stack: &Stack, device: &str, direction: &str) -> Vec<u8> {
     let objects = listed(stack).into_iter();
     let mine = objects.filter(|it| it["device"] == device && it["direction"] == direction);
-    mine.flat_map(|object| {
-        let get = ["archive", "get", object["object_id"].as_str().unwrap()];
-        succeeded(&get, stack.ward(&get))
-    })
-    .collect()
+    mine.flat_map(|object| got(stack, object["object_id"].as_str().unwrap()))
+        .collect()
 }
 
-fn send_messages(address: SocketAddr, messages: &[Vec<u8>]) {
+/// The bytes of one object.
+pub(crate) fn got(stack: &Stack, object_id: &str) -> Vec<u8> {
+    let get = ["archive", "get", object_id];
+    succeeded(&get, stack.ward(&get))
+}
+
+pub(crate) fn send_messages(address: SocketAddr, messages: &[Vec<u8>]) {
     let mut device = TcpStream::connect(address).unwrap();
     for message in messages {
         device.write_all(message).unwrap();
@@ -90,7 +93,7 @@ fn both_directions_of_two_routes_are_archived() {
 }
 
 /// Sends `bytes` and the end; both must come back.
-fn echo_whole(address: SocketAddr, bytes: &[u8]) {
+pub(crate) fn echo_whole(address: SocketAddr, bytes: &[u8]) {
     let mut device = TcpStream::connect(address).unwrap();
     let mut writer = device.try_clone().unwrap();
     let sent = bytes.to_vec();
@@ -104,7 +107,7 @@ fn echo_whole(address: SocketAddr, bytes: &[u8]) {
     assert!(back == bytes, "the echo came back whole, then the end");
 }
 
-fn message(number: usize) -> Vec<u8> {
+pub(crate) fn message(number: usize) -> Vec<u8> {
     mllp(&format!(
         "MSH|^~\\&|MON|ICU|||20261124||ORU^R01|{number}|P|2.5\rPID|||{CANARY}\r"
     ))

@@ -17,6 +17,7 @@ mod keys;
 mod lifecycle;
 mod memory;
 mod refusals;
+mod second;
 mod servers;
 mod talk;
 mod three_nodes;
