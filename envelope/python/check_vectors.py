@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Holds the second implementation, ward_formats.py, to the frozen vectors, and its object body to the
-Cobblestone-256 of the package cryptography, which has one from version 50 on.
+"""Holds the second implementation, ward_formats.py, to the frozen vectors, and its object body to
+the Cobblestone-256 of the package cryptography, which has one from version 50 on.
 
 Run it from anywhere: python3 envelope/python/check_vectors.py
 """

@@ -2,14 +2,14 @@
 """Ward's formats in a second language, written from docs/format.md alone: what Ward archived can be
 read, and what it reads can be written, without Ward.
 
-Needs Python 3.11 and the package cryptography (any version with AESGCM). Keys come from a file, never
-from the command line, where other users of the machine could read them:
+Needs Python 3.11 and the package cryptography (any version with AESGCM). Keys come from a file,
+never from the command line, where other users of the machine could read them:
 
     ward_formats.py open-object   KEYS           < object > plaintext
-    ward_formats.py seal-object   KEYS PROLOGUE  < plaintext > object     (the prologue in hexadecimal)
+    ward_formats.py seal-object   KEYS PROLOGUE  < plaintext > object  (PROLOGUE in hexadecimal)
     ward_formats.py open-stream   KEYS [K=V]...  < stream > plaintext
     ward_formats.py seal-stream   KEYS [K=V]...  < plaintext > stream
-    ward_formats.py open-archive  KEYS DIR OUT   writes each object to OUT/OBJECT_ID, lists it as JSON
+    ward_formats.py open-archive  KEYS DIR OUT   writes each object to OUT/OBJECT_ID and lists it
 
 KEYS is a JSON file. `data_keys` maps the ids of data keys to the keys (objects, archive); a stream
 needs `key_id`, `key_version` and `key_version_secret`. Everything but numbers is in hexadecimal.

@@ -1,5 +1,5 @@
-//! What a gateway archived, read by the implementation in Python: segments and side-cars copied away,
-//! the data keys as an application gets them, and nothing else of Ward.
+//! What a gateway archived, read by the implementation in Python: segments and side-cars copied
+//! away, the data keys as an application gets them, and nothing else of Ward.
 
 use std::io::Write;
 use std::net::TcpStream;
