@@ -6,6 +6,7 @@
 
 mod cli;
 mod context;
+mod demo;
 mod error;
 mod node_names;
 mod output;

@@ -66,6 +66,11 @@ impl Stdout {
     }
 }
 
+/// Writes one line for people to standard output; a reader that went away is no failure.
+pub(crate) fn line(line: impl std::fmt::Display) -> Result<(), Failure> {
+    lenient(format!("{line}\n").as_bytes())
+}
+
 /// Says one line to the person who watches.
 pub(crate) fn say(line: impl std::fmt::Display) {
     sys::talk::say(line);

@@ -39,6 +39,10 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Show on this machine, in less than a minute, what Ward does; touches no cluster of yours.
+    ///
+    /// With --data-dir DIR, a new folder, everything stays there for a look.
+    Demo,
     /// Run the whole stack on this machine until Ctrl-C: KMS nodes, edge and core gateway.
     Up(UpArguments),
     /// Run one KMS node.
@@ -68,9 +72,11 @@ impl Cli {
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let matches = Self::command().try_get_matches_from(words)?;
         let mut cli = Self::from_arg_matches(&matches)?;
+        let source = matches.value_source("data_dir");
+        cli.global.data_dir_typed = source == Some(ValueSource::CommandLine);
         if cli.global.data_dir.as_os_str().is_empty() {
             // An empty variable is one that is not set; an empty word is a mistake of a script.
-            if matches.value_source("data_dir") == Some(ValueSource::CommandLine) {
+            if cli.global.data_dir_typed {
                 let problem = "--data-dir is empty: name a directory";
                 return Err(Self::command().error(ErrorKind::InvalidValue, problem));
             }
@@ -87,7 +93,8 @@ impl Cli {
             Verb::Up(arguments) => arguments.contradiction(),
             Verb::Encrypt(EncryptArguments { context, .. })
             | Verb::Decrypt(DecryptArguments { context }) => gather(context).err(),
-            Verb::Node(_)
+            Verb::Demo
+            | Verb::Node(_)
             | Verb::Gateway(_)
             | Verb::Key(_)
             | Verb::Device(_)

@@ -37,7 +37,7 @@ use crate::runtime;
 pub(crate) use cluster_file::ClusterFile;
 use doors::Door;
 use layout::{Layout, ProcessName};
-use plan::Plan;
+use plan::{Plan, Wishes};
 use ready_file::ReadyFile;
 use stack::Stack;
 
@@ -53,12 +53,21 @@ pub(crate) fn run(dir: &Path, arguments: UpArguments) -> Result<(), Failure> {
         earlier.remove()?;
     }
     let cluster = found::load_or_plan(&layout, arguments.nodes)?;
-    let plan = Plan::new(layout, cluster, doors, arguments.archive);
-    runtime::block_on(serve(Arc::new(plan), ready_file))
+    let wishes = Wishes {
+        doors,
+        archive: arguments.archive,
+        core_address: arguments.core_address,
+    };
+    let plan = Plan::new(layout, cluster, wishes);
+    runtime::block_on(serve(Arc::new(plan), ready_file, arguments.supervised))
 }
 
-async fn serve(plan: Arc<Plan>, ready_file: Option<ReadyFile>) -> Result<(), Failure> {
-    let stop = sys::shutdown::requested(false);
+async fn serve(
+    plan: Arc<Plan>,
+    ready_file: Option<ReadyFile>,
+    supervised: bool,
+) -> Result<(), Failure> {
+    let stop = sys::shutdown::requested(supervised);
     tokio::pin!(stop);
     let mut stack = Stack::new(Arc::clone(&plan));
     let outcome = tokio::select! {

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::cluster_file::{ClusterFile, NodePorts};
 use super::doors::Door;
 use super::layout::{Layout, ProcessName, make_private};
+use super::plan::Wishes;
 use super::ports::local;
 use crate::cli::ArchiveMode;
 use crate::error::{Failure, Reason};
@@ -20,8 +21,7 @@ use crate::route::Protocol;
 pub(crate) struct Settings<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) cluster: &'a ClusterFile,
-    pub(crate) doors: &'a [Door],
-    pub(crate) archive: ArchiveMode,
+    pub(crate) wishes: &'a Wishes,
 }
 
 impl Settings<'_> {
@@ -69,16 +69,18 @@ impl Settings<'_> {
     }
 
     fn edge(&self) -> gateway::Written {
+        let own_port = local(self.cluster.core.tunnel);
+        let core = self.wishes.core_address.unwrap_or(own_port);
         let route = |door: &Door| gateway::Route {
             device: door.route.device.to_string(),
             protocol: door.route.protocol.to_string(),
             listen: door.listen,
-            core: local(self.cluster.core.tunnel).to_string(),
+            core: core.to_string(),
             core_id: ProcessName::Core.to_string(),
             service: door.route.service(),
         };
         gateway::Written {
-            routes: self.doors.iter().map(route).collect(),
+            routes: self.wishes.doors.iter().map(route).collect(),
             ..self.gateway(
                 ProcessName::Edge,
                 gateway::Role::Edge,
@@ -88,7 +90,7 @@ impl Settings<'_> {
     }
 
     fn core(&self) -> gateway::Written {
-        let mode = match self.archive {
+        let mode = match self.wishes.archive {
             ArchiveMode::On => gateway::ArchiveMode::On,
             ArchiveMode::Off => gateway::ArchiveMode::Off,
         };
@@ -96,7 +98,7 @@ impl Settings<'_> {
             tunnel: Some(gateway::Tunnel {
                 listen: local(self.cluster.core.tunnel),
             }),
-            services: services(self.doors),
+            services: services(&self.wishes.doors),
             archive: Some(gateway::Archive {
                 mode,
                 dir: self.layout.archive(),
@@ -215,12 +217,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::create(dir.path()).unwrap();
         let cluster = ClusterFile::plan(3).unwrap();
-        let doors = doors(&["a:hl7@127.0.0.1:1=[::1]:9", "b:tcp@[::1]:2=lis:9"]);
+        let wishes = Wishes {
+            doors: doors(&["a:hl7@127.0.0.1:1=[::1]:9", "b:tcp@[::1]:2=lis:9"]),
+            archive: ArchiveMode::On,
+            core_address: None,
+        };
         let settings = Settings {
             layout: &layout,
             cluster: &cluster,
-            doors: &doors,
-            archive: ArchiveMode::On,
+            wishes: &wishes,
         };
         for name in [ProcessName::Node(1), ProcessName::Edge, ProcessName::Core] {
             settings.write(name).unwrap();

@@ -20,12 +20,13 @@ use kms_client::archive::Archive;
 use crate::cli::{ArchiveVerb, Cli, ClusterVerb, Global, Verb};
 use crate::error::{Failure, Reason};
 use crate::node_names::NodeNames;
-use crate::{runtime, up};
+use crate::{demo, runtime, up};
 
 /// Does what was typed.
 pub(crate) fn run(cli: Cli, warnings: &[String]) -> Result<(), Failure> {
     let Cli { global, verb } = cli;
     match verb {
+        Verb::Demo => demo::run(global.asked_for()),
         Verb::Up(arguments) => up::run(&global.data_dir, arguments),
         Verb::Node(arguments) => node::run(&arguments, warnings),
         Verb::Gateway(arguments) => gateway::run(&arguments, warnings),

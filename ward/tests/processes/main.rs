@@ -11,6 +11,7 @@
 
 mod archive;
 mod crypt;
+mod demo;
 mod faults;
 mod harness;
 mod keys;
