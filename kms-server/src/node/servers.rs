@@ -13,6 +13,7 @@ use ward_proto::v1::certificate_service_server::CertificateServiceServer;
 use ward_proto::v1::cluster_service_server::ClusterServiceServer;
 use ward_proto::v1::crypto_service_server::CryptoServiceServer;
 use ward_proto::v1::device_service_server::DeviceServiceServer;
+use ward_proto::v1::gateway_service_server::GatewayServiceServer;
 use ward_proto::v1::join_service_server::JoinServiceServer;
 use ward_proto::v1::key_service_server::KeyServiceServer;
 use ward_proto::v1::watch_service_server::WatchServiceServer;
@@ -86,6 +87,11 @@ pub(super) async fn serve_api(
         )
         .add_service(
             WatchServiceServer::new(api.clone())
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX),
+        )
+        .add_service(
+            GatewayServiceServer::new(api.clone())
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(RESPONSE_BYTES_MAX),
         )

@@ -39,6 +39,7 @@ fn new_device(arguments: EnrollArguments) -> NewDevice {
             data_sensitivity: arguments.data_sensitivity,
         },
         gateway: Some(arguments.gateway).filter(|gateway| !gateway.is_empty()),
+        offline_allowance: None,
     }
 }
 

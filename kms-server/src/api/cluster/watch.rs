@@ -128,7 +128,7 @@ impl Watcher {
                 fresh = passed(&mut self.barrier) => {
                     self.barrier = None;
                     fresh?;
-                    return Ok(Told::Heartbeat(Heartbeat {}));
+                    return Ok(Told::Heartbeat(Heartbeat { through_index: 0 }));
                 }
             };
             match change {

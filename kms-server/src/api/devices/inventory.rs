@@ -62,6 +62,11 @@ pub(super) fn device(call: &Call, record: &DeviceRecord) -> Result<proto::Device
         gateway: record.gateway.clone(),
         enrolled_ms: record.enrolled_ms,
         revision: record.revision,
+        containment: Some(proto::Containment {
+            level: proto::ContainLevel::None.into(),
+            ..proto::Containment::default()
+        }),
+        offline_allowance_s: 3_600,
     })
 }
 

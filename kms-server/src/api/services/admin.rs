@@ -6,9 +6,12 @@ use ward_proto::admin::v1::device_admin_service_server::DeviceAdminService;
 use ward_proto::admin::v1::key_admin_service_server::KeyAdminService;
 use ward_proto::admin::v1::token_admin_service_server::TokenAdminService;
 use ward_proto::admin::v1::{
-    CreateJoinTokenRequest, CreateJoinTokenResponse, CreateKeyRequest, CreateKeyResponse,
+    ContainDeviceRequest, ContainDeviceResponse, CreateJoinTokenRequest, CreateJoinTokenResponse,
+    CreateKeyRequest, CreateKeyResponse, DescribeContainmentRequest, DescribeContainmentResponse,
     DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse,
-    EnrollDeviceRequest, EnrollDeviceResponse, RotateKeyRequest, RotateKeyResponse,
+    EnrollDeviceRequest, EnrollDeviceResponse, ReleaseDeviceRequest, ReleaseDeviceResponse,
+    RevokeDeviceRequest, RevokeDeviceResponse, RotateKeyRequest, RotateKeyResponse,
+    SetOfflineAllowanceRequest, SetOfflineAllowanceResponse,
 };
 
 use super::Api;
@@ -78,6 +81,41 @@ impl DeviceAdminService for Api {
         Ok(Response::new(
             self.node.writes.carry("enroll-device", write).await?,
         ))
+    }
+
+    async fn contain_device(
+        &self,
+        _: Request<ContainDeviceRequest>,
+    ) -> Result<Response<ContainDeviceResponse>, Status> {
+        Err(Status::unimplemented("this node contains no devices yet"))
+    }
+
+    async fn release_device(
+        &self,
+        _: Request<ReleaseDeviceRequest>,
+    ) -> Result<Response<ReleaseDeviceResponse>, Status> {
+        Err(Status::unimplemented("this node contains no devices yet"))
+    }
+
+    async fn revoke_device(
+        &self,
+        _: Request<RevokeDeviceRequest>,
+    ) -> Result<Response<RevokeDeviceResponse>, Status> {
+        Err(Status::unimplemented("this node contains no devices yet"))
+    }
+
+    async fn set_offline_allowance(
+        &self,
+        _: Request<SetOfflineAllowanceRequest>,
+    ) -> Result<Response<SetOfflineAllowanceResponse>, Status> {
+        Err(Status::unimplemented("this node contains no devices yet"))
+    }
+
+    async fn describe_containment(
+        &self,
+        _: Request<DescribeContainmentRequest>,
+    ) -> Result<Response<DescribeContainmentResponse>, Status> {
+        Err(Status::unimplemented("this node contains no devices yet"))
     }
 }
 
