@@ -95,6 +95,8 @@ impl Watch {
             State::Open(open) => match timeout_at(open.silent_until, open.events.message()).await {
                 Ok(Ok(Some(event))) => {
                     open.silent_until = silence_end();
+                    // Who reads after an event reads what it tells of.
+                    self.client.inner.saw_index(event.applied_index);
                     event_from_wire(event).map(Some)
                 }
                 Ok(Ok(None)) => Err(self.client.lost(&open.target, "the node ended it")),
