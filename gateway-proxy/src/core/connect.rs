@@ -13,12 +13,14 @@ use super::services::Services;
 use super::session::{Carried, Opened};
 use crate::capture::{CaptureSink, FlowInfo};
 use crate::config::HostPort;
+use crate::contain::Pass;
 use crate::flow::{self, Ending};
 use crate::frame::Control;
 use crate::limits::UPSTREAM_CONNECT_TIMEOUT;
 use crate::measure;
-use crate::socket::Leg;
+use crate::socket::{self, Leg};
 use crate::stack::{Arrival, Refusal, Refused};
+use crate::tunnel::Tunnel;
 
 /// See the module.
 #[derive(Clone)]
@@ -39,12 +41,29 @@ impl ConnectUpstream {
                 carrier: arrival.carrier,
             });
         };
-        let leg = match connect(&service.upstream).await {
+        let Some(pass) = arrival.pass else {
+            return Err(Refused {
+                reason: Refusal::NoLease,
+                carrier: arrival.carrier,
+            });
+        };
+        let tunnel = &arrival.carrier.tunnel;
+        let connected = while_wanted(tunnel, &pass, connect(&service.upstream)).await;
+        let leg = match connected {
             Ok(leg) => leg,
-            Err(reason) => {
+            Err(NoLeg::Refused(reason)) => {
                 return Err(Refused {
                     reason,
                     carrier: arrival.carrier,
+                });
+            }
+            Err(NoLeg::Unwanted(ending)) => {
+                let Opened { tunnel, number, .. } = *arrival.carrier;
+                return Ok(Carried {
+                    tunnel,
+                    number,
+                    ending,
+                    pass,
                 });
             }
         };
@@ -60,6 +79,7 @@ impl ConnectUpstream {
                 tunnel,
                 number,
                 ending: Ending::TunnelLost(error),
+                pass,
             });
         }
         let info = FlowInfo {
@@ -75,7 +95,7 @@ impl ConnectUpstream {
             complete: false,
         };
         let measured = measure::FlowOpen::new();
-        let report = flow::carry_accepted(&leg, &mut tunnel, number, taps).await;
+        let report = flow::carry_accepted(&leg, &mut tunnel, number, taps, &pass).await;
         closed.complete = matches!(report.ending, Ending::Finished);
         drop(closed);
         measured.ended(&report);
@@ -90,7 +110,33 @@ impl ConnectUpstream {
             tunnel,
             number,
             ending: report.ending,
+            pass,
         })
+    }
+}
+
+/// Why there is no connection to a service.
+enum NoLeg {
+    Refused(Refusal),
+    /// Nobody wants one any more.
+    Unwanted(Ending),
+}
+
+/// Waits for a connection as long as the edge does, and the device may be served.
+async fn while_wanted(
+    tunnel: &Tunnel,
+    pass: &Pass,
+    connected: impl Future<Output = Result<Leg, Refusal>>,
+) -> Result<Leg, NoLeg> {
+    tokio::select! {
+        biased;
+        closed = pass.stopped() => Err(NoLeg::Unwanted(Ending::Cut(closed))),
+        // Before the tunnel's end: a service that the device did reach gets its last bytes and
+        // then the reset, as it would directly.
+        connected = connected => connected.map_err(NoLeg::Refused),
+        error = socket::failed(tunnel.tcp()) => {
+            Err(NoLeg::Unwanted(Ending::TunnelLost(error.into())))
+        }
     }
 }
 
@@ -121,8 +167,7 @@ impl Drop for CloseOnDrop<'_> {
     }
 }
 
-/// Connects. An edge that resets meanwhile is not watched for: a service that the device did reach
-/// gets its last bytes and then the reset, as it would directly.
+/// Connects to whichever of the service's addresses answers first.
 async fn connect(upstream: &HostPort) -> Result<Leg, Refusal> {
     match tokio::time::timeout(UPSTREAM_CONNECT_TIMEOUT, connect_any(upstream)).await {
         Ok(Ok(leg)) => Ok(leg),

@@ -10,6 +10,7 @@
 mod authority;
 mod basics;
 mod bytes;
+mod contain;
 mod endings;
 mod pair;
 mod process;

@@ -1,11 +1,16 @@
 //! Gateways as real processes, with a KMS that is never there: they start with what is on disk,
-//! say why when they cannot, drain when told, and reset what they carried when they are killed.
+//! say why when they cannot, drain when told, reset what they carried when they are killed, and
+//! forward nothing once the time is over up to which they may.
 
-use std::io::{ErrorKind, Read};
+use std::collections::HashSet;
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use gateway_proxy::contain::{Kept, Standing, Store};
+use kms_client::model::ContainLevel;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::authority::Authority;
@@ -58,6 +63,14 @@ impl House {
             edge_ops,
             core_ops,
         };
+        for gateway in ["edge", "core"] {
+            house.keep(
+                gateway,
+                Some(sys::clock::boottime()),
+                ContainLevel::None,
+                HOUR,
+            );
+        }
         house.write(
             "edge",
             "edge",
@@ -91,6 +104,35 @@ impl House {
         std::fs::write(dir.join("gateway.toml"), text).unwrap();
     }
 
+    /// What a gateway has kept of a time when the KMS was there.
+    fn keep(&self, id: &str, until: Option<Duration>, level: ContainLevel, allowance: Duration) {
+        let device = "mon-1".parse().unwrap();
+        let served = HashSet::from(["mon-1".parse().unwrap()]);
+        let standing = Standing {
+            level,
+            allowance,
+            ..Standing::default()
+        };
+        let kept = Kept {
+            until,
+            standings: vec![(device, standing)],
+        };
+        let store = Store::new(&self.dir.path().join(id));
+        store.keep(&kept, &served).unwrap();
+    }
+
+    fn refused(&self) {
+        let mut device = TcpStream::connect(self.route).unwrap();
+        device.set_read_timeout(Some(PATIENCE)).unwrap();
+        let error = device.read(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        self.server.set_nonblocking(true).unwrap();
+        assert_eq!(
+            self.server.accept().unwrap_err().kind(),
+            ErrorKind::WouldBlock
+        );
+    }
+
     fn config(&self, id: &str) -> PathBuf {
         self.dir.path().join(id).join("gateway.toml")
     }
@@ -114,6 +156,11 @@ impl House {
         (device, accept(&self.server))
     }
 }
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Long enough for two processes to start on a busy machine.
+const A_WHILE: Duration = Duration::from_secs(5);
 
 /// Ports that were free a moment ago: a process cannot tell which one it was given.
 fn free_ports() -> [SocketAddr; 4] {
@@ -284,4 +331,112 @@ fn a_broken_certificate_keeps_only_its_own_device_waiting() {
         "it is not ready without its certificate: {ready}"
     );
     drop(edge);
+}
+
+#[test]
+fn without_the_kms_nothing_is_carried_against_an_order_that_was_kept() {
+    let house = House::new();
+    let lease = Some(sys::clock::boottime());
+    house.keep("core", lease, ContainLevel::Isolate, HOUR);
+    let (_edge, _core) = house.start_both();
+    house.refused();
+    let metrics = get(house.core_ops, "/metrics").unwrap();
+    assert!(
+        metrics.contains("refused_total{reason=\"DEVICE_CONTAINED\"} 1"),
+        "{metrics}"
+    );
+}
+
+#[test]
+fn who_has_never_had_a_lease_carries_nothing_and_is_not_ready() {
+    let house = House::new();
+    house.keep("edge", None, ContainLevel::None, HOUR);
+    let _edge = start(&house.config("edge"), &[]);
+    until("the edge lives", || {
+        get(house.edge_ops, "/live").filter(|page| page.contains("200"))
+    });
+    house.refused();
+    let metrics = get(house.edge_ops, "/metrics").unwrap();
+    assert!(
+        metrics.contains("refused_total{reason=\"NO_LEASE\"} 1"),
+        "{metrics}"
+    );
+    assert!(get(house.edge_ops, "/ready").unwrap().contains("503"));
+}
+
+#[test]
+fn cut_off_from_the_kms_a_gateway_goes_on_for_the_allowance_and_then_stops() {
+    let house = House::new();
+    let lease = sys::clock::boottime();
+    house.keep("edge", Some(lease), ContainLevel::None, A_WHILE);
+    let (_edge, _core) = house.start_both();
+    let (mut idle, mut idle_server) = house.connect();
+    let (mut device, mut server) = house.connect();
+    let mut last = lease;
+    // One byte after another, as fast as they are answered.
+    let error = loop {
+        if let Err(error) = device.write_all(b"x") {
+            break error;
+        }
+        match server.read(&mut [0]) {
+            Ok(1) => last = sys::clock::boottime(),
+            Ok(_) => panic!("a cut stream ended cleanly"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    // The byte before the last was in time; the last may have been read a little later.
+    let late = last.saturating_sub(lease + A_WHILE);
+    assert!(
+        last > lease && late < Duration::from_millis(200),
+        "{late:?} late"
+    );
+    for end in [&mut idle, &mut idle_server] {
+        let error = end.read(&mut [0]).unwrap_err();
+        assert_eq!(
+            error.kind(),
+            ErrorKind::ConnectionReset,
+            "an idle flow is swept"
+        );
+    }
+    house.refused();
+}
+
+/// A paused process cannot look at a timer; what it forwards after the pause is looked at when it
+/// is written.
+#[test]
+fn paused_beyond_its_time_a_gateway_forwards_nothing() {
+    for victim in ["edge", "core"] {
+        let house = House::new();
+        let lease = sys::clock::boottime() + A_WHILE;
+        house.keep(victim, Some(lease), ContainLevel::None, Duration::ZERO);
+        let (edge, core) = house.start_both();
+        let flows: Vec<_> = (0..8).map(|_| house.connect()).collect();
+        let paused = if victim == "edge" { &edge } else { &core };
+        paused.signal(Signal::STOP);
+        assert!(
+            sys::clock::boottime() < lease,
+            "the machine is too slow for this test"
+        );
+        until("its time is over", || {
+            (sys::clock::boottime() > lease).then_some(())
+        });
+        for (device, server) in &flows {
+            (&mut &*device).write_all(&[1; 4096]).unwrap();
+            (&mut &*server).write_all(&[2; 4096]).unwrap();
+        }
+        paused.signal(Signal::CONT);
+        for (device, server) in flows {
+            for (name, mut end) in [("device", device), ("server", server)] {
+                let mut heard = Vec::new();
+                let error = end.read_to_end(&mut heard).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{victim}, {name}");
+                assert!(
+                    heard.is_empty(),
+                    "{victim}: the {name} got {} bytes",
+                    heard.len()
+                );
+            }
+        }
+    }
 }
