@@ -7,15 +7,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tower::Service;
 
 use super::services::Services;
 use super::session::{Carried, Opened};
 use crate::capture::{CaptureSink, FlowInfo};
-use crate::config::HostPort;
+use crate::config::{HostPort, Service};
 use crate::contain::Pass;
 use crate::flow::{self, Ending};
 use crate::frame::Control;
+use crate::ids::DeviceId;
 use crate::limits::UPSTREAM_CONNECT_TIMEOUT;
 use crate::measure;
 use crate::socket::{self, Leg};
@@ -68,19 +68,33 @@ impl ConnectUpstream {
             }
         };
         let (device, permit) = (arrival.device, arrival.permit);
+        let carried = self.pump(&service, device, leg, arrival.carrier, pass).await;
+        drop(permit);
+        Ok(carried)
+    }
+
+    /// Tells the edge that its flow is connected, and carries it to its end.
+    async fn pump(
+        self,
+        service: &Service,
+        device: DeviceId,
+        leg: Leg,
+        opened: Box<Opened>,
+        pass: Pass,
+    ) -> Carried {
         let Opened {
             mut tunnel,
             number,
             open,
             ..
-        } = *arrival.carrier;
+        } = *opened;
         if let Err(error) = tunnel.queue(number, &Control::OpenOk) {
-            return Ok(Carried {
+            return Carried {
                 tunnel,
                 number,
                 ending: Ending::TunnelLost(error),
                 pass,
-            });
+            };
         }
         let info = FlowInfo {
             flow: open.flow,
@@ -105,13 +119,12 @@ impl ConnectUpstream {
         {
             tracing::warn!(flow = %open.flow, %error, "a finished connection was reset");
         }
-        drop(permit);
-        Ok(Carried {
+        Carried {
             tunnel,
             number,
             ending: report.ending,
             pass,
-        })
+        }
     }
 }
 
@@ -140,7 +153,7 @@ async fn while_wanted(
     }
 }
 
-impl Service<Arrival<Box<Opened>>> for ConnectUpstream {
+impl tower::Service<Arrival<Box<Opened>>> for ConnectUpstream {
     type Response = Carried;
     type Error = Refused<Box<Opened>>;
     type Future = Pin<Box<dyn Future<Output = Result<Carried, Refused<Box<Opened>>>> + Send>>;
