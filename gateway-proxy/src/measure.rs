@@ -73,6 +73,11 @@ pub(crate) fn devices(level: ContainLevel, count: u32) {
     gauge!("ward_devices", "level" => level.as_str()).set(count);
 }
 
+/// How many lines of the log found no room so far.
+pub(crate) fn log_lines_dropped(count: u64) {
+    counter!("ward_log_lines_dropped_total").absolute(count);
+}
+
 /// What came of asking for a lease.
 pub(crate) fn lease_asked(outcome: &'static str) {
     counter!("ward_leases_total", "outcome" => outcome).increment(1);

@@ -294,6 +294,7 @@ async fn sweep(gates: &Gates) {
         gates.sweep();
         let until = gates.lease().until().unwrap_or_default();
         measure::lease_left(until.saturating_sub(sys::clock::boottime()));
+        measure::log_lines_dropped(sys::log::dropped());
     }
 }
 
