@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-
 use super::services::Services;
 use super::session::{Carried, Opened};
 use crate::capture::{CaptureSink, FlowInfo};
@@ -68,7 +67,9 @@ impl ConnectUpstream {
             }
         };
         let (device, permit) = (arrival.device, arrival.permit);
-        let carried = self.pump(&service, device, leg, arrival.carrier, pass).await;
+        let carried = self
+            .pump(&service, device, leg, arrival.carrier, pass)
+            .await;
         drop(permit);
         Ok(carried)
     }

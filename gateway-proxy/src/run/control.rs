@@ -87,7 +87,7 @@ impl Gateway {
         self.keep("device certificates", async move {
             devices.keep_fresh(&client).await
         });
-        if !self.devices.are_all_valid() {
+        if !self.devices.are_all_settled() {
             // Only who is known as an edge is given devices' certificates. The sender is this
             // gateway's own: it cannot be gone.
             drop(self.announced.subscribe().wait_for(|told| *told).await);
