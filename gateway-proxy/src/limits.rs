@@ -63,8 +63,8 @@ pub const DEVICES_MAX: usize = 100_000;
 /// Largest file of kept orders that is read.
 pub const CONTAINMENT_FILE_BYTES_MAX: u64 = 64 << 20;
 
-/// How often a lease is asked for. Before one of 10 s ends there is time to wait for a node that does
-/// not answer and to ask the next.
+/// How often a lease is asked for. Before one of 10 s ends there is time to wait for a node that
+/// does not answer and to ask the next.
 pub const LEASE_INTERVAL: Duration = Duration::from_secs(3);
 
 /// How often flows are looked for whose device's time has run out. Nothing is forwarded of them

@@ -97,8 +97,8 @@ impl DeviceStores {
     }
 
     /// Returns when every device that is not revoked has a certificate that is still valid, however
-    /// long the KMS is away. Devices that have one are served meanwhile. It goes in rounds, each device once a
-    /// round, so that devices the KMS refuses do not keep others waiting.
+    /// long the KMS is away. Devices that have one are served meanwhile. It goes in rounds, each
+    /// device once a round, so that devices the KMS refuses do not keep others waiting.
     pub async fn obtain_missing(&self, client: &Client) {
         while !self.are_all_settled() {
             let missing = self.0.iter().filter(|store| !store.is_settled());

@@ -123,8 +123,8 @@ impl Follower {
     /// Asks for a lease every few seconds, sooner after a failure.
     async fn renew(&self) {
         loop {
-            // Not cut short: the client goes on to the next node, and the lease counts from when the
-            // node that answered was asked.
+            // Not cut short: the client goes on to the next node, and the lease counts from when
+            // the node that answered was asked.
             let pause = match self.client.renew_lease().await {
                 Ok(lease) => {
                     measure::lease_asked("granted");

@@ -12,6 +12,8 @@ mod basics;
 mod bytes;
 mod contain;
 mod endings;
+mod house;
+mod leases;
 mod pair;
 mod process;
 mod refusals;
