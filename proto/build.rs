@@ -16,6 +16,7 @@ const FILES: &[&str] = &[
     "ward/admin/v1/keys.proto",
     "ward/admin/v1/devices.proto",
     "ward/admin/v1/tokens.proto",
+    "ward/admin/v1/gateways.proto",
     "ward/peer/v1/peer.proto",
 ];
 

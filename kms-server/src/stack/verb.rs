@@ -31,6 +31,7 @@ pub(crate) enum Verb {
     RevokeDevice,
     SetOfflineAllowance,
     DescribeContainment,
+    RevokeGateway,
     CreateJoinToken,
     Join,
 }
@@ -67,6 +68,7 @@ impl Verb {
             "/ward.admin.v1.DeviceAdminService/RevokeDevice" => Self::RevokeDevice,
             "/ward.admin.v1.DeviceAdminService/SetOfflineAllowance" => Self::SetOfflineAllowance,
             "/ward.admin.v1.DeviceAdminService/DescribeContainment" => Self::DescribeContainment,
+            "/ward.admin.v1.GatewayAdminService/RevokeGateway" => Self::RevokeGateway,
             "/ward.admin.v1.TokenAdminService/CreateJoinToken" => Self::CreateJoinToken,
             "/ward.v1.JoinService/Join" => Self::Join,
             _ => return None,
@@ -102,6 +104,7 @@ impl Verb {
             Self::RevokeDevice => "RevokeDevice",
             Self::SetOfflineAllowance => "SetOfflineAllowance",
             Self::DescribeContainment => "DescribeContainment",
+            Self::RevokeGateway => "RevokeGateway",
             Self::CreateJoinToken => "CreateJoinToken",
             Self::Join => "Join",
         }
@@ -137,6 +140,7 @@ impl Verb {
             | Self::RevokeDevice
             | Self::SetOfflineAllowance
             | Self::DescribeContainment
+            | Self::RevokeGateway
             | Self::CreateJoinToken => Place::Leader,
         }
     }
@@ -178,6 +182,7 @@ mod tests {
             include_str!("../../../proto/proto/ward/admin/v1/keys.proto"),
             include_str!("../../../proto/proto/ward/admin/v1/devices.proto"),
             include_str!("../../../proto/proto/ward/admin/v1/tokens.proto"),
+            include_str!("../../../proto/proto/ward/admin/v1/gateways.proto"),
         ];
         let mut seen = 0;
         for path in protos.iter().flat_map(|proto| paths(proto)) {
@@ -185,7 +190,7 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 28);
+        assert_eq!(seen, 29);
     }
 
     fn paths(proto: &str) -> Vec<String> {

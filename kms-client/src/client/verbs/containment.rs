@@ -6,6 +6,7 @@ use std::time::Duration;
 use tonic::transport::Channel;
 use ward_proto::admin::v1 as admin;
 use ward_proto::admin::v1::device_admin_service_client::DeviceAdminServiceClient;
+use ward_proto::admin::v1::gateway_admin_service_client::GatewayAdminServiceClient;
 use ward_proto::v1;
 use ward_proto::v1::gateway_service_client::GatewayServiceClient;
 
@@ -165,6 +166,31 @@ impl Client {
         let answer = answer.await?;
         self.inner.saw(answer.applied);
         report_from_wire(device_from_wire(answer.device)?, answer.progress)
+    }
+
+    /// Revokes a gateway that is lost, stolen or taken out of use: it gets no lease, certificate or
+    /// answer any more. Orders wait for it once more, until its last lease and the offline
+    /// allowances have run out, and then never again. An operator verb.
+    ///
+    /// # Errors
+    ///
+    /// `GATEWAY_NOT_FOUND`.
+    pub async fn revoke_gateway(&self, gateway_id: &str) -> Result<(), Error> {
+        let message = admin::RevokeGatewayRequest {
+            gateway_id: gateway_id.into(),
+            write: new_intent()?,
+        };
+        let answer = self.inner.call(Route::Leader, |attempt| {
+            let request = attempt.request(message.clone());
+            async move {
+                GatewayAdminServiceClient::new(attempt.channel)
+                    .revoke_gateway(request)
+                    .await
+            }
+        });
+        let answer = answer.await?;
+        self.inner.saw(answer.applied);
+        Ok(())
     }
 
     /// Gets a lease: leave to forward until it ends. For gateways alone.

@@ -8,22 +8,25 @@ use ward_proto::v1::{
 };
 
 use super::Api;
+use crate::api::call::Call;
+use crate::api::gateways::{acknowledge, renew_lease};
 
 #[tonic::async_trait]
 impl GatewayService for Api {
     async fn renew_lease(
         &self,
-        _: Request<RenewLeaseRequest>,
+        request: Request<RenewLeaseRequest>,
     ) -> Result<Response<RenewLeaseResponse>, Status> {
-        Err(Status::unimplemented("this node grants no leases yet"))
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(renew_lease::renew(&call).await?))
     }
 
     async fn acknowledge_containment(
         &self,
-        _: Request<AcknowledgeContainmentRequest>,
+        request: Request<AcknowledgeContainmentRequest>,
     ) -> Result<Response<AcknowledgeContainmentResponse>, Status> {
-        Err(Status::unimplemented(
-            "this node takes no acknowledgements yet",
-        ))
+        let call = Call::begin(&self.node, &request)?;
+        let answer = acknowledge::acknowledge(&call, request.into_inner()).await?;
+        Ok(Response::new(answer))
     }
 }
