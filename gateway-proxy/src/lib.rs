@@ -6,6 +6,7 @@ pub mod archive;
 pub mod buffers;
 pub mod capture;
 pub mod config;
+pub mod contain;
 pub mod core;
 pub mod drain;
 pub mod edge;

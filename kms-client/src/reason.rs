@@ -28,6 +28,8 @@ pub enum Reason {
     DeviceExists,
     /// The device is revoked.
     DeviceRevoked,
+    /// No such gateway.
+    GatewayNotFound,
     /// Somebody else changed it first.
     Conflict,
     /// The request is malformed.
@@ -96,6 +98,7 @@ impl Reason {
         Self::DeviceNotFound,
         Self::DeviceExists,
         Self::DeviceRevoked,
+        Self::GatewayNotFound,
         Self::Conflict,
         Self::InvalidArgument,
         Self::OpenFailed,
@@ -137,6 +140,7 @@ impl Reason {
             Self::DeviceNotFound => "DEVICE_NOT_FOUND",
             Self::DeviceExists => "DEVICE_EXISTS",
             Self::DeviceRevoked => "DEVICE_REVOKED",
+            Self::GatewayNotFound => "GATEWAY_NOT_FOUND",
             Self::Conflict => "CONFLICT",
             Self::InvalidArgument => "INVALID_ARGUMENT",
             Self::OpenFailed => "OPEN_FAILED",
@@ -189,6 +193,7 @@ impl Reason {
             | Self::DeviceNotFound
             | Self::DeviceExists
             | Self::DeviceRevoked
+            | Self::GatewayNotFound
             | Self::Conflict
             | Self::InvalidArgument
             | Self::OpenFailed

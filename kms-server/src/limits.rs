@@ -76,6 +76,9 @@ pub(crate) const WATCHES_PER_IDENTITY_MAX: usize = 16;
 /// A watch stream that has nothing to say says so.
 pub(crate) const WATCH_HEARTBEAT: Duration = Duration::from_secs(1);
 
+/// A call that waits for a containment to be complete waits no longer.
+pub(crate) const CONTAINMENT_WAIT_MAX: Duration = Duration::from_secs(5);
+
 /// A peer that does not tell its status within this is reported unreachable.
 pub(crate) const PEER_STATUS_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long requests under way may take when the node stops.
@@ -89,6 +92,7 @@ pub(crate) const WRITES_IN_FLIGHT_MAX: u32 = 1_024;
 pub(crate) const CONFLICT_RETRIES_MAX: usize = 8;
 
 const _: () = assert!(JOIN_CONNECTION_AGE_MAX.as_secs() >= REQUEST_DEADLINE.as_secs());
+const _: () = assert!(CONTAINMENT_WAIT_MAX.as_secs() < REQUEST_DEADLINE.as_secs());
 const _: () = assert!(HANDSHAKES_PER_ADDRESS_MAX < HANDSHAKES_MAX);
 const _: () = assert!(REQUEST_BYTES_MAX < RESPONSE_BYTES_MAX);
 const _: () = assert!(HANDSHAKE_TIMEOUT.as_secs() <= REQUEST_DEADLINE.as_secs());

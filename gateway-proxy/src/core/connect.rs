@@ -7,18 +7,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tower::Service;
-
 use super::services::Services;
 use super::session::{Carried, Opened};
 use crate::capture::{CaptureSink, FlowInfo};
-use crate::config::HostPort;
+use crate::config::{HostPort, Service};
+use crate::contain::Pass;
 use crate::flow::{self, Ending};
 use crate::frame::Control;
+use crate::ids::DeviceId;
 use crate::limits::UPSTREAM_CONNECT_TIMEOUT;
 use crate::measure;
-use crate::socket::Leg;
+use crate::socket::{self, Leg};
 use crate::stack::{Arrival, Refusal, Refused};
+use crate::tunnel::Tunnel;
 
 /// See the module.
 #[derive(Clone)]
@@ -39,28 +40,62 @@ impl ConnectUpstream {
                 carrier: arrival.carrier,
             });
         };
-        let leg = match connect(&service.upstream).await {
+        let Some(pass) = arrival.pass else {
+            return Err(Refused {
+                reason: Refusal::NoLease,
+                carrier: arrival.carrier,
+            });
+        };
+        let tunnel = &arrival.carrier.tunnel;
+        let connected = while_wanted(tunnel, &pass, connect(&service.upstream)).await;
+        let leg = match connected {
             Ok(leg) => leg,
-            Err(reason) => {
+            Err(NoLeg::Refused(reason)) => {
                 return Err(Refused {
                     reason,
                     carrier: arrival.carrier,
                 });
             }
+            Err(NoLeg::Unwanted(ending)) => {
+                let Opened { tunnel, number, .. } = *arrival.carrier;
+                return Ok(Carried {
+                    tunnel,
+                    number,
+                    ending,
+                    pass,
+                });
+            }
         };
         let (device, permit) = (arrival.device, arrival.permit);
+        let carried = self
+            .pump(&service, device, leg, arrival.carrier, pass)
+            .await;
+        drop(permit);
+        Ok(carried)
+    }
+
+    /// Tells the edge that its flow is connected, and carries it to its end.
+    async fn pump(
+        self,
+        service: &Service,
+        device: DeviceId,
+        leg: Leg,
+        opened: Box<Opened>,
+        pass: Pass,
+    ) -> Carried {
         let Opened {
             mut tunnel,
             number,
             open,
             ..
-        } = *arrival.carrier;
+        } = *opened;
         if let Err(error) = tunnel.queue(number, &Control::OpenOk) {
-            return Ok(Carried {
+            return Carried {
                 tunnel,
                 number,
                 ending: Ending::TunnelLost(error),
-            });
+                pass,
+            };
         }
         let info = FlowInfo {
             flow: open.flow,
@@ -75,7 +110,7 @@ impl ConnectUpstream {
             complete: false,
         };
         let measured = measure::FlowOpen::new();
-        let report = flow::carry_accepted(&leg, &mut tunnel, number, taps).await;
+        let report = flow::carry_accepted(&leg, &mut tunnel, number, taps, &pass).await;
         closed.complete = matches!(report.ending, Ending::Finished);
         drop(closed);
         measured.ended(&report);
@@ -85,16 +120,41 @@ impl ConnectUpstream {
         {
             tracing::warn!(flow = %open.flow, %error, "a finished connection was reset");
         }
-        drop(permit);
-        Ok(Carried {
+        Carried {
             tunnel,
             number,
             ending: report.ending,
-        })
+            pass,
+        }
     }
 }
 
-impl Service<Arrival<Box<Opened>>> for ConnectUpstream {
+/// Why there is no connection to a service.
+enum NoLeg {
+    Refused(Refusal),
+    /// Nobody wants one any more.
+    Unwanted(Ending),
+}
+
+/// Waits for a connection as long as the edge does, and the device may be served.
+async fn while_wanted(
+    tunnel: &Tunnel,
+    pass: &Pass,
+    connected: impl Future<Output = Result<Leg, Refusal>>,
+) -> Result<Leg, NoLeg> {
+    tokio::select! {
+        biased;
+        closed = pass.stopped() => Err(NoLeg::Unwanted(Ending::Cut(closed))),
+        // Before the tunnel's end: a service that the device did reach gets its last bytes and
+        // then the reset, as it would directly.
+        connected = connected => connected.map_err(NoLeg::Refused),
+        error = socket::failed(tunnel.tcp()) => {
+            Err(NoLeg::Unwanted(Ending::TunnelLost(error.into())))
+        }
+    }
+}
+
+impl tower::Service<Arrival<Box<Opened>>> for ConnectUpstream {
     type Response = Carried;
     type Error = Refused<Box<Opened>>;
     type Future = Pin<Box<dyn Future<Output = Result<Carried, Refused<Box<Opened>>>> + Send>>;
@@ -121,8 +181,7 @@ impl Drop for CloseOnDrop<'_> {
     }
 }
 
-/// Connects. An edge that resets meanwhile is not watched for: a service that the device did reach
-/// gets its last bytes and then the reset, as it would directly.
+/// Connects to whichever of the service's addresses answers first.
 async fn connect(upstream: &HostPort) -> Result<Leg, Refusal> {
     match tokio::time::timeout(UPSTREAM_CONNECT_TIMEOUT, connect_any(upstream)).await {
         Ok(Ok(leg)) => Ok(leg),

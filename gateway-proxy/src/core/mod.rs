@@ -15,9 +15,10 @@ use tokio::sync::Semaphore;
 
 use crate::capture::CaptureSink;
 use crate::config::CoreConfig;
+use crate::contain::Gates;
 use crate::drain::Watcher;
 use crate::limits::{HANDSHAKES_MAX, TUNNELS_MAX};
-use crate::stack::{Contained, Limits};
+use crate::stack::Limits;
 
 /// What every data thread of a core shares.
 #[derive(Clone)]
@@ -25,7 +26,7 @@ pub struct CoreShared {
     services: Arc<Services>,
     tls: Arc<ArcSwap<ServerConfig>>,
     capture: Arc<dyn CaptureSink>,
-    contained: Contained,
+    gates: Gates,
     limits: Limits,
     tunnels: Arc<Semaphore>,
 }
@@ -36,12 +37,13 @@ impl CoreShared {
         config: &CoreConfig,
         tls: Arc<ArcSwap<ServerConfig>>,
         capture: Arc<dyn CaptureSink>,
+        gates: Gates,
     ) -> Self {
         Self {
             services: Arc::new(Services::new(config)),
             tls,
             capture,
-            contained: Contained::default(),
+            gates,
             limits: Limits::default(),
             tunnels: Arc::new(Semaphore::new(TUNNELS_MAX)),
         }

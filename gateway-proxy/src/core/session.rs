@@ -12,6 +12,7 @@ use tower::{Service, ServiceBuilder};
 
 use super::CoreShared;
 use super::connect::ConnectUpstream;
+use crate::contain::Pass;
 use crate::drain::Watcher;
 use crate::flow::Ending;
 use crate::frame::{Control, FlowNumber, Open};
@@ -44,6 +45,8 @@ pub(super) struct Carried {
     pub number: FlowNumber,
     /// How it ended.
     pub ending: Ending,
+    /// Given back when the tunnel is reset, too.
+    pub pass: Pass,
 }
 
 pub(super) async fn serve(
@@ -95,7 +98,7 @@ async fn carry_flows(
     // In reading order: each layer may refuse, only the last one connects.
     let mut stack = ServiceBuilder::new()
         .layer(IdentifyLayer(identify))
-        .layer(ContainLayer(shared.contained.clone()))
+        .layer(ContainLayer(shared.gates.clone()))
         .layer(PolicyLayer(Arc::clone(&shared.services)))
         .layer(LimitLayer(shared.limits.clone()))
         .service(ConnectUpstream::new(
@@ -132,8 +135,10 @@ async fn carry_flows(
                 tunnel,
                 number,
                 ending,
+                pass,
             }) => {
                 tunnel.abort(number, abort_reason(&ending));
+                drop(pass);
                 return Ok(());
             }
             Err(refused) => refuse(refused)?,
@@ -175,6 +180,7 @@ fn identify(opened: Box<Opened>) -> Result<Arrival<Box<Opened>>, Refused<Box<Ope
                 device,
                 service,
                 carrier: opened,
+                pass: None,
                 permit: None,
             })
         }
@@ -217,6 +223,7 @@ fn abort_reason(ending: &Ending) -> &'static str {
         Ending::LegLost(_) => "UPSTREAM_RESET",
         Ending::Aborted(_) => "ABORTED",
         Ending::TunnelLost(_) => "TUNNEL_LOST",
+        Ending::Cut(closed) => closed.as_str(),
         Ending::Finished | Ending::Rejected { .. } | Ending::NoAnswer => "INTERNAL",
     }
 }

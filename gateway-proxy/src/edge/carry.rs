@@ -8,13 +8,16 @@ use std::task::{Context, Poll};
 use tower::Service;
 
 use super::DeviceConnection;
+use super::dial::DialError;
 use super::pool::{Pool, Taken};
 use crate::capture::{CaptureSink, FlowInfo, NoCapture};
 use crate::config::Route;
+use crate::contain::Pass;
 use crate::flow::{self, Ending, Report};
 use crate::frame::{Control, FlowNumber, Open};
 use crate::ids::FlowId;
 use crate::measure;
+use crate::socket::{self, Leg};
 use crate::stack::{Arrival, Refusal, Refused};
 
 /// See the module.
@@ -37,8 +40,12 @@ impl CarryToCore {
             device,
             service,
             carrier,
+            pass,
             permit,
         } = arrival;
+        let Some(pass) = pass else {
+            return Err(refused(Refusal::NoLease, carrier));
+        };
         let open = Open {
             flow: FlowId::random(),
             service,
@@ -52,38 +59,33 @@ impl CarryToCore {
             protocol: open.protocol,
             service: open.service.clone(),
         };
-        let mut taken = match self.pool.take().await {
-            Ok(taken) => taken,
-            Err(error) => {
-                tracing::warn!(device = %info.device, error = %measure::chain(&error), "no tunnel");
-                return Err(Refused {
-                    reason: Refusal::CoreUnreachable,
-                    carrier,
-                });
-            }
-        };
-        loop {
-            let (ended, again) = self.attempt(&carrier, taken, &open, &info).await;
+        let mut dialled = while_wanted(&carrier.leg, &pass, self.pool.take()).await;
+        let ended = loop {
+            let taken = match dialled {
+                Ok(taken) => taken,
+                Err(NoTunnel::Unwanted(ending)) => break Report::not_opened(ending),
+                Err(NoTunnel::Dial(error)) => {
+                    let (device, error) = (&info.device, measure::chain(&error));
+                    tracing::warn!(%device, error, "no tunnel");
+                    return Err(refused(Refusal::CoreUnreachable, carrier));
+                }
+            };
+            let (ended, again) = self.attempt(&carrier, taken, &open, &info, &pass).await;
             // A tunnel that was idle may have lost its core unseen. Nothing was answered and
             // nothing of the device's was sent, so a fresh one starts from the beginning.
             match again {
-                Again::Fresh => match self.pool.fresh().await {
-                    Ok(fresh) => taken = fresh,
-                    Err(_) => {
-                        return Err(Refused {
-                            reason: Refusal::CoreUnreachable,
-                            carrier,
-                        });
-                    }
-                },
-                Again::No => {
-                    measure::log_flow(&info, &open, &ended);
-                    self.end(carrier, &ended);
-                    drop(permit);
-                    return Ok(());
+                Again::Fresh => {
+                    dialled = while_wanted(&carrier.leg, &pass, self.pool.fresh()).await;
                 }
+                Again::No => break ended,
             }
-        }
+        };
+        measure::log_flow(&info, &open, &ended);
+        self.end(carrier, &ended);
+        drop(permit);
+        // Last: both connections of the flow are gone.
+        drop(pass);
+        Ok(())
     }
 
     /// Opens the flow on this tunnel and carries it to its end.
@@ -93,6 +95,7 @@ impl CarryToCore {
         taken: Taken,
         open: &Open,
         info: &FlowInfo,
+        pass: &Pass,
     ) -> (Report, Again) {
         let Taken {
             mut tunnel,
@@ -109,7 +112,9 @@ impl CarryToCore {
                 .map(|()| number)
         });
         let report = match queued {
-            Some(Ok(number)) => flow::carry_opened(&carrier.leg, &mut tunnel, number, taps).await,
+            Some(Ok(number)) => {
+                flow::carry_opened(&carrier.leg, &mut tunnel, number, taps, pass).await
+            }
             Some(Err(error)) => Report::not_opened(Ending::TunnelLost(error)),
             None => Report::not_opened(Ending::TunnelLost(crate::tunnel::TunnelError::Ended)),
         };
@@ -120,6 +125,7 @@ impl CarryToCore {
             Ending::Finished | Ending::Rejected { .. } => self.pool.keep(tunnel, made),
             Ending::LegLost(_) => tunnel.abort(number, "DEVICE_RESET"),
             Ending::NoAnswer => tunnel.abort(number, "NO_ANSWER"),
+            Ending::Cut(closed) => tunnel.abort(number, closed.as_str()),
             Ending::Aborted(_) | Ending::TunnelLost(_) => tunnel.abort(number, "ABORTED"),
         }
         if reused && !report.answered {
@@ -128,7 +134,8 @@ impl CarryToCore {
                 Ending::Finished
                 | Ending::Rejected { .. }
                 | Ending::LegLost(_)
-                | Ending::Aborted(_) => {}
+                | Ending::Aborted(_)
+                | Ending::Cut(_) => {}
             }
         }
         let stale = reused && !report.answered && report.sent == 0;
@@ -139,7 +146,8 @@ impl CarryToCore {
             | Ending::Rejected { .. }
             | Ending::LegLost(_)
             | Ending::Aborted(_)
-            | Ending::NoAnswer => Again::No,
+            | Ending::NoAnswer
+            | Ending::Cut(_) => Again::No,
         };
         (report, again)
     }
@@ -158,6 +166,31 @@ impl CarryToCore {
 enum Again {
     Fresh,
     No,
+}
+
+/// Why there is no tunnel for a flow.
+enum NoTunnel {
+    Dial(DialError),
+    /// Nobody wants one any more.
+    Unwanted(Ending),
+}
+
+/// Waits for a tunnel as long as the device does, and may be served.
+async fn while_wanted(
+    leg: &Leg,
+    pass: &Pass,
+    tunnel: impl Future<Output = Result<Taken, DialError>>,
+) -> Result<Taken, NoTunnel> {
+    tokio::select! {
+        biased;
+        closed = pass.stopped() => Err(NoTunnel::Unwanted(Ending::Cut(closed))),
+        taken = tunnel => taken.map_err(NoTunnel::Dial),
+        error = socket::failed(leg.tcp()) => Err(NoTunnel::Unwanted(Ending::LegLost(error))),
+    }
+}
+
+fn refused(reason: Refusal, carrier: DeviceConnection) -> Refused<DeviceConnection> {
+    Refused { reason, carrier }
 }
 
 impl Service<Arrival<DeviceConnection>> for CarryToCore {

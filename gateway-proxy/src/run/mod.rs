@@ -1,6 +1,7 @@
 //! A gateway's life: bind everything, serve, say so, wait for the end, drain. The control runtime
 //! is here; bytes move on the data threads of [`threads`].
 
+mod contain;
 mod control;
 mod threads;
 
@@ -55,8 +56,10 @@ async fn live(config: Config, supervised: bool) -> Result<(), Error> {
     let threads = DataThreads::start(config.threads, bound.data, work)
         .map_err(|error| internal("a data thread cannot be started", error))?;
     gateway.announce();
+    gateway.follow_orders();
     let ended = async {
         gateway.certificates_there().await;
+        gateway.policy_there().await;
         ready(&state);
         std::future::pending().await
     };

@@ -10,7 +10,10 @@
 mod authority;
 mod basics;
 mod bytes;
+mod contain;
 mod endings;
+mod house;
+mod leases;
 mod pair;
 mod process;
 mod refusals;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use gateway_proxy::capture::NoCapture;
 use gateway_proxy::config::{CoreConfig, Route, Service};
+use gateway_proxy::contain::{Gates, Standing};
 use gateway_proxy::core::{self, CoreShared};
 use gateway_proxy::drain;
 use gateway_proxy::edge::{self, Credentials, EdgeShared, Reach, RouteShared};
@@ -32,6 +33,10 @@ pub(crate) struct Pair {
     pub(crate) server: TcpListener,
     /// The device's certificate at the edge.
     pub(crate) credentials: Credentials,
+    /// What the edge holds flows to; open for the device.
+    pub(crate) edge_gates: Gates,
+    /// What the core holds flows to; open for the device.
+    pub(crate) core_gates: Gates,
     _edge: Half,
     _core: Half,
 }
@@ -45,6 +50,8 @@ pub(crate) struct Setup {
     pub(crate) service: &'static str,
     pub(crate) upstream: Option<SocketAddr>,
     pub(crate) through: Option<RelayHandle>,
+    /// What stands in the core's place.
+    pub(crate) dialled: Option<SocketAddr>,
 }
 
 impl Default for Setup {
@@ -57,6 +64,7 @@ impl Default for Setup {
             service: "lab",
             upstream: None,
             through: None,
+            dialled: None,
         }
     }
 }
@@ -87,19 +95,29 @@ impl Setup {
         let core_identity = self
             .core
             .unwrap_or_else(|| self.authority.identity("gateway", "core"));
-        let (core_half, core) = start_core(&core_identity, self.allowed, upstream);
+        let [edge_gates, core_gates] = [(); 2].map(|()| open_gates());
+        let (core_half, core) =
+            start_core(&core_identity, self.allowed, upstream, core_gates.clone());
         let device = self
             .device
             .unwrap_or_else(|| self.authority.identity("device", "mon-1"));
         let credentials = Credentials::default();
         credentials.replace(device_tls(&device));
         let towards = self.through.map_or(core, |relay| relay.relay_to(core));
-        let (edge_half, edge) = start_edge(towards, self.service, credentials.clone());
+        let towards = self.dialled.unwrap_or(towards);
+        let (edge_half, edge) = start_edge(
+            towards,
+            self.service,
+            credentials.clone(),
+            edge_gates.clone(),
+        );
         Pair {
             edge,
             core,
             server,
             credentials,
+            edge_gates,
+            core_gates,
             _edge: edge_half,
             _core: core_half,
         }
@@ -190,7 +208,25 @@ impl Drop for Half {
     }
 }
 
-fn start_core(identity: &Identity, allowed: &str, upstream: SocketAddr) -> (Half, SocketAddr) {
+/// Gates that let the device through: its lease is over, and its allowance lasts as long as any
+/// test.
+fn open_gates() -> Gates {
+    let gates = Gates::default();
+    gates.lease().extend(sys::clock::boottime());
+    let standing = Standing {
+        allowance: Duration::from_secs(3600),
+        ..Standing::default()
+    };
+    gates.apply(&"mon-1".parse().unwrap(), standing);
+    gates
+}
+
+fn start_core(
+    identity: &Identity,
+    allowed: &str,
+    upstream: SocketAddr,
+    gates: Gates,
+) -> (Half, SocketAddr) {
     let service = Service {
         name: "lab".parse().unwrap(),
         protocol: "tcp".parse().unwrap(),
@@ -208,6 +244,7 @@ fn start_core(identity: &Identity, allowed: &str, upstream: SocketAddr) -> (Half
         &config,
         Arc::new(ArcSwap::from_pointee(tls)),
         Arc::new(NoCapture),
+        gates,
     );
     let listener = socket::listen_for_tunnels(config.tunnel_listen).unwrap();
     let address = listener.local_addr().unwrap();
@@ -218,7 +255,12 @@ fn start_core(identity: &Identity, allowed: &str, upstream: SocketAddr) -> (Half
     (half, address)
 }
 
-fn start_edge(core: SocketAddr, service: &str, credentials: Credentials) -> (Half, SocketAddr) {
+fn start_edge(
+    core: SocketAddr,
+    service: &str,
+    credentials: Credentials,
+    gates: Gates,
+) -> (Half, SocketAddr) {
     let route = Route {
         device: "mon-1".parse().unwrap(),
         protocol: "tcp".parse().unwrap(),
@@ -233,7 +275,7 @@ fn start_edge(core: SocketAddr, service: &str, credentials: Credentials) -> (Hal
     let route = RouteShared::new(route, reach);
     let half = Half::start(async move |watcher| {
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        edge::serve(EdgeShared::default(), vec![(route, listener)], watcher).await;
+        edge::serve(EdgeShared::new(gates), vec![(route, listener)], watcher).await;
     });
     (half, address)
 }

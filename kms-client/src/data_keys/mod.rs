@@ -212,7 +212,7 @@ impl Shared {
         let to_fetch = match &event.kind {
             WatchEventKind::KeyChanged(change) => self.lock().withdraw(change),
             WatchEventKind::Resync => self.lock().suspect_all(),
-            WatchEventKind::Heartbeat => return,
+            WatchEventKind::DeviceChanged(_) | WatchEventKind::Heartbeat { .. } => return,
         };
         self.fetch_all(to_fetch);
     }

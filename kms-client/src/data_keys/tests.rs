@@ -244,7 +244,7 @@ async fn a_resync_replaces_everything_and_another_keys_change_nothing() {
         change.name = "device/other".into();
     }
     cache.apply(&other);
-    cache.apply(&event(WatchEventKind::Heartbeat));
+    cache.apply(&event(WatchEventKind::Heartbeat { through_index: 1 }));
     assert_eq!(cache.get(&what, 1).await.unwrap().id(), first.id());
     cache.apply(&event(WatchEventKind::Resync));
     until("the successor", || {

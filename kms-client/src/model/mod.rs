@@ -1,6 +1,7 @@
 //! What the verbs take and answer. Plain types: none of them is tied to the wire.
 
 mod cluster;
+mod containment;
 mod data_key;
 mod device;
 mod identity;
@@ -8,6 +9,9 @@ mod key;
 mod watch;
 
 pub use cluster::{ClusterStatus, GatewayRole, GatewayStatus, NodeRole, NodeStatus};
+pub use containment::{
+    ContainLevel, ContainOrder, Containment, ContainmentReport, DeviceChange, Lease, PendingGateway,
+};
 pub use data_key::{
     CacheLimits, DataKey, DataKeyKind, DataKeys, UnwrappedDataKey, WrappedDataKey, WrappedDataKeys,
 };
@@ -17,6 +21,7 @@ pub use key::{Decrypted, Encrypted, Key, KeySelector, KeyState, KeyVersionInfo};
 pub use watch::{KeyChange, WatchEvent, WatchEventKind};
 
 pub(crate) use cluster::status_from_wire;
+pub(crate) use containment::{level_to_wire, report_from_wire};
 pub(crate) use data_key::{data_key_from_wire, limits_from_wire, wrapped_from_wire};
 pub(crate) use device::{device_from_wire, inventory_to_wire};
 pub(crate) use key::{key_from_wire, selector_to_wire};

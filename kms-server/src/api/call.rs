@@ -205,6 +205,24 @@ pub(crate) async fn settle_revocation<T>(
     Ok(made)
 }
 
+/// As [`settle`], for what gateways and operators must be told of containment while an audit log
+/// cannot be written: nothing of it is secret.
+///
+/// # Errors
+/// The call's own failure.
+pub(crate) async fn settle_unsecret<T>(
+    node: &Node,
+    record: AuditRecord,
+    made: Result<T, Failure>,
+) -> Result<T, Failure> {
+    let action = record.action.clone();
+    let durable = write_record(node, record, made.as_ref().err()).await;
+    if let Err(error) = durable {
+        tracing::warn!(%error, action, "answered without an audit record: nothing in it is secret");
+    }
+    made
+}
+
 /// Makes a call's record durable with what came of the call.
 ///
 /// # Errors

@@ -14,6 +14,7 @@ use crate::api::call::Call;
 use crate::api::caller::Caller;
 use crate::api::cluster::announce_gateway::{self, Announcement};
 use crate::api::failure::Failure;
+use crate::api::gateways::acknowledge::{self, Acknowledgement};
 use crate::api::identities::issue::{self, Certificate, Wanted};
 use crate::api::identities::join::{self, Became, Joiner};
 use crate::node::context::Node;
@@ -29,6 +30,8 @@ pub(crate) enum Handed {
     AnnounceGateway(HandedCaller, Announcement),
     /// Join.
     Join(Joiner),
+    /// AcknowledgeContainment.
+    AcknowledgeContainment(HandedCaller, Acknowledgement),
 }
 
 /// What the leader answers.
@@ -40,6 +43,8 @@ pub(crate) enum Answer {
     Announced,
     /// To Join.
     Joined(Became),
+    /// To AcknowledgeContainment.
+    Acknowledged,
 }
 
 /// A caller that a member vouches for.
@@ -140,6 +145,11 @@ async fn answer(node: &Arc<Node>, handed: Handed) -> Result<(Answer, u64), Failu
         Handed::Join(joiner) => {
             let (became, index) = join::on_leader(node, &joiner).await?;
             Ok((Answer::Joined(became), index))
+        }
+        Handed::AcknowledgeContainment(caller, acknowledgement) => {
+            let call = Call::on_behalf(node, caller.take_up()?, caller.peer);
+            let index = acknowledge::on_leader(&call, &acknowledgement).await?;
+            Ok((Answer::Acknowledged, index))
         }
     }
 }

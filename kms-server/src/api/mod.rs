@@ -13,6 +13,7 @@ mod crypto;
 mod devices;
 pub(crate) mod failure;
 pub(crate) mod forward;
+mod gateways;
 pub(crate) mod identities;
 mod key_ref;
 mod keys;

@@ -66,7 +66,11 @@ impl From<Refusal> for Failure {
             Refusal::KeyDisabled => Reason::KeyDisabled,
             Refusal::DeviceExists => Reason::DeviceExists,
             Refusal::DeviceNotFound => Reason::DeviceNotFound,
-            Refusal::Conflict => Reason::Conflict,
+            Refusal::Conflict | Refusal::ContainmentPending | Refusal::EpochUnknown => {
+                Reason::Conflict
+            }
+            Refusal::DeviceRevoked => Reason::DeviceRevoked,
+            Refusal::GatewayNotFound => Reason::GatewayNotFound,
             Refusal::StaleGuard => Reason::EpochMoved,
             Refusal::TokenInvalid => Reason::TokenInvalid,
             Refusal::IdentityNotFound => Reason::Unauthenticated,
@@ -166,7 +170,10 @@ impl From<CaError> for Failure {
 /// The gRPC code that tells generic clients what to do; ours look at the reason.
 fn code(reason: Reason) -> Code {
     match reason {
-        Reason::KeyNotFound | Reason::DeviceNotFound | Reason::ObjectNotFound => Code::NotFound,
+        Reason::KeyNotFound
+        | Reason::DeviceNotFound
+        | Reason::GatewayNotFound
+        | Reason::ObjectNotFound => Code::NotFound,
         Reason::NameTaken | Reason::IdExists | Reason::DeviceExists => Code::AlreadyExists,
         Reason::KeyDisabled | Reason::DeviceRevoked | Reason::Sealed | Reason::NotLeader => {
             Code::FailedPrecondition

@@ -147,6 +147,12 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         | Outcome::Joined { .. }
         | Outcome::CertificateRecorded
         | Outcome::GatewayAnnounced
-        | Outcome::PolicyPut { .. } => None,
+        | Outcome::PolicyPut { .. }
+        | Outcome::ContainmentOrdered
+        | Outcome::OfflineAllowanceSet
+        | Outcome::ContainmentAcknowledged
+        | Outcome::ContainmentSettled
+        | Outcome::GatewayRevoked
+        | Outcome::GatewayForgotten => None,
     }
 }

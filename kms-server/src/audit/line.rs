@@ -57,6 +57,7 @@ pub(super) fn call(record: &AuditRecord, head: &mut Head) -> Vec<u8> {
         context_sha256: record.context.map(super::ContextDigest::to_hex),
         outcome: record.outcome,
         reason: record.reason.as_deref().map(cut),
+        order: record.order.as_deref().map(cut),
         policies: record
             .policies
             .iter()
@@ -109,6 +110,8 @@ struct CallLine {
     outcome: Outcome,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     policies: Vec<String>,
     applied_index: u64,

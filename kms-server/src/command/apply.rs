@@ -117,6 +117,12 @@ fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
         Command::RecordCertificate(command) => command.apply(frame),
         Command::AnnounceGateway(command) => command.apply(frame),
         Command::PutPolicy(command) => command.apply(frame),
+        Command::OrderContainment(command) => command.apply(frame),
+        Command::SetOfflineAllowance(command) => command.apply(frame),
+        Command::AcknowledgeContainment(command) => command.apply(frame),
+        Command::SettleContainment(command) => command.apply(frame),
+        Command::RevokeGateway(command) => command.apply(frame),
+        Command::ForgetGateway(command) => command.apply(frame),
     }
 }
 

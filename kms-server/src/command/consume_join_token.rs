@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::apply::Frame;
 use super::create_join_token::token_id;
+use super::revoke_gateway::now_former;
 use super::{Outcome, Refusal};
 use crate::replica::limits::{ADDRESS_BYTES_MAX, PUBLIC_KEY_BYTES_MAX};
 use crate::state::{
@@ -132,6 +133,10 @@ impl ConsumeJoinToken {
                 return Err(Refusal::IdentityRevoked);
             }
             frame.counters.identity_epoch += 1;
+            if role == Role::Gateway {
+                // Whoever holds the former key may still use up its last lease.
+                now_former(frame, id);
+            }
         }
         frame.writes.put(
             RecordId::Identity(role, id.to_owned()),

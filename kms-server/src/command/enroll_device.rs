@@ -6,7 +6,10 @@ use super::apply::{Frame, check_sealed};
 use super::create_key::DEVICE_PREFIX;
 use super::names::is_id;
 use super::{CreateKey, Outcome, Refusal};
-use crate::state::{DeviceRecord, DeviceState, Record, RecordId};
+use crate::state::{
+    ALLOWANCE_DEFAULT_S, ALLOWANCE_MAX_S, ContainmentRecord, DeviceRecord, DeviceState, Record,
+    RecordId,
+};
 
 /// A device and its key `device/<id>`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +22,8 @@ pub struct EnrollDevice {
     pub sealed_inventory: Vec<u8>,
     /// Its key; the name must be `device/<id>`.
     pub key: CreateKey,
+    /// For how long a gateway that has lost the KMS goes on for it, in seconds.
+    pub offline_allowance_s: u32,
 }
 
 impl EnrollDevice {
@@ -32,7 +37,15 @@ impl EnrollDevice {
         if frame.index.device(&self.device_id).is_some() {
             return Err(Refusal::DeviceExists);
         }
+        if self.offline_allowance_s > ALLOWANCE_MAX_S {
+            return Err(Refusal::TooLarge);
+        }
         self.key.create(frame)?;
+        if self.offline_allowance_s != ALLOWANCE_DEFAULT_S {
+            let initial = ContainmentRecord::initial(&self.device_id, self.offline_allowance_s);
+            let id = RecordId::Containment(self.device_id.clone());
+            frame.writes.put(id, Record::Containment(initial));
+        }
         frame.writes.put(
             RecordId::Device(self.device_id.clone()),
             Record::Device(DeviceRecord {

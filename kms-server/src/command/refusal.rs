@@ -57,4 +57,16 @@ pub enum Refusal {
     /// A gateway announced itself as the other side than before.
     #[error("a gateway stays the side it first announced; join a new identity for the other")]
     GatewaySideFixed,
+    /// The device was revoked.
+    #[error("the device was revoked for good; enrol another one in its place")]
+    DeviceRevoked,
+    /// The allowance of a device whose order is not complete.
+    #[error("an order for this device is pending on its allowance; wait until it is complete")]
+    ContainmentPending,
+    /// An acknowledgement of an order that was never given.
+    #[error("no order of this device had this epoch; acknowledge what the watch told")]
+    EpochUnknown,
+    /// No such gateway.
+    #[error("no such gateway; the cluster's status lists those that announced themselves")]
+    GatewayNotFound,
 }

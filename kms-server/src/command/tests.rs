@@ -87,6 +87,7 @@ fn enroll(device: &str, key_name: &str, key: u64) -> Command {
             name: key_name.to_owned(),
             sealed: b"sealed".to_vec(),
         },
+        offline_allowance_s: 3_600,
     })
 }
 

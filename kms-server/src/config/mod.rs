@@ -7,9 +7,11 @@ mod address;
 mod file;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::containment::LEASE;
 use crate::state::Addresses;
 
 pub use address::{AddressError, HostPort};
@@ -30,6 +32,8 @@ pub struct Config {
     pub seal_file: PathBuf,
     /// Where to look for other members first; membership in Raft rules once known.
     pub peers: Vec<PeerHint>,
+    /// How long a gateway's lease runs. No file says it: every node of a cluster grants the same.
+    pub lease: Duration,
 }
 
 /// The four listeners of a node. Port 0 lets the system choose.
@@ -153,6 +157,7 @@ impl Config {
                     })
                 })
                 .collect::<Result<_, ConfigError>>()?,
+            lease: LEASE,
         })
     }
 }

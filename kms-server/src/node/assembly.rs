@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::carry::Writes;
 use crate::audit::{Audit, AuditConfig};
 use crate::config::Config;
+use crate::containment::Waits;
 use crate::limits::{WATCHES_MAX, WATCHES_PER_IDENTITY_MAX};
 use crate::node::NodeError;
 use crate::node::context::Node;
@@ -81,6 +82,7 @@ pub(super) async fn assemble(
         audit,
         peers: Peers::new(connector),
         writes: Writes::new(),
+        waits: Waits::new(config.lease),
         watches: Shares::new(WATCHES_MAX, WATCHES_PER_IDENTITY_MAX),
         draining: CancellationToken::new(),
     });

@@ -13,6 +13,7 @@ use kms_client::identity::IdentityDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::containment;
 use crate::node::NodeError;
 use crate::node::assembly::{Assembled, assemble};
 use crate::node::context::Node;
@@ -134,6 +135,7 @@ async fn chores(assembled: Assembled, config: Config, layout: Layout) {
         unseal::unseal(&node, &config.seal_file),
         renew::keep_renewed(&node, &tls, &configs),
         succession::hand_over_when_unfit(&node),
+        containment::keep(&node),
         sweep(&node, node.draining.clone()),
     );
 }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use tonic::transport::Server;
 use tower::ServiceBuilder;
 use ward_proto::admin::v1::device_admin_service_server::DeviceAdminServiceServer;
+use ward_proto::admin::v1::gateway_admin_service_server::GatewayAdminServiceServer;
 use ward_proto::admin::v1::key_admin_service_server::KeyAdminServiceServer;
 use ward_proto::admin::v1::token_admin_service_server::TokenAdminServiceServer;
 use ward_proto::v1::certificate_service_server::CertificateServiceServer;
 use ward_proto::v1::cluster_service_server::ClusterServiceServer;
 use ward_proto::v1::crypto_service_server::CryptoServiceServer;
 use ward_proto::v1::device_service_server::DeviceServiceServer;
+use ward_proto::v1::gateway_service_server::GatewayServiceServer;
 use ward_proto::v1::join_service_server::JoinServiceServer;
 use ward_proto::v1::key_service_server::KeyServiceServer;
 use ward_proto::v1::watch_service_server::WatchServiceServer;
@@ -90,12 +92,22 @@ pub(super) async fn serve_api(
                 .max_encoding_message_size(RESPONSE_BYTES_MAX),
         )
         .add_service(
+            GatewayServiceServer::new(api.clone())
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX),
+        )
+        .add_service(
             KeyAdminServiceServer::new(api.clone())
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(RESPONSE_BYTES_MAX),
         )
         .add_service(
             DeviceAdminServiceServer::new(api.clone())
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX),
+        )
+        .add_service(
+            GatewayAdminServiceServer::new(api.clone())
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(RESPONSE_BYTES_MAX),
         )

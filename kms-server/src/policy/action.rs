@@ -50,11 +50,27 @@ pub enum Action {
     GetClusterStatus,
     /// Streams changes.
     Watch,
+    /// Orders how far a device is contained.
+    ContainDevice,
+    /// Ends the order that stands for a device.
+    ReleaseDevice,
+    /// Revokes a device for good.
+    RevokeDevice,
+    /// Sets for how long gateways without the KMS go on for a device.
+    SetOfflineAllowance,
+    /// Tells how far an order is carried out.
+    DescribeContainment,
+    /// Revokes a gateway for good.
+    RevokeGateway,
+    /// Grants a gateway leave to forward.
+    RenewLease,
+    /// Records that a gateway carried an order out.
+    AcknowledgeContainment,
 }
 
 impl Action {
     /// All of them, for tables and for the test that compares them with the schema.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 30] = [
         Self::Encrypt,
         Self::Decrypt,
         Self::ReEncryptFrom,
@@ -77,6 +93,14 @@ impl Action {
         Self::AnnounceGateway,
         Self::GetClusterStatus,
         Self::Watch,
+        Self::ContainDevice,
+        Self::ReleaseDevice,
+        Self::RevokeDevice,
+        Self::SetOfflineAllowance,
+        Self::DescribeContainment,
+        Self::RevokeGateway,
+        Self::RenewLease,
+        Self::AcknowledgeContainment,
     ];
 
     /// The name in the schema, in policies and in audit records.
@@ -105,6 +129,14 @@ impl Action {
             Self::AnnounceGateway => "AnnounceGateway",
             Self::GetClusterStatus => "GetClusterStatus",
             Self::Watch => "Watch",
+            Self::ContainDevice => "ContainDevice",
+            Self::ReleaseDevice => "ReleaseDevice",
+            Self::RevokeDevice => "RevokeDevice",
+            Self::SetOfflineAllowance => "SetOfflineAllowance",
+            Self::DescribeContainment => "DescribeContainment",
+            Self::RevokeGateway => "RevokeGateway",
+            Self::RenewLease => "RenewLease",
+            Self::AcknowledgeContainment => "AcknowledgeContainment",
         }
     }
 }

@@ -164,6 +164,11 @@ impl Replica {
         self.inner.core.cell.applied_index()
     }
 
+    /// Where a device changed last in what this node has applied, or later.
+    pub fn devices_index(&self) -> u64 {
+        self.inner.core.cell.devices_index()
+    }
+
     /// Waits until this node has applied at least this much.
     ///
     /// # Errors

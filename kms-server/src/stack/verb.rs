@@ -19,11 +19,19 @@ pub(crate) enum Verb {
     GetClusterStatus,
     AnnounceGateway,
     Watch,
+    RenewLease,
+    AcknowledgeContainment,
     CreateKey,
     RotateKey,
     EnableKey,
     DisableKey,
     EnrollDevice,
+    ContainDevice,
+    ReleaseDevice,
+    RevokeDevice,
+    SetOfflineAllowance,
+    DescribeContainment,
+    RevokeGateway,
     CreateJoinToken,
     Join,
 }
@@ -48,11 +56,19 @@ impl Verb {
             "/ward.v1.ClusterService/GetClusterStatus" => Self::GetClusterStatus,
             "/ward.v1.ClusterService/AnnounceGateway" => Self::AnnounceGateway,
             "/ward.v1.WatchService/Watch" => Self::Watch,
+            "/ward.v1.GatewayService/RenewLease" => Self::RenewLease,
+            "/ward.v1.GatewayService/AcknowledgeContainment" => Self::AcknowledgeContainment,
             "/ward.admin.v1.KeyAdminService/CreateKey" => Self::CreateKey,
             "/ward.admin.v1.KeyAdminService/RotateKey" => Self::RotateKey,
             "/ward.admin.v1.KeyAdminService/EnableKey" => Self::EnableKey,
             "/ward.admin.v1.KeyAdminService/DisableKey" => Self::DisableKey,
             "/ward.admin.v1.DeviceAdminService/EnrollDevice" => Self::EnrollDevice,
+            "/ward.admin.v1.DeviceAdminService/ContainDevice" => Self::ContainDevice,
+            "/ward.admin.v1.DeviceAdminService/ReleaseDevice" => Self::ReleaseDevice,
+            "/ward.admin.v1.DeviceAdminService/RevokeDevice" => Self::RevokeDevice,
+            "/ward.admin.v1.DeviceAdminService/SetOfflineAllowance" => Self::SetOfflineAllowance,
+            "/ward.admin.v1.DeviceAdminService/DescribeContainment" => Self::DescribeContainment,
+            "/ward.admin.v1.GatewayAdminService/RevokeGateway" => Self::RevokeGateway,
             "/ward.admin.v1.TokenAdminService/CreateJoinToken" => Self::CreateJoinToken,
             "/ward.v1.JoinService/Join" => Self::Join,
             _ => return None,
@@ -76,11 +92,19 @@ impl Verb {
             Self::GetClusterStatus => "GetClusterStatus",
             Self::AnnounceGateway => "AnnounceGateway",
             Self::Watch => "Watch",
+            Self::RenewLease => "RenewLease",
+            Self::AcknowledgeContainment => "AcknowledgeContainment",
             Self::CreateKey => "CreateKey",
             Self::RotateKey => "RotateKey",
             Self::EnableKey => "EnableKey",
             Self::DisableKey => "DisableKey",
             Self::EnrollDevice => "EnrollDevice",
+            Self::ContainDevice => "ContainDevice",
+            Self::ReleaseDevice => "ReleaseDevice",
+            Self::RevokeDevice => "RevokeDevice",
+            Self::SetOfflineAllowance => "SetOfflineAllowance",
+            Self::DescribeContainment => "DescribeContainment",
+            Self::RevokeGateway => "RevokeGateway",
             Self::CreateJoinToken => "CreateJoinToken",
             Self::Join => "Join",
         }
@@ -103,12 +127,20 @@ impl Verb {
             | Self::IssueCertificate
             | Self::AnnounceGateway
             | Self::Watch
+            | Self::RenewLease
+            | Self::AcknowledgeContainment
             | Self::Join => Place::Unsealed,
             Self::CreateKey
             | Self::RotateKey
             | Self::EnableKey
             | Self::DisableKey
             | Self::EnrollDevice
+            | Self::ContainDevice
+            | Self::ReleaseDevice
+            | Self::RevokeDevice
+            | Self::SetOfflineAllowance
+            | Self::DescribeContainment
+            | Self::RevokeGateway
             | Self::CreateJoinToken => Place::Leader,
         }
     }
@@ -145,10 +177,12 @@ mod tests {
             include_str!("../../../proto/proto/ward/v1/certificates.proto"),
             include_str!("../../../proto/proto/ward/v1/cluster.proto"),
             include_str!("../../../proto/proto/ward/v1/watch.proto"),
+            include_str!("../../../proto/proto/ward/v1/gateways.proto"),
             include_str!("../../../proto/proto/ward/v1/join.proto"),
             include_str!("../../../proto/proto/ward/admin/v1/keys.proto"),
             include_str!("../../../proto/proto/ward/admin/v1/devices.proto"),
             include_str!("../../../proto/proto/ward/admin/v1/tokens.proto"),
+            include_str!("../../../proto/proto/ward/admin/v1/gateways.proto"),
         ];
         let mut seen = 0;
         for path in protos.iter().flat_map(|proto| paths(proto)) {
@@ -156,7 +190,7 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 21);
+        assert_eq!(seen, 29);
     }
 
     fn paths(proto: &str) -> Vec<String> {

@@ -3,6 +3,7 @@
 mod applied;
 mod cell;
 mod cluster;
+mod containment;
 mod device;
 mod gateway;
 mod id;
@@ -19,6 +20,9 @@ pub(crate) mod wire;
 pub(crate) use applied::Applied;
 pub(crate) use cell::StateCell;
 pub use cluster::{ClusterRecord, Counters, SealWrap};
+pub use containment::{
+    ALLOWANCE_DEFAULT_S, ALLOWANCE_MAX_S, ContainLevel, ContainmentRecord, FormerGateway,
+};
 pub use device::{DeviceRecord, DeviceState};
 pub use gateway::GatewayRecord;
 pub use id::{Addresses, GatewayRole, NodeId, Role};

@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod audit;
+mod containment;
+mod containment_waits;
 mod harness;
 mod one_node;
 mod refusals;

@@ -50,6 +50,7 @@ async fn a_follower_takes_up_joins_announcements_and_certificates_for_the_leader
             ..Inventory::default()
         },
         gateway: None,
+        offline_allowance: None,
     };
     cluster.operator().enroll_device(&device).await.unwrap();
     cluster.enlist(Role::Gateway, "edge").await;

@@ -18,7 +18,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 pub(crate) use archive::{ArchiveVerb, GetArguments, ListArguments};
 pub(crate) use cluster::ClusterVerb;
 pub(crate) use crypt::{DecryptArguments, EncryptArguments};
-pub(crate) use device::{DeviceVerb, EnrollArguments};
+pub(crate) use device::{ContainArguments, DeviceVerb, EnrollArguments, Level, OrderArguments};
 pub(crate) use global::Global;
 pub(crate) use key::KeyVerb;
 pub(crate) use serve::ServeArguments;
@@ -56,7 +56,7 @@ pub(crate) enum Verb {
     Encrypt(EncryptArguments),
     /// Decrypt standard input to standard output.
     Decrypt(DecryptArguments),
-    /// Enrol and show devices.
+    /// Enrol, show and contain devices.
     #[command(subcommand)]
     Device(DeviceVerb),
     /// Look at the cluster.
@@ -91,13 +91,13 @@ impl Cli {
     fn contradiction(&self) -> Option<String> {
         match &self.verb {
             Verb::Up(arguments) => arguments.contradiction(),
+            Verb::Device(verb) => verb.contradiction(),
             Verb::Encrypt(EncryptArguments { context, .. })
             | Verb::Decrypt(DecryptArguments { context }) => gather(context).err(),
             Verb::Demo
             | Verb::Node(_)
             | Verb::Gateway(_)
             | Verb::Key(_)
-            | Verb::Device(_)
             | Verb::Cluster(_)
             | Verb::Archive(_) => None,
         }
@@ -166,9 +166,32 @@ mod tests {
             "ward encrypt --key k --context a=1 --context a=2",
             "ward decrypt --context a=1 --context a=1",
             "ward device describe UPPER",
+            "ward device contain mon-1",
+            "ward device contain mon-1 --level none",
+            "ward device contain mon-1 --level restrict",
+            "ward device contain mon-1 --level isolate --service hl7",
+            "ward device contain mon-1 --level isolate --wait=0",
+            "ward device allowance mon-1 86401",
+            "ward device allowance mon-1",
+            "ward cluster revoke-gateway",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }
+    }
+
+    #[test]
+    fn an_order_may_wait_for_its_completion() {
+        let wait = |line: &str| {
+            let Verb::Device(DeviceVerb::Contain(contain)) = parse(line).unwrap().verb else {
+                panic!("not contain");
+            };
+            contain.order.wait
+        };
+        assert_eq!(wait("ward device contain mon-1 --level isolate"), None);
+        let line = "ward device contain mon-1 --wait --level isolate --case INC-1";
+        assert_eq!(wait(line), Some(10));
+        let line = "ward device contain mon-1 --level restrict --service hl7 --wait=90";
+        assert_eq!(wait(line), Some(90));
     }
 
     #[test]

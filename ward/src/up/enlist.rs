@@ -93,6 +93,7 @@ pub(crate) async fn devices(plan: &Plan, client: &Client) -> Result<(), Failure>
             id: device.to_string(),
             inventory: Inventory::default(),
             gateway: Some(ProcessName::Edge.to_string()),
+            offline_allowance: None,
         };
         match client.enroll_device(&device).await {
             Err(error) if error.reason() == KmsReason::DeviceExists => {}

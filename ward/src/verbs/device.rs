@@ -1,9 +1,11 @@
 //! `ward device …`.
 
-use kms_client::model::{Device, Inventory, NewDevice};
+use std::time::Duration;
+
+use kms_client::model::{ContainLevel, Device, Inventory, NewDevice};
 use serde::Serialize;
 
-use super::client;
+use super::{client, contain};
 use crate::cli::{DeviceVerb, EnrollArguments, Global};
 use crate::error::Failure;
 use crate::output::{Answer, answer};
@@ -18,8 +20,26 @@ pub(super) async fn run(global: &Global, verb: DeviceVerb) -> Result<(), Failure
             let devices = DeviceList(devices.into_iter().map(DeviceView::from).collect());
             return answer(global.format(), &devices);
         }
-        DeviceVerb::Describe(device) => client.describe_device(device.id.as_str()).await?,
+        DeviceVerb::Describe(device) => {
+            let report = contain::describe(&client, device.id.as_str()).await?;
+            return answer(global.format(), &report);
+        }
+        DeviceVerb::Contain(arguments) => {
+            let report = contain::contain(&client, arguments).await?;
+            return answer(global.format(), &report);
+        }
+        DeviceVerb::Revoke(arguments) => {
+            let device_id = arguments.device.id.as_str();
+            let report = contain::revoke(&client, device_id, &arguments.order).await?;
+            return answer(global.format(), &report);
+        }
         DeviceVerb::Enroll(device) => client.enroll_device(&new_device(*device)).await?,
+        DeviceVerb::Release(device) => client.release_device(device.id.as_str()).await?,
+        DeviceVerb::Allowance(arguments) => {
+            let allowance = Duration::from_secs(arguments.seconds.into());
+            let device_id = arguments.device.id.as_str();
+            client.set_offline_allowance(device_id, allowance).await?
+        }
     };
     answer(global.format(), &DeviceView::from(device))
 }
@@ -39,12 +59,15 @@ fn new_device(arguments: EnrollArguments) -> NewDevice {
             data_sensitivity: arguments.data_sensitivity,
         },
         gateway: Some(arguments.gateway).filter(|gateway| !gateway.is_empty()),
+        offline_allowance: arguments
+            .offline_allowance
+            .map(|seconds| Duration::from_secs(seconds.into())),
     }
 }
 
 /// A device, as shown.
 #[derive(Serialize)]
-struct DeviceView {
+pub(super) struct DeviceView {
     device_id: String,
     state: &'static str,
     key: String,
@@ -60,6 +83,20 @@ struct DeviceView {
     owner: String,
     criticality: String,
     data_sensitivity: String,
+    offline_allowance_s: u64,
+    containment: OrderView,
+}
+
+/// The order that stands for a device, as shown.
+#[derive(Serialize)]
+struct OrderView {
+    level: &'static str,
+    services: Vec<String>,
+    epoch: u64,
+    /// Empty when nothing was ever ordered.
+    ordered: String,
+    by: String,
+    case_id: String,
 }
 
 /// Devices, as shown: one JSON array.
@@ -80,7 +117,19 @@ impl From<Device> for DeviceView {
             criticality,
             data_sensitivity,
         } = device.inventory;
+        let order = device.containment;
+        let ordered = Some(order.ordered_ms).filter(|ms| *ms > 0);
+        let containment = OrderView {
+            level: order.level.as_str(),
+            services: order.services,
+            epoch: order.epoch,
+            ordered: ordered.map(time).unwrap_or_default(),
+            by: order.by,
+            case_id: order.case_id,
+        };
         Self {
+            offline_allowance_s: device.offline_allowance.as_secs(),
+            containment,
             state: device.state.as_str(),
             key: format!("device/{}", device.id),
             key_id: device.key_id.to_string(),
@@ -122,11 +171,35 @@ impl DeviceView {
     }
 }
 
+impl DeviceView {
+    /// Whether an order stands.
+    pub(super) fn is_contained(&self) -> bool {
+        self.containment.level != ContainLevel::None.as_str()
+    }
+
+    fn order_rows(&self) -> Vec<(&'static str, String)> {
+        let mut rows = vec![(
+            "offline allowance",
+            format!("{} s", self.offline_allowance_s),
+        )];
+        if self.is_contained() {
+            let order = &self.containment;
+            rows.push(("contained", order.level.to_owned()));
+            rows.push(("services", order.services.join(", ")));
+            rows.push(("ordered", order.ordered.clone()));
+            rows.push(("by", order.by.clone()));
+            rows.push(("case", order.case_id.clone()));
+        }
+        rows
+    }
+}
+
 impl Answer for DeviceView {
     fn text(&self) -> String {
-        let known = self
-            .rows()
-            .into_iter()
+        let rows = self.rows().into_iter();
+        let rows = rows.map(|(name, value)| (name, value.to_owned()));
+        let known = rows
+            .chain(self.order_rows())
             .filter(|(_, value)| !value.is_empty());
         known
             .map(|(name, value)| format!("{name:<17} {value}\n"))
@@ -136,11 +209,20 @@ impl Answer for DeviceView {
 
 impl Answer for DeviceList {
     fn text(&self) -> String {
-        let mut table = Table::new(&["DEVICE", "STATE", "VENDOR", "MODEL", "GATEWAY", "ENROLLED"]);
+        let mut table = Table::new(&[
+            "DEVICE",
+            "STATE",
+            "CONTAINED",
+            "VENDOR",
+            "MODEL",
+            "GATEWAY",
+            "ENROLLED",
+        ]);
         for device in &self.0 {
             table.row([
                 device.device_id.clone(),
                 device.state.to_owned(),
+                device.containment.level.to_owned(),
                 device.vendor.clone(),
                 device.model.clone(),
                 device.gateway.clone(),

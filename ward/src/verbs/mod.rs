@@ -5,12 +5,14 @@ mod archive_get;
 mod archive_list;
 mod archive_verify;
 mod cluster_status;
+mod contain;
 mod decrypt;
 mod device;
 mod encrypt;
 mod gateway;
 mod key;
 mod node;
+mod revoke_gateway;
 
 use std::path::Path;
 
@@ -35,6 +37,9 @@ pub(crate) fn run(cli: Cli, warnings: &[String]) -> Result<(), Failure> {
         Verb::Decrypt(arguments) => runtime::block_on(decrypt::run(&global, arguments)),
         Verb::Device(verb) => runtime::block_on(device::run(&global, verb)),
         Verb::Cluster(ClusterVerb::Status) => runtime::block_on(cluster_status::run(&global)),
+        Verb::Cluster(ClusterVerb::RevokeGateway(gateway)) => {
+            runtime::block_on(revoke_gateway::run(&global, &gateway.id))
+        }
         Verb::Archive(verb) => read_archive(&global, verb),
     }
 }

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod cluster;
+mod containment;
 mod crypto;
 mod devices;
 mod keys;

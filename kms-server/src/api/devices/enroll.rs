@@ -4,6 +4,7 @@ use envelope::id::{KeyId, KeyVersion};
 use kms_client::reason::Reason;
 use ward_proto::admin::v1::{EnrollDeviceRequest, EnrollDeviceResponse};
 
+use super::contain::check_allowance;
 use super::inventory;
 use crate::api::call::Call;
 use crate::api::convert;
@@ -11,6 +12,7 @@ use crate::api::failure::Failure;
 use crate::api::write::{Intent, OnConflict, propose};
 use crate::command::{Command, CreateKey, EnrollDevice, is_id};
 use crate::policy::{Action, Authorized, DeviceRef, Facts, Resource};
+use crate::state::ALLOWANCE_DEFAULT_S;
 
 /// Serves EnrollDevice.
 pub(crate) async fn enroll(
@@ -24,6 +26,8 @@ pub(crate) async fn enroll(
             "an id has 1 to 64 lower-case letters, digits and `- . _`",
         ));
     }
+    let allowance_s = request.offline_allowance_s;
+    check_allowance(allowance_s.unwrap_or(ALLOWANCE_DEFAULT_S))?;
     let intent = Intent::new(call, action.name(), &request, request.write.as_ref())?;
     let mut record = call.record(action.name(), &request.device_id);
     let key_id = KeyId::random();
@@ -61,6 +65,7 @@ fn decide(
         device_id: request.device_id.clone(),
         gateway: request.gateway.clone(),
         sealed_inventory,
+        offline_allowance_s: request.offline_allowance_s.unwrap_or(ALLOWANCE_DEFAULT_S),
         key: CreateKey {
             key_id,
             name: format!("device/{}", request.device_id),

@@ -7,7 +7,7 @@ use ward_proto::v1::{self as proto, Inventory};
 use crate::api::call::Call;
 use crate::api::failure::Failure;
 use crate::keyring::Place;
-use crate::state::{DeviceRecord, DeviceState};
+use crate::state::{ContainLevel, ContainmentRecord, DeviceRecord, DeviceState};
 
 /// Checks the fields' lengths and seals them; `revision` is the former plus 1.
 ///
@@ -50,19 +50,58 @@ pub(super) fn device(call: &Call, record: &DeviceRecord) -> Result<proto::Device
     let (_, text) = call.node.vault.open_record(&place, &record.sealed)?;
     let inventory = Inventory::decode(text.expose())
         .map_err(|_| Failure::internal("a stored inventory is malformed"))?;
-    let state = match record.state {
-        DeviceState::Active => proto::DeviceState::Active,
-        DeviceState::Revoked => proto::DeviceState::Revoked,
-    };
+    let order = call
+        .node
+        .replica
+        .read(|index| index.containment(&record.device_id));
     Ok(proto::Device {
         device_id: record.device_id.clone(),
         inventory: Some(inventory),
-        state: state.into(),
+        state: told_state(record).into(),
         key_id: Bytes::copy_from_slice(record.key_id.as_bytes()),
         gateway: record.gateway.clone(),
         enrolled_ms: record.enrolled_ms,
-        revision: record.revision,
+        revision: record.revision + order.revision,
+        offline_allowance_s: order.allowance_s,
+        containment: Some(told_order(order)),
     })
+}
+
+/// What watchers are told of a device: nothing of the inventory.
+pub(crate) fn told(record: &DeviceRecord, order: ContainmentRecord) -> proto::DeviceChanged {
+    proto::DeviceChanged {
+        device_id: record.device_id.clone(),
+        state: told_state(record).into(),
+        revision: record.revision + order.revision,
+        offline_allowance_s: order.allowance_s,
+        containment: Some(told_order(order)),
+    }
+}
+
+fn told_state(record: &DeviceRecord) -> proto::DeviceState {
+    match record.state {
+        DeviceState::Active => proto::DeviceState::Active,
+        DeviceState::Revoked => proto::DeviceState::Revoked,
+    }
+}
+
+fn told_order(order: ContainmentRecord) -> proto::Containment {
+    let level = match order.level {
+        ContainLevel::None => proto::ContainLevel::None,
+        ContainLevel::Observe => proto::ContainLevel::Observe,
+        ContainLevel::Restrict => proto::ContainLevel::Restrict,
+        ContainLevel::Isolate => proto::ContainLevel::Isolate,
+        ContainLevel::Revoke => proto::ContainLevel::Revoke,
+    };
+    proto::Containment {
+        level: level.into(),
+        settled: order.is_settled(),
+        services: order.services,
+        epoch: order.epoch,
+        ordered_ms: order.ordered_ms,
+        by: order.by,
+        case_id: order.case_id,
+    }
 }
 
 const FIELD_BYTES_MAX: usize = 256;

@@ -3,17 +3,21 @@
 
 use tonic::{Request, Response, Status};
 use ward_proto::admin::v1::device_admin_service_server::DeviceAdminService;
+use ward_proto::admin::v1::gateway_admin_service_server::GatewayAdminService;
 use ward_proto::admin::v1::key_admin_service_server::KeyAdminService;
 use ward_proto::admin::v1::token_admin_service_server::TokenAdminService;
 use ward_proto::admin::v1::{
-    CreateJoinTokenRequest, CreateJoinTokenResponse, CreateKeyRequest, CreateKeyResponse,
+    ContainDeviceRequest, ContainDeviceResponse, CreateJoinTokenRequest, CreateJoinTokenResponse,
+    CreateKeyRequest, CreateKeyResponse, DescribeContainmentRequest, DescribeContainmentResponse,
     DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse,
-    EnrollDeviceRequest, EnrollDeviceResponse, RotateKeyRequest, RotateKeyResponse,
+    EnrollDeviceRequest, EnrollDeviceResponse, ReleaseDeviceRequest, ReleaseDeviceResponse,
+    RevokeDeviceRequest, RevokeDeviceResponse, RevokeGatewayRequest, RevokeGatewayResponse,
+    RotateKeyRequest, RotateKeyResponse, SetOfflineAllowanceRequest, SetOfflineAllowanceResponse,
 };
 
 use super::Api;
 use crate::api::call::Call;
-use crate::api::{devices, identities, keys};
+use crate::api::{convert, devices, gateways, identities, keys};
 
 #[tonic::async_trait]
 impl KeyAdminService for Api {
@@ -77,6 +81,112 @@ impl DeviceAdminService for Api {
         let write = async move { devices::enroll::enroll(&call, request).await };
         Ok(Response::new(
             self.node.writes.carry("enroll-device", write).await?,
+        ))
+    }
+
+    async fn contain_device(
+        &self,
+        request: Request<ContainDeviceRequest>,
+    ) -> Result<Response<ContainDeviceResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let (device_id, wait_ms) = (request.device_id.clone(), request.wait_ms);
+        let write = async move {
+            let index = devices::contain::contain(&call, &request).await?;
+            Ok((call, index))
+        };
+        let (call, index) = self.node.writes.carry("contain-device", write).await?;
+        // The order stands: whoever gives up waiting from here on leaves nothing half-done.
+        let progress = devices::progress::wait(&call, &device_id, wait_ms).await;
+        Ok(Response::new(ContainDeviceResponse {
+            device: Some(devices::progress::device(&call, &device_id)?),
+            progress: Some(progress),
+            applied: convert::applied(index),
+        }))
+    }
+
+    async fn release_device(
+        &self,
+        request: Request<ReleaseDeviceRequest>,
+    ) -> Result<Response<ReleaseDeviceResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move {
+            let index = devices::contain::release(&call, &request).await?;
+            let device = devices::progress::device(&call, &request.device_id)?;
+            Ok(ReleaseDeviceResponse {
+                device: Some(device),
+                applied: convert::applied(index),
+            })
+        };
+        Ok(Response::new(
+            self.node.writes.carry("release-device", write).await?,
+        ))
+    }
+
+    async fn revoke_device(
+        &self,
+        request: Request<RevokeDeviceRequest>,
+    ) -> Result<Response<RevokeDeviceResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let (device_id, wait_ms) = (request.device_id.clone(), request.wait_ms);
+        let write = async move {
+            let index = devices::contain::revoke(&call, &request).await?;
+            Ok((call, index))
+        };
+        let (call, index) = self.node.writes.carry("revoke-device", write).await?;
+        let progress = devices::progress::wait(&call, &device_id, wait_ms).await;
+        Ok(Response::new(RevokeDeviceResponse {
+            device: Some(devices::progress::device(&call, &device_id)?),
+            progress: Some(progress),
+            applied: convert::applied(index),
+        }))
+    }
+
+    async fn set_offline_allowance(
+        &self,
+        request: Request<SetOfflineAllowanceRequest>,
+    ) -> Result<Response<SetOfflineAllowanceResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move {
+            let index = devices::contain::set_allowance(&call, &request).await?;
+            let device = devices::progress::device(&call, &request.device_id)?;
+            Ok(SetOfflineAllowanceResponse {
+                device: Some(device),
+                applied: convert::applied(index),
+            })
+        };
+        Ok(Response::new(
+            self.node
+                .writes
+                .carry("set-offline-allowance", write)
+                .await?,
+        ))
+    }
+
+    async fn describe_containment(
+        &self,
+        request: Request<DescribeContainmentRequest>,
+    ) -> Result<Response<DescribeContainmentResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let answer = devices::progress::describe(&call, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+}
+
+#[tonic::async_trait]
+impl GatewayAdminService for Api {
+    async fn revoke_gateway(
+        &self,
+        request: Request<RevokeGatewayRequest>,
+    ) -> Result<Response<RevokeGatewayResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { gateways::revoke::revoke(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("revoke-gateway", write).await?,
         ))
     }
 }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod crypto;
+mod gateways;
 mod general;
 mod join;
 

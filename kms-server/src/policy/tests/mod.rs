@@ -87,7 +87,15 @@ fn ask(
         | Action::IssueDeviceCertificate
         | Action::AnnounceGateway
         | Action::GetClusterStatus
-        | Action::Watch => Facts::None,
+        | Action::Watch
+        | Action::ContainDevice
+        | Action::ReleaseDevice
+        | Action::RevokeDevice
+        | Action::SetOfflineAllowance
+        | Action::DescribeContainment
+        | Action::RevokeGateway
+        | Action::RenewLease
+        | Action::AcknowledgeContainment => Facts::None,
     };
     engine.authorize(&Request {
         principal,
@@ -116,16 +124,24 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::EnableKey
         | Action::DisableKey
         | Action::DescribeKey => device_key(),
-        Action::EnrollDevice | Action::DescribeDevice | Action::IssueDeviceCertificate => {
-            Resource::Device(MON_1)
-        }
+        Action::EnrollDevice
+        | Action::DescribeDevice
+        | Action::IssueDeviceCertificate
+        | Action::ContainDevice
+        | Action::ReleaseDevice
+        | Action::RevokeDevice
+        | Action::SetOfflineAllowance
+        | Action::DescribeContainment
+        | Action::AcknowledgeContainment => Resource::Device(MON_1),
         Action::ListKeys
         | Action::ListDevices
         | Action::RenewCertificate
         | Action::CreateJoinToken
         | Action::AnnounceGateway
         | Action::GetClusterStatus
-        | Action::Watch => Resource::Cluster,
+        | Action::Watch
+        | Action::RenewLease
+        | Action::RevokeGateway => Resource::Cluster,
     }
 }
 
