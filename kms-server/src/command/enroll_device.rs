@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::apply::{Frame, check_sealed};
+use super::apply::Frame;
 use super::create_key::DEVICE_PREFIX;
 use super::names::is_id;
-use super::{CreateKey, Outcome, Refusal};
+use super::{CreateKey, Outcome, Refusal, sealed};
+use crate::keyring::Place;
 use crate::state::{DeviceRecord, DeviceState, Record, RecordId};
 
 /// A device and its key `device/<id>`.
@@ -28,10 +29,11 @@ impl EnrollDevice {
         if !is_id(&self.device_id) || !own_name || !gateway_allowed {
             return Err(Refusal::NameInvalid);
         }
-        check_sealed(&self.sealed_inventory)?;
         if frame.index.device(&self.device_id).is_some() {
             return Err(Refusal::DeviceExists);
         }
+        let place = Place::device(&self.device_id, self.key.key_id);
+        let sealed = sealed::fit(frame.cluster_id, &place, None, &self.sealed_inventory)?;
         self.key.create(frame)?;
         frame.writes.put(
             RecordId::Device(self.device_id.clone()),
@@ -42,7 +44,7 @@ impl EnrollDevice {
                 gateway: self.gateway.clone(),
                 enrolled_ms: frame.now_ms,
                 revision: 1,
-                sealed: self.sealed_inventory.clone(),
+                sealed,
             }),
         );
         Ok(Outcome::DeviceEnrolled {

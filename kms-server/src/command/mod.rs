@@ -20,6 +20,7 @@ mod put_policy;
 mod record_certificate;
 mod refusal;
 mod rotate_key;
+mod sealed;
 mod set_key_state;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -57,4 +57,7 @@ pub enum Refusal {
     /// A gateway announced itself as the other side than before.
     #[error("a gateway stays the side it first announced; join a new identity for the other")]
     GatewaySideFixed,
+    /// A sealed record that is none, or belongs to another cluster, key or kind.
+    #[error("a sealed record does not fit where it was to be kept; this is an error of Ward")]
+    RecordUnfit,
 }

@@ -30,7 +30,7 @@ fn genesis_brings_identities_and_policies() {
         policies: vec![PutPolicy {
             policy_id: "base".to_owned(),
             expected_revision: 0,
-            sealed: b"policy".to_vec(),
+            sealed: record(&Place::policy("base"), 1),
         }],
         ..genesis()
     };

@@ -11,7 +11,7 @@ fn a_key_is_made_once() {
     assert_eq!((key.primary, key.revision, key.epoch), (1, 1, 0));
     assert_eq!(key.state, KeyState::Enabled);
     let version = state.index.key_version(&key_id(1), key.primary_version());
-    assert_eq!(version.unwrap().sealed, b"sealed");
+    assert_eq!(version.unwrap().sealed.revision, 1);
 
     state.refuse(create_key("k", 2), Refusal::NameTaken);
     state.refuse(create_key("other", 1), Refusal::IdExists);

@@ -1,12 +1,15 @@
 //! Apply, verb by verb: what each does, and each way it refuses. This file holds what the others
 //! share: a state, and small valid commands.
 
-use super::testing::{begin, create_key, genesis, key_id};
+use envelope::id::KeyVersion;
+
+use super::testing::{begin, create_key, genesis, key_id, record};
 use super::{
     AnnounceGateway, Command, ConsumeJoinToken, CreateJoinToken, CreateKey, EnrollDevice,
     FirstIdentity, Genesis, Guard, Idempotency, NodeJoin, Outcome, Proposal, PutPolicy,
     RecordCertificate, Refusal, RotateKey, SetKeyState, apply,
 };
+use crate::keyring::Place;
 use crate::replica::limits::{IDENTITY_KEYS_MAX, SEALED_BYTES_MAX};
 use crate::state::{
     Addresses, GatewayRole, IDEMPOTENCY_KEPT_MS, Index, KeyState, NodeId, Record, RecordId, Role,
@@ -19,6 +22,7 @@ mod gateways;
 mod genesis;
 mod keys;
 mod policies;
+mod sealed;
 mod tokens;
 
 /// The time of the first entry of each test.
@@ -78,12 +82,17 @@ fn set(state: KeyState) -> Command {
     Command::SetKeyState(SetKeyState { key_id, state })
 }
 
+/// Where the version of a test's key is kept.
+fn version_of(name: &str, number: u64, version: u32) -> Place {
+    Place::key_version(key_id(number), KeyVersion(version), name)
+}
+
 fn rotate(expected_revision: u64, version: u32) -> Command {
     Command::RotateKey(RotateKey {
         key_id: key_id(1),
         expected_revision,
         version,
-        sealed: b"next".to_vec(),
+        sealed: record(&version_of("k", 1, version), 1),
     })
 }
 
@@ -91,11 +100,11 @@ fn enroll(device: &str, key_name: &str, key: u64) -> Command {
     Command::EnrollDevice(EnrollDevice {
         device_id: device.to_owned(),
         gateway: String::new(),
-        sealed_inventory: b"inventory".to_vec(),
+        sealed_inventory: record(&Place::device(device, key_id(key)), 1),
         key: CreateKey {
             key_id: key_id(key),
             name: key_name.to_owned(),
-            sealed: b"sealed".to_vec(),
+            sealed: record(&version_of(key_name, key, 1), 1),
         },
     })
 }
@@ -136,7 +145,7 @@ fn policy(id: &str, expected_revision: u64) -> Command {
     Command::PutPolicy(PutPolicy {
         policy_id: id.to_owned(),
         expected_revision,
-        sealed: b"policy".to_vec(),
+        sealed: record(&Place::policy(id), expected_revision + 1),
     })
 }
 
