@@ -105,7 +105,7 @@ pub struct RecordHeader {
     pub tree: String,
     /// Its id in that tree.
     pub record_id: String,
-    /// What is fixed for the record's life, in clear and authenticated; the layout is the purpose's.
+    /// What is fixed for the record's life, in clear and authenticated; each purpose has a layout.
     pub attributes: Vec<u8>,
 }
 

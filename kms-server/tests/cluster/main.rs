@@ -7,6 +7,7 @@
 mod audit;
 mod harness;
 mod one_node;
+mod reasons;
 mod refusals;
 mod strangers;
 mod three_nodes;
