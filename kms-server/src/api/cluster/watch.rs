@@ -6,6 +6,9 @@
 //! A stream says "nothing else changed" only where that is so in the whole cluster: its beginning
 //! and each heartbeat stand behind a read barrier. A node that is cut off ends its streams, so
 //! that caches go to one that is not, and keep nothing that was taken away meanwhile.
+//!
+//! Every watcher is told of every key, for it may hold a data key of any; only who may list the
+//! keys is told their names. Caches withdraw by id.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -71,6 +74,8 @@ struct Watcher {
     heartbeat: Interval,
     /// Runs while a heartbeat is due; changes go on being told meanwhile.
     barrier: Option<BoxFuture<'static, Result<(), Failure>>>,
+    /// Whether the caller may list keys; asked again when the policies change.
+    names: bool,
     begun: bool,
     ended: bool,
     _place: Share<String>,
@@ -81,12 +86,14 @@ impl Watcher {
     fn new(node: &Arc<Node>, caller: Caller, place: Share<String>) -> Self {
         let mut heartbeat = tokio::time::interval(WATCH_HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let names = may_list_keys(node, &caller);
         Self {
             node: Arc::clone(node),
             caller,
             changes: node.replica.changes(),
             heartbeat,
             barrier: None,
+            names,
             begun: false,
             ended: false,
             _place: place,
@@ -132,11 +139,11 @@ impl Watcher {
                 }
             };
             match change {
-                Ok(change) => match tell(&self.node, &change.event) {
-                    Some(told) => return Ok(told),
+                Ok(change) => match tell(&self.node, &change.event, self.names) {
+                    Some(told) => return Ok(self.heed(told)),
                     None => continue,
                 },
-                Err(RecvError::Lagged(_)) => return Ok(Told::Resync(Resync {})),
+                Err(RecvError::Lagged(_)) => return Ok(self.heed(Told::Resync(Resync {}))),
                 Err(RecvError::Closed) => {
                     return Err(Failure::new(
                         Reason::Unavailable,
@@ -146,6 +153,22 @@ impl Watcher {
             }
         }
     }
+}
+
+impl Watcher {
+    /// After what makes everybody look again, the policies may be others.
+    fn heed(&mut self, told: Told) -> Told {
+        if matches!(told, Told::Resync(_)) {
+            self.names = may_list_keys(&self.node, &self.caller);
+        }
+        told
+    }
+}
+
+fn may_list_keys(node: &Arc<Node>, caller: &Caller) -> bool {
+    let call = Call::on_behalf(node, caller.clone(), None);
+    let listing = call.authorize(Action::ListKeys, Resource::Cluster, Facts::None);
+    listing.is_ok()
 }
 
 async fn barrier(node: Arc<Node>) -> Result<(), Failure> {
@@ -164,13 +187,17 @@ async fn passed(
 }
 
 /// What watchers are told of a change; none when no cache depends on it.
-fn tell(node: &Node, event: &Event) -> Option<Told> {
+fn tell(node: &Node, event: &Event, names: bool) -> Option<Told> {
     match event {
         Event::Key(key_id) => node.replica.read(|index| {
             let key = index.key(key_id)?;
             Some(Told::KeyChanged(KeyChanged {
                 key_id: Bytes::copy_from_slice(key_id.as_bytes()),
-                name: key.name.clone(),
+                name: if names {
+                    key.name.clone()
+                } else {
+                    String::new()
+                },
                 state: convert::key_state(key.state).into(),
                 primary_version: key.primary,
                 epoch: key.epoch,
