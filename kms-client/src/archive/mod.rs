@@ -62,8 +62,8 @@ impl Archive {
     /// # Errors
     ///
     /// `NOT_INITIALISED` when there is no such folder, or it is neither an archive nor a data
-    /// directory; `STORAGE` when it cannot be read. A data directory whose core has archived nothing
-    /// yet is an empty archive.
+    /// directory; `STORAGE` when it cannot be read. A data directory whose core has archived
+    /// nothing yet is an empty archive.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
         let dir = dir.as_ref();
         let of_core = dir.join("core").join("archive");

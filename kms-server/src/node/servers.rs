@@ -50,9 +50,8 @@ pub(super) async fn serve_api(
             ServiceBuilder::new()
                 // Before any work: nobody takes more than a share of it.
                 .layer(RateLayer::new(IDENTITY_RATE))
-                // Everything below is counted and has a span.
+                // Everything below is counted and has a span; no refusal leaves without a reason.
                 .layer(TraceLayer)
-                // No refusal leaves without a reason.
                 .layer(FormLayer)
                 // All waiting below ends with the caller's.
                 .layer(DeadlineLayer::new(REQUEST_DEADLINE))
