@@ -41,7 +41,7 @@ vectors:
 
 # The suites of Project Wycheproof, with their counts.
 wycheproof:
-    cargo test -q -p envelope --lib wycheproof -- --nocapture
+    cargo test -q -p envelope -p kms-server --lib wycheproof -- --nocapture
 
 # Sealing and opening speed against ring's own.
 bench-envelope:

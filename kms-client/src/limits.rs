@@ -45,6 +45,10 @@ pub const CONTAINMENT_WAIT_MAX: Duration = Duration::from_secs(1);
 /// The most leases a data-key cache holds.
 pub const LEASES_MAX: usize = 4096;
 
+/// How many keys whose names are not told may change while a lease is fetched by name; beyond, it
+/// is fetched again.
+pub const UNNAMED_CHANGES_MAX: usize = 256;
+
 /// How many leases are fetched at once.
 pub const LEASE_FETCHES_MAX: usize = 16;
 

@@ -38,8 +38,11 @@ pub(crate) const LISTEN_BACKLOG: u32 = 1_024;
 
 /// Requests and streams on one connection at once.
 pub(crate) const STREAMS_MAX: u32 = 256;
-/// Bytes of all headers of a request.
+/// Bytes of all headers of a request; one with more is refused with a reason.
 pub(crate) const HEADERS_BYTES_MAX: u32 = 16 * 1_024;
+/// Bytes of headers that are read at all: the transport answers 431 to one with more, and nothing
+/// else, for it has not kept them.
+pub(crate) const HEADERS_BYTES_HARD_MAX: u32 = 32 * 1_024;
 /// Streams a client may reset before the server has taken them up.
 pub(crate) const RESETS_PENDING_MAX: usize = 32;
 /// Silence after which a connection is asked whether it lives.

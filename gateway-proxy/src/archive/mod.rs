@@ -18,6 +18,7 @@ mod leases;
 mod limits;
 mod metrics;
 mod object;
+mod open_gap;
 mod queue;
 mod recovery;
 mod running;

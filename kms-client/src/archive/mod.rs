@@ -61,16 +61,18 @@ impl Archive {
     ///
     /// # Errors
     ///
-    /// `STORAGE` when there is no such folder, or it is neither an archive nor a data directory. A
-    /// data directory whose core has archived nothing yet is an empty archive.
+    /// `NOT_INITIALISED` when there is no such folder, or it is neither an archive nor a data
+    /// directory; `STORAGE` when it cannot be read. A data directory whose core has archived
+    /// nothing yet is an empty archive.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
         let dir = dir.as_ref();
         let of_core = dir.join("core").join("archive");
-        if of_core.is_dir() || dir.join("seal").is_dir() {
+        let is_data_dir = dir.join("seal").is_dir() || dir.join("cluster.toml").is_file();
+        if of_core.is_dir() || is_data_dir {
             return Ok(Self { dir: of_core });
         }
         let has_lock = dir.join("lock").is_file();
-        if has_lock || !files::segments(dir)?.is_empty() {
+        if dir.is_dir() && (has_lock || !files::segments(dir)?.is_empty()) {
             let dir = dir.to_owned();
             return Ok(Self { dir });
         }
@@ -78,7 +80,7 @@ impl Archive {
             "no archive at {}: name the data directory of `ward up`, or an archive's folder",
             dir.display()
         );
-        Err(Error::new(Reason::Storage, message))
+        Err(Error::new(Reason::NotInitialised, message))
     }
 
     /// Lists the objects that have ended, oldest first.

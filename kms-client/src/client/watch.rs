@@ -48,7 +48,7 @@ impl Client {
     /// let mut watch = client.watch();
     /// loop {
     ///     match watch.next().await.kind {
-    ///         WatchEventKind::KeyChanged(change) => println!("{} changed", change.name),
+    ///         WatchEventKind::KeyChanged(change) => println!("{} changed", change.key_id),
     ///         WatchEventKind::Resync => println!("drop every cached answer"),
     ///         WatchEventKind::DeviceChanged(_) | WatchEventKind::Heartbeat { .. } => {}
     ///     }

@@ -255,7 +255,7 @@ async fn fetch_until_current(shared: &Shared, what: &LeaseFor) -> Result<(), Arc
         )));
     };
     loop {
-        let generation = shared.lock().generation(what);
+        let generation = shared.lock().ask(what);
         let lease = lease(shared, what).await.map_err(Arc::new)?;
         if shared
             .lock()

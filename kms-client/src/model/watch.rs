@@ -43,7 +43,7 @@ pub enum WatchEventKind {
 pub struct KeyChange {
     /// Which key.
     pub key_id: KeyId,
-    /// Its name.
+    /// Its name; empty for who may not list keys.
     pub name: String,
     /// Its state now.
     pub state: KeyState,

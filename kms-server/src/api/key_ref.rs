@@ -9,7 +9,7 @@ use crate::api::call::Call;
 use crate::api::failure::Failure;
 use crate::policy::{Action, DeviceRef, Facts, Resource};
 use crate::replica::ReadBarrier;
-use crate::state::{DeviceState, Index, KeyRecord, KeyState};
+use crate::state::{DeviceState, Index, KeyRecord, KeyState, Sealed};
 use crate::vault::KeyUse;
 
 /// A key version as the index held it behind a read barrier; a copy, so that the index is free
@@ -20,7 +20,7 @@ pub(crate) struct FoundKey {
     pub(crate) version: KeyVersion,
     epoch: u64,
     enabled: bool,
-    sealed: Vec<u8>,
+    sealed: Sealed,
     device: Option<Device>,
 }
 
@@ -111,7 +111,7 @@ impl FoundKey {
             key_id: self.key_id,
             version: self.version,
             epoch: self.epoch,
-            record: &self.sealed,
+            sealed: &self.sealed,
             device: self.device.as_ref().map(|device| device.id.as_str()),
         })
     }

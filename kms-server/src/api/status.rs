@@ -75,6 +75,10 @@ impl From<Refusal> for Failure {
             Refusal::TokenInvalid => Reason::TokenInvalid,
             Refusal::IdentityNotFound => Reason::Unauthenticated,
             Refusal::IdentityRevoked | Refusal::GatewaySideFixed => Reason::Denied,
+            Refusal::RecordUnfit => {
+                tracing::error!("a sealed record was refused; this is an error of Ward");
+                Reason::Internal
+            }
         };
         Self::new(reason, refusal.to_string())
     }

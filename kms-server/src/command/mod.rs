@@ -23,6 +23,7 @@ mod record_certificate;
 mod refusal;
 mod revoke_gateway;
 mod rotate_key;
+mod sealed;
 mod set_key_state;
 mod set_offline_allowance;
 mod settle_containment;

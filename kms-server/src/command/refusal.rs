@@ -69,4 +69,7 @@ pub enum Refusal {
     /// No such gateway.
     #[error("no such gateway; the cluster's status lists those that announced themselves")]
     GatewayNotFound,
+    /// A sealed record that is none, or belongs to another cluster, key or kind.
+    #[error("a sealed record does not fit where it was to be kept; this is an error of Ward")]
+    RecordUnfit,
 }

@@ -29,7 +29,7 @@ pub(crate) fn refresh(node: &Node) -> Result<(), Failure> {
         .map(|(name, record)| {
             Ok((
                 name.as_str(),
-                node.vault.open_record(&Place::policy(name), record)?.1,
+                node.vault.open_record(&Place::policy(name), record)?,
             ))
         })
         .collect::<Result<Vec<(&str, SecretBytes)>, Failure>>()?;

@@ -21,7 +21,7 @@ use ward_proto::v1::watch_service_server::WatchServiceServer;
 
 use crate::api::services::{Api, JoinApi};
 use crate::limits::{
-    HEADERS_BYTES_MAX, IDENTITY_REQUESTS_PER_SECOND, JOIN_CONNECTION_AGE_MAX,
+    HEADERS_BYTES_HARD_MAX, IDENTITY_REQUESTS_PER_SECOND, JOIN_CONNECTION_AGE_MAX,
     JOIN_CONNECTION_GRACE, JOIN_REQUEST_BYTES_MAX, JOINS_PER_SECOND, KEEPALIVE_INTERVAL,
     KEEPALIVE_TIMEOUT, PEER_MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_DEADLINE,
     REQUESTS_IN_FLIGHT_MAX, RESETS_PENDING_MAX, RESPONSE_BYTES_MAX, STREAMS_MAX,
@@ -30,6 +30,7 @@ use crate::node::context::Node;
 use crate::node::peer_handler::Handler;
 use crate::stack::admission::AdmissionLayer;
 use crate::stack::deadline::DeadlineLayer;
+use crate::stack::form::FormLayer;
 use crate::stack::identity::IdentityLayer;
 use crate::stack::peer::PeerLayer;
 use crate::stack::rate::RateLayer;
@@ -51,12 +52,13 @@ pub(super) async fn serve_api(
             ServiceBuilder::new()
                 // Before any work: nobody takes more than a share of it.
                 .layer(RateLayer::new(IDENTITY_RATE))
-                // Everything below is counted and has a span.
+                // Everything below is counted and has a span; no refusal leaves without a reason.
                 .layer(TraceLayer)
+                .layer(FormLayer)
+                // All waiting below ends with the caller's.
+                .layer(DeadlineLayer::new(REQUEST_DEADLINE))
                 // Who asks, and whether that counts today.
                 .layer(IdentityLayer::new(node.clone()))
-                // The handler's waiting ends with the caller's.
-                .layer(DeadlineLayer::new(REQUEST_DEADLINE))
                 // What this node cannot do now is not begun.
                 .layer(AdmissionLayer::new(node, REQUESTS_IN_FLIGHT_MAX))
                 .into_inner(),
@@ -135,6 +137,7 @@ pub(super) async fn serve_join(
                 // Joiners are strangers: they share one rate.
                 .layer(RateLayer::new(JOIN_RATE))
                 .layer(TraceLayer)
+                .layer(FormLayer)
                 .layer(DeadlineLayer::new(REQUEST_DEADLINE))
                 .layer(AdmissionLayer::new(node.clone(), REQUESTS_IN_FLIGHT_MAX))
                 .into_inner(),
@@ -168,7 +171,7 @@ pub(super) async fn serve_peers(
 fn bounded() -> Server {
     Server::builder()
         .max_concurrent_streams(STREAMS_MAX)
-        .http2_max_header_list_size(HEADERS_BYTES_MAX)
+        .http2_max_header_list_size(HEADERS_BYTES_HARD_MAX)
         .http2_max_pending_accept_reset_streams(Some(RESETS_PENDING_MAX))
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))

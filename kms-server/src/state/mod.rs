@@ -14,6 +14,7 @@ mod key;
 mod pin;
 mod policy;
 mod record;
+mod sealed;
 mod store;
 pub(crate) mod wire;
 
@@ -35,6 +36,7 @@ pub use key::{KeyRecord, KeyState, VersionRecord};
 pub(crate) use pin::Pin;
 pub use policy::PolicyRecord;
 pub use record::{Record, RecordId};
+pub use sealed::Sealed;
 pub(crate) use store::Store;
 #[cfg(test)]
 pub(crate) use store::wait_until_free;

@@ -9,6 +9,7 @@ mod containment;
 mod containment_waits;
 mod harness;
 mod one_node;
+mod reasons;
 mod refusals;
 mod strangers;
 mod three_nodes;

@@ -18,6 +18,7 @@ use std::path::Path;
 
 use kms_client::Client;
 use kms_client::archive::Archive;
+use kms_client::reason::Reason as KmsReason;
 
 use crate::cli::{ArchiveVerb, Cli, ClusterVerb, Global, Verb};
 use crate::error::{Failure, Reason};
@@ -56,11 +57,13 @@ fn read_archive(global: &Global, verb: ArchiveVerb) -> Result<(), Failure> {
 /// Opens the archive of the data directory, or the folder that is one itself.
 fn archive(global: &Global) -> Result<Archive, Failure> {
     let dir = &global.data_dir;
-    let has = |part: &str| dir.join(part).exists();
-    if !has("cluster.toml") && !has("core/archive") && !holds_segments(dir) {
-        return Err(no_cluster(dir, "no archive"));
-    }
-    Ok(Archive::open(dir)?)
+    Archive::open(dir).map_err(|error| {
+        if error.reason() == KmsReason::NotInitialised {
+            no_cluster(dir, "no archive")
+        } else {
+            error.into()
+        }
+    })
 }
 
 /// Opens the client of the data directory, bound to `--node` where that was given.
@@ -90,13 +93,4 @@ fn no_cluster(dir: &Path, lacks: &str) -> Failure {
         dir.display()
     );
     Failure::new(Reason::NO_CLUSTER, sentence)
-}
-
-/// Whether `dir` is an archive itself, a copy for example.
-fn holds_segments(dir: &Path) -> bool {
-    let Ok(entries) = std::fs::read_dir(dir) else {
-        return false;
-    };
-    let is_segment = |path: &Path| path.extension().is_some_and(|it| it == "seg");
-    entries.flatten().any(|entry| is_segment(&entry.path()))
 }

@@ -101,6 +101,14 @@ fn a_folder_without_a_cluster_is_told_by_every_verb() {
     for verb in verbs {
         assert_eq!(stack.reason(verb), "NO_CLUSTER", "empty folder: {verb:?}");
     }
+    std::fs::write(stack.dir().join("notes.seg"), "not ours").unwrap();
+    for verb in verbs {
+        assert_eq!(
+            stack.reason(verb),
+            "NO_CLUSTER",
+            "another's folder: {verb:?}"
+        );
+    }
 }
 
 #[test]

@@ -7,6 +7,9 @@
 //! and each heartbeat stand behind a read barrier. A node that is cut off ends its streams, so
 //! that caches go to one that is not, and keep nothing that was taken away meanwhile. A heartbeat
 //! names the index of its barrier: every change up to there has been told before it.
+//!
+//! Every watcher is told of every key, for it may hold a data key of any; only who may list the
+//! keys is told their names. Caches withdraw by id.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -83,6 +86,8 @@ struct Watcher {
     told_index: u64,
     /// Whether this watcher is told of devices; looked at again when policies change.
     sees_devices: bool,
+    /// Whether it is told the names of keys; looked at again when policies change.
+    sees_names: bool,
     begun: bool,
     ended: bool,
     _place: Share<String>,
@@ -103,7 +108,8 @@ impl Watcher {
             due: None,
             after: None,
             told_index: 0,
-            sees_devices: sees_devices(call),
+            sees_devices: may(call, Action::ListDevices),
+            sees_names: may(call, Action::ListKeys),
             begun: false,
             ended: false,
             _place: place,
@@ -196,7 +202,10 @@ impl Watcher {
                 let key = index.key(key_id)?;
                 Some(Told::KeyChanged(KeyChanged {
                     key_id: Bytes::copy_from_slice(key_id.as_bytes()),
-                    name: key.name.clone(),
+                    name: match self.sees_names {
+                        true => key.name.clone(),
+                        false => String::new(),
+                    },
                     state: convert::key_state(key.state).into(),
                     primary_version: key.primary,
                     epoch: key.epoch,
@@ -209,7 +218,9 @@ impl Watcher {
             }),
             // Permissions may be less now, or anything may have changed.
             Event::Policy | Event::Everything => {
-                self.sees_devices = sees_devices(&self.call());
+                let call = self.call();
+                self.sees_devices = may(&call, Action::ListDevices);
+                self.sees_names = may(&call, Action::ListKeys);
                 Some(Told::Resync(Resync {}))
             }
             Event::Device(_)
@@ -237,9 +248,8 @@ fn stops() -> Failure {
     Failure::new(Reason::Unavailable, "this node stops; ask another")
 }
 
-fn sees_devices(call: &Call) -> bool {
-    call.authorize(Action::ListDevices, Resource::Cluster, Facts::None)
-        .is_ok()
+fn may(call: &Call, action: Action) -> bool {
+    call.authorize(action, Resource::Cluster, Facts::None).is_ok()
 }
 
 async fn barrier(node: Arc<Node>) -> Result<u64, Failure> {

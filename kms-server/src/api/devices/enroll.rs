@@ -59,8 +59,9 @@ fn decide(
     });
     let authorized = call.authorize(Action::EnrollDevice, resource, Facts::None)?;
     let fields = request.inventory.clone().unwrap_or_default();
-    let sealed_inventory = inventory::seal(call, &request.device_id, &fields, 1)?;
-    let now_ms = sys::clock::wall_ms();
+    let sealed_inventory = inventory::seal(call, &request.device_id, key_id, &fields, 1)?;
+    let name = format!("device/{}", request.device_id);
+    let (vault, now_ms) = (&call.node.vault, sys::clock::wall_ms());
     let command = EnrollDevice {
         device_id: request.device_id.clone(),
         gateway: request.gateway.clone(),
@@ -68,11 +69,8 @@ fn decide(
         offline_allowance_s: request.offline_allowance_s.unwrap_or(ALLOWANCE_DEFAULT_S),
         key: CreateKey {
             key_id,
-            name: format!("device/{}", request.device_id),
-            sealed: call
-                .node
-                .vault
-                .new_key_version(key_id, KeyVersion(1), now_ms)?,
+            sealed: vault.new_key_version(key_id, KeyVersion(1), &name, now_ms)?,
+            name,
         },
     };
     Ok((authorized, Command::EnrollDevice(command)))

@@ -1,6 +1,7 @@
 //! A device's inventory fields: sealed as the contract's own message, opened for who may see them.
 
 use bytes::Bytes;
+use envelope::id::KeyId;
 use prost::Message;
 use ward_proto::v1::{self as proto, Inventory};
 
@@ -9,13 +10,15 @@ use crate::api::failure::Failure;
 use crate::keyring::Place;
 use crate::state::{ContainLevel, ContainmentRecord, DeviceRecord, DeviceState};
 
-/// Checks the fields' lengths and seals them; `revision` is the former plus 1.
+/// Checks the fields' lengths and seals them for a device with this key; `revision` is the former
+/// plus 1.
 ///
 /// # Errors
 /// INVALID_ARGUMENT for a field beyond its limit.
 pub(super) fn seal(
     call: &Call,
     device_id: &str,
+    key_id: KeyId,
     inventory: &Inventory,
     revision: u64,
 ) -> Result<Vec<u8>, Failure> {
@@ -33,7 +36,7 @@ pub(super) fn seal(
     if fields.iter().any(|field| field.len() > FIELD_BYTES_MAX) {
         return Err(Failure::invalid("an inventory field has at most 256 bytes"));
     }
-    let place = Place::device(device_id);
+    let place = Place::device(device_id, key_id);
     let (now_ms, text) = (sys::clock::wall_ms(), inventory.encode_to_vec());
     Ok(call
         .node
@@ -46,8 +49,8 @@ pub(super) fn seal(
 /// # Errors
 /// When the stored record does not open.
 pub(super) fn device(call: &Call, record: &DeviceRecord) -> Result<proto::Device, Failure> {
-    let place = Place::device(&record.device_id);
-    let (_, text) = call.node.vault.open_record(&place, &record.sealed)?;
+    let place = Place::device(&record.device_id, record.key_id);
+    let text = call.node.vault.open_record(&place, &record.sealed)?;
     let inventory = Inventory::decode(text.expose())
         .map_err(|_| Failure::internal("a stored inventory is malformed"))?;
     let order = call
