@@ -10,6 +10,7 @@
 )]
 
 mod archive;
+mod contain;
 mod crypt;
 mod faults;
 mod harness;
