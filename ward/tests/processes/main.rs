@@ -10,6 +10,7 @@
 )]
 
 mod archive;
+mod contain;
 mod crypt;
 mod demo;
 mod faults;
