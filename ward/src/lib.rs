@@ -7,8 +7,10 @@
 mod cli;
 mod context;
 mod error;
+mod host;
 mod node_names;
 mod output;
+mod report;
 mod route;
 mod runtime;
 mod text;

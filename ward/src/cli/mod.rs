@@ -4,6 +4,7 @@ mod archive;
 mod cluster;
 mod crypt;
 mod device;
+mod enter;
 mod global;
 mod key;
 mod serve;
@@ -18,7 +19,10 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 pub(crate) use archive::{ArchiveVerb, GetArguments, ListArguments};
 pub(crate) use cluster::ClusterVerb;
 pub(crate) use crypt::{DecryptArguments, EncryptArguments};
-pub(crate) use device::{DeviceVerb, EnrollArguments};
+pub(crate) use device::{DeviceVerb, EnrollArguments as NewDeviceArguments};
+pub(crate) use enter::{
+    EnrollArguments, GATEWAY_PORT, Guest, InitArguments, NODE_PORT, TokenArguments, TokenVerb,
+};
 pub(crate) use global::Global;
 pub(crate) use key::KeyVerb;
 pub(crate) use serve::ServeArguments;
@@ -45,6 +49,13 @@ pub(crate) enum Verb {
     Node(ServeArguments),
     /// Run one gateway.
     Gateway(ServeArguments),
+    /// Make a new cluster and its first node on this host.
+    Init(InitArguments),
+    /// Invite hosts, applications and people into the cluster.
+    #[command(subcommand)]
+    Token(TokenVerb),
+    /// Enter a cluster with a token: makes a key here and gets its certificate.
+    Enroll(EnrollArguments),
     /// Make, show and change keys.
     #[command(subcommand)]
     Key(KeyVerb),
@@ -89,6 +100,9 @@ impl Cli {
             | Verb::Decrypt(DecryptArguments { context }) => gather(context).err(),
             Verb::Node(_)
             | Verb::Gateway(_)
+            | Verb::Init(_)
+            | Verb::Token(_)
+            | Verb::Enroll(_)
             | Verb::Key(_)
             | Verb::Device(_)
             | Verb::Cluster(_)
@@ -159,6 +173,14 @@ mod tests {
             "ward encrypt --key k --context a=1 --context a=2",
             "ward decrypt --context a=1 --context a=1",
             "ward device describe UPPER",
+            "ward init",
+            "ward init --out d --host 10.0.0.1:7100",
+            "ward init --out d --host h --port 65534",
+            "ward token create",
+            "ward token create --role device --id x",
+            "ward token create --role app --id x --ttl 2d",
+            "ward enroll --endpoint a:1 --token t --out d",
+            "ward enroll --endpoint a:1 --ca-sha256 ab --token t --out d",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

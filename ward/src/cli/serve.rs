@@ -10,6 +10,9 @@ pub(crate) struct ServeArguments {
     /// Its settings: node.toml or gateway.toml.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
+    /// Say everything that keeps it from running, and exit: 0 when nothing does.
+    #[arg(long)]
+    pub(crate) check: bool,
     /// Stop at the end of standard input; ignore SIGINT and SIGTERM.
     #[arg(long)]
     pub(crate) supervised: bool,

@@ -4,7 +4,7 @@ use kms_client::model::{Device, Inventory, NewDevice};
 use serde::Serialize;
 
 use super::client;
-use crate::cli::{DeviceVerb, EnrollArguments, Global};
+use crate::cli::{DeviceVerb, Global, NewDeviceArguments};
 use crate::error::Failure;
 use crate::output::{Answer, answer};
 use crate::text::{Table, time};
@@ -24,7 +24,7 @@ pub(super) async fn run(global: &Global, verb: DeviceVerb) -> Result<(), Failure
     answer(global.format(), &DeviceView::from(device))
 }
 
-fn new_device(arguments: EnrollArguments) -> NewDevice {
+fn new_device(arguments: NewDeviceArguments) -> NewDevice {
     NewDevice {
         id: arguments.id.to_string(),
         inventory: Inventory {
