@@ -76,6 +76,11 @@ impl Report {
         self.push(Level::Fail, subject.into(), finding, None);
     }
 
+    /// Puts another report behind this one.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+
     /// Says everything; fails when something failed.
     pub(crate) fn finish(self, format: Format) -> Result<(), Failure> {
         answer(format, &self)?;

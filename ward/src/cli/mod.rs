@@ -25,7 +25,7 @@ pub(crate) use enter::{
 };
 pub(crate) use global::Global;
 pub(crate) use key::KeyVerb;
-pub(crate) use serve::ServeArguments;
+pub(crate) use serve::{DoctorArguments, ServeArguments};
 pub(crate) use up::{ArchiveMode, UpArguments};
 
 use crate::context::gather;
@@ -49,6 +49,8 @@ pub(crate) enum Verb {
     Node(ServeArguments),
     /// Run one gateway.
     Gateway(ServeArguments),
+    /// Look whether this host is fit for Ward; exits with 1 when something fails.
+    Doctor(DoctorArguments),
     /// Make a new cluster and its first node on this host.
     Init(InitArguments),
     /// Invite hosts, applications and people into the cluster.
@@ -100,6 +102,7 @@ impl Cli {
             | Verb::Decrypt(DecryptArguments { context }) => gather(context).err(),
             Verb::Node(_)
             | Verb::Gateway(_)
+            | Verb::Doctor(_)
             | Verb::Init(_)
             | Verb::Token(_)
             | Verb::Enroll(_)

@@ -4,6 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+/// What to look at.
+#[derive(Args, Debug)]
+pub(crate) struct DoctorArguments {
+    /// Also check these settings, a node.toml or gateway.toml, and look at the disk they are on.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
 /// How to run one process.
 #[derive(Args, Debug)]
 pub(crate) struct ServeArguments {

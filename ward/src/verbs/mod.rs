@@ -9,6 +9,7 @@ mod check_node;
 mod cluster_status;
 mod decrypt;
 mod device;
+mod doctor;
 mod encrypt;
 mod enroll;
 mod gateway;
@@ -40,6 +41,7 @@ pub(crate) fn run(cli: Cli, warnings: &[String]) -> Result<(), Failure> {
         }
         Verb::Node(arguments) => node::run(&arguments, warnings),
         Verb::Gateway(arguments) => gateway::run(&arguments, warnings),
+        Verb::Doctor(arguments) => doctor::report(&arguments, warnings).finish(global.format()),
         Verb::Init(arguments) => runtime::block_on(init::run(&global, arguments)),
         Verb::Token(TokenVerb::Create(arguments)) => {
             ask(&global, token::create(&global, arguments))

@@ -13,6 +13,7 @@ mod archive;
 mod crypt;
 mod faults;
 mod harness;
+mod hosts;
 mod keys;
 mod lifecycle;
 mod memory;
