@@ -35,6 +35,14 @@ impl Reason {
     pub(crate) const VERSION_NEWER: Self = Self::named("VERSION_NEWER");
     /// An argument is well formed and yet cannot be used.
     pub(crate) const INVALID_ARGUMENT: Self = Self::named("INVALID_ARGUMENT");
+    /// Something that was checked is not as it must be.
+    pub(crate) const CHECK_FAILED: Self = Self::named("CHECK_FAILED");
+    /// The cluster or the token is another one than was told.
+    pub(crate) const CERTIFICATE_FOREIGN: Self = Self::named("CERTIFICATE_FOREIGN");
+    /// The token is none, or not for what it is used for.
+    pub(crate) const TOKEN_INVALID: Self = Self::named("TOKEN_INVALID");
+    /// The directory belongs to a cluster already.
+    pub(crate) const ALREADY_INITIALISED: Self = Self::named("ALREADY_INITIALISED");
     /// What was to be opened is not whole, not Ward's, or not for this key and context.
     pub(crate) const OPEN_FAILED: Self = Self::named("OPEN_FAILED");
     /// The disk is full.

@@ -1,6 +1,7 @@
 //! The configuration as meant: every value checked, before a port is bound. Made from
 //! [`written::Written`]; taken by [`crate::run`].
 
+mod problems;
 pub mod written;
 
 use std::collections::HashSet;

@@ -4,6 +4,7 @@
 //! of it is checked. `ward up` writes the file with [`ConfigFile::to_toml`].
 
 mod address;
+mod check;
 mod file;
 
 use std::path::{Path, PathBuf};
@@ -98,6 +99,15 @@ pub enum ConfigError {
         /// `api`, `peer` or `join`.
         listener: &'static str,
     },
+    /// The cluster would be told an address that means every machine.
+    #[error(
+        "the {listener} listener is told to others as every address, where nobody can connect: set \
+         advertise.{listener} to the name or address by which others reach this host"
+    )]
+    AddressUnknown {
+        /// `api`, `peer` or `join`.
+        listener: &'static str,
+    },
     /// An address is malformed.
     #[error("the configuration's {field} is not usable")]
     Address {
@@ -115,15 +125,7 @@ impl Config {
     /// # Errors
     /// When it cannot be read, is not understood, or holds an unusable value.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        let file: ConfigFile = toml::from_str(&text).map_err(|error| ConfigError::Syntax {
-            path: path.to_owned(),
-            detail: error.to_string(),
-        })?;
-        Self::from_file(file)
+        Self::from_file(ConfigFile::load(path)?)
     }
 
     /// Checks what was written.

@@ -4,6 +4,7 @@ mod archive;
 mod cluster;
 mod crypt;
 mod device;
+mod enter;
 mod global;
 mod key;
 mod serve;
@@ -18,10 +19,15 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 pub(crate) use archive::{ArchiveVerb, GetArguments, ListArguments};
 pub(crate) use cluster::ClusterVerb;
 pub(crate) use crypt::{DecryptArguments, EncryptArguments};
-pub(crate) use device::{ContainArguments, DeviceVerb, EnrollArguments, Level, OrderArguments};
+pub(crate) use device::{
+    ContainArguments, DeviceVerb, EnrollArguments as NewDeviceArguments, Level, OrderArguments,
+};
+pub(crate) use enter::{
+    EnrollArguments, GATEWAY_PORT, Guest, InitArguments, NODE_PORT, TokenArguments, TokenVerb,
+};
 pub(crate) use global::Global;
 pub(crate) use key::KeyVerb;
-pub(crate) use serve::ServeArguments;
+pub(crate) use serve::{DoctorArguments, ServeArguments};
 pub(crate) use up::{ArchiveMode, UpArguments};
 
 use crate::context::gather;
@@ -49,6 +55,15 @@ pub(crate) enum Verb {
     Node(ServeArguments),
     /// Run one gateway.
     Gateway(ServeArguments),
+    /// Look whether this host is fit for Ward; exits with 1 when something fails.
+    Doctor(DoctorArguments),
+    /// Make a new cluster and its first node on this host.
+    Init(InitArguments),
+    /// Invite hosts, applications and people into the cluster.
+    #[command(subcommand)]
+    Token(TokenVerb),
+    /// Enter a cluster with a token: makes a key here and gets its certificate.
+    Enroll(EnrollArguments),
     /// Make, show and change keys.
     #[command(subcommand)]
     Key(KeyVerb),
@@ -97,6 +112,10 @@ impl Cli {
             Verb::Demo
             | Verb::Node(_)
             | Verb::Gateway(_)
+            | Verb::Doctor(_)
+            | Verb::Init(_)
+            | Verb::Token(_)
+            | Verb::Enroll(_)
             | Verb::Key(_)
             | Verb::Cluster(_)
             | Verb::Archive(_) => None,
@@ -174,6 +193,14 @@ mod tests {
             "ward device allowance mon-1 86401",
             "ward device allowance mon-1",
             "ward cluster revoke-gateway",
+            "ward init",
+            "ward init --out d --host 10.0.0.1:7100",
+            "ward init --out d --host h --port 65534",
+            "ward token create",
+            "ward token create --role device --id x",
+            "ward token create --role app --id x --ttl 2d",
+            "ward enroll --endpoint a:1 --token t --out d",
+            "ward enroll --endpoint a:1 --ca-sha256 ab --token t --out d",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

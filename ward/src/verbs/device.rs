@@ -6,7 +6,7 @@ use kms_client::model::{ContainLevel, Device, Inventory, NewDevice};
 use serde::Serialize;
 
 use super::{client, contain};
-use crate::cli::{DeviceVerb, EnrollArguments, Global};
+use crate::cli::{DeviceVerb, Global, NewDeviceArguments};
 use crate::error::Failure;
 use crate::output::{Answer, answer};
 use crate::text::{Table, time};
@@ -44,7 +44,7 @@ pub(super) async fn run(global: &Global, verb: DeviceVerb) -> Result<(), Failure
     answer(global.format(), &DeviceView::from(device))
 }
 
-fn new_device(arguments: EnrollArguments) -> NewDevice {
+fn new_device(arguments: NewDeviceArguments) -> NewDevice {
     NewDevice {
         id: arguments.id.to_string(),
         inventory: Inventory {

@@ -4,15 +4,21 @@ mod archive_gaps;
 mod archive_get;
 mod archive_list;
 mod archive_verify;
+mod check_gateway;
+mod check_node;
 mod cluster_status;
 mod contain;
 mod decrypt;
 mod device;
+mod doctor;
 mod encrypt;
+mod enroll;
 mod gateway;
+mod init;
 mod key;
 mod node;
 mod revoke_gateway;
+mod token;
 
 use std::path::Path;
 
@@ -20,7 +26,7 @@ use kms_client::Client;
 use kms_client::archive::Archive;
 use kms_client::reason::Reason as KmsReason;
 
-use crate::cli::{ArchiveVerb, Cli, ClusterVerb, Global, Verb};
+use crate::cli::{ArchiveVerb, Cli, ClusterVerb, Global, TokenVerb, Verb};
 use crate::error::{Failure, Reason};
 use crate::node_names::NodeNames;
 use crate::{demo, runtime, up};
@@ -31,31 +37,60 @@ pub(crate) fn run(cli: Cli, warnings: &[String]) -> Result<(), Failure> {
     match verb {
         Verb::Demo => demo::run(global.asked_for()),
         Verb::Up(arguments) => up::run(&global.data_dir, arguments),
+        Verb::Node(arguments) if arguments.check => {
+            check_node::report(&arguments.config).finish(global.format())
+        }
+        Verb::Gateway(arguments) if arguments.check => {
+            check_gateway::report(&arguments.config).finish(global.format())
+        }
         Verb::Node(arguments) => node::run(&arguments, warnings),
         Verb::Gateway(arguments) => gateway::run(&arguments, warnings),
-        Verb::Key(verb) => runtime::block_on(key::run(&global, verb)),
-        Verb::Encrypt(arguments) => runtime::block_on(encrypt::run(&global, arguments)),
-        Verb::Decrypt(arguments) => runtime::block_on(decrypt::run(&global, arguments)),
-        Verb::Device(verb) => runtime::block_on(device::run(&global, verb)),
-        Verb::Cluster(ClusterVerb::Status) => runtime::block_on(cluster_status::run(&global)),
+        Verb::Doctor(arguments) => doctor::report(&arguments, warnings).finish(global.format()),
+        Verb::Init(arguments) => runtime::block_on(init::run(&global, arguments)),
+        Verb::Token(TokenVerb::Create(arguments)) => {
+            ask(&global, token::create(&global, arguments))
+        }
+        Verb::Enroll(arguments) => runtime::block_on(enroll::run(&global, arguments)),
+        Verb::Key(verb) => ask(&global, key::run(&global, verb)),
+        Verb::Encrypt(arguments) => ask(&global, encrypt::run(&global, arguments)),
+        Verb::Decrypt(arguments) => ask(&global, decrypt::run(&global, arguments)),
+        Verb::Device(verb) => ask(&global, device::run(&global, verb)),
+        Verb::Cluster(ClusterVerb::Status) => ask(&global, cluster_status::run(&global)),
         Verb::Cluster(ClusterVerb::RevokeGateway(gateway)) => {
-            runtime::block_on(revoke_gateway::run(&global, &gateway.id))
+            ask(&global, revoke_gateway::run(&global, &gateway.id))
         }
         Verb::Archive(verb) => read_archive(&global, verb),
     }
+}
+
+/// Does work that asks the KMS, with a certificate that is not about to end: an operator's folder
+/// has no process that lives with it and renews.
+fn ask(global: &Global, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    runtime::block_on(async {
+        if let Ok(client) = client(global)
+            && client.is_renewal_due()
+            && let Err(failure) = client.renew_certificate().await
+        {
+            tracing::debug!(%failure, "the certificate is not renewed; the verb says why");
+        }
+        work.await
+    })
 }
 
 fn read_archive(global: &Global, verb: ArchiveVerb) -> Result<(), Failure> {
     match verb {
         ArchiveVerb::List(arguments) => archive_list::run(global, &arguments),
         ArchiveVerb::Gaps => archive_gaps::run(global),
-        ArchiveVerb::Get(arguments) => runtime::block_on(archive_get::run(global, &arguments)),
-        ArchiveVerb::Verify => runtime::block_on(archive_verify::run(global)),
+        ArchiveVerb::Get(arguments) => ask(global, archive_get::run(global, &arguments)),
+        ArchiveVerb::Verify => ask(global, archive_verify::run(global)),
     }
 }
 
 /// Opens the archive of the data directory, or the folder that is one itself.
 fn archive(global: &Global) -> Result<Archive, Failure> {
+    if let Some(dir) = &global.archive_dir {
+        return Ok(Archive::open(dir)?);
+    }
     let dir = &global.data_dir;
     Archive::open(dir).map_err(|error| {
         if error.reason() == KmsReason::NotInitialised {
@@ -69,7 +104,7 @@ fn archive(global: &Global) -> Result<Archive, Failure> {
 /// Opens the client of the data directory, bound to `--node` where that was given.
 fn client(global: &Global) -> Result<Client, Failure> {
     let dir = &global.data_dir;
-    if !["key.pem", "operator/key.pem"]
+    if !["key.pem", "operator/key.pem", "tls/key.pem"]
         .iter()
         .any(|key| dir.join(key).exists())
     {

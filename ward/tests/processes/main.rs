@@ -15,6 +15,7 @@ mod crypt;
 mod demo;
 mod faults;
 mod harness;
+mod hosts;
 mod keys;
 mod lifecycle;
 mod memory;

@@ -1,0 +1,51 @@
+//! The commands of an operating guide: fenced blocks whose info string is `sh HOST`.
+
+/// One block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Where it is typed.
+    pub host: String,
+    /// What is typed.
+    pub script: String,
+    /// The line it begins on.
+    pub line: usize,
+}
+
+/// Finds the blocks that name a host, in order; others are for reading.
+pub fn blocks(document: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for (at, line) in document.lines().enumerate() {
+        match (&mut open, line.strip_prefix("```")) {
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (Some(block), None) => {
+                block.script.push_str(line);
+                block.script.push('\n');
+            }
+            (None, Some(info)) => {
+                open = info.strip_prefix("sh ").map(|host| Block {
+                    host: host.trim().to_owned(),
+                    script: String::new(),
+                    line: at + 1,
+                });
+            }
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_blocks_that_name_a_host_are_run() {
+        let text = "x\n```sh\nno\n```\n```sh kms-1\nyes \\\n  more\n```\n```toml\n```\n";
+        let found = blocks(text);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].host, "kms-1");
+        assert_eq!(found[0].script, "yes \\\n  more\n");
+        assert_eq!(found[0].line, 5);
+    }
+}
