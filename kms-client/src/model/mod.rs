@@ -1,5 +1,6 @@
 //! What the verbs take and answer. Plain types: none of them is tied to the wire.
 
+mod audit;
 mod cluster;
 mod data_key;
 mod device;
@@ -7,6 +8,7 @@ mod identity;
 mod key;
 mod watch;
 
+pub use audit::AuditFile;
 pub use cluster::{ClusterStatus, GatewayRole, GatewayStatus, NodeRole, NodeStatus};
 pub use data_key::{
     CacheLimits, DataKey, DataKeyKind, DataKeys, UnwrappedDataKey, WrappedDataKey, WrappedDataKeys,

@@ -6,6 +6,7 @@
 //!
 //! [`Index`]: crate::state::Index
 
+mod anchor_audit;
 mod announce_gateway;
 mod apply;
 mod consume_join_token;
@@ -29,6 +30,7 @@ mod writes;
 
 use serde::{Deserialize, Serialize};
 
+pub use anchor_audit::{AnchorAudit, AuditHead};
 pub use announce_gateway::AnnounceGateway;
 pub(crate) use apply::{Effect, apply};
 pub(crate) use consume_join_token::Holder;
@@ -70,6 +72,8 @@ pub enum Command {
     AnnounceGateway(AnnounceGateway),
     /// Writes or replaces a policy.
     PutPolicy(PutPolicy),
+    /// Records the heads of audit logs.
+    AnchorAudit(AnchorAudit),
 }
 
 impl Command {
@@ -86,6 +90,7 @@ impl Command {
             Self::RecordCertificate(_) => "record_certificate",
             Self::AnnounceGateway(_) => "announce_gateway",
             Self::PutPolicy(_) => "put_policy",
+            Self::AnchorAudit(_) => "anchor_audit",
         }
     }
 }

@@ -50,11 +50,13 @@ pub enum Action {
     GetClusterStatus,
     /// Streams changes.
     Watch,
+    /// Reads the audit logs.
+    ReadAudit,
 }
 
 impl Action {
     /// All of them, for tables and for the test that compares them with the schema.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Encrypt,
         Self::Decrypt,
         Self::ReEncryptFrom,
@@ -77,6 +79,7 @@ impl Action {
         Self::AnnounceGateway,
         Self::GetClusterStatus,
         Self::Watch,
+        Self::ReadAudit,
     ];
 
     /// The name in the schema, in policies and in audit records.
@@ -105,6 +108,7 @@ impl Action {
             Self::AnnounceGateway => "AnnounceGateway",
             Self::GetClusterStatus => "GetClusterStatus",
             Self::Watch => "Watch",
+            Self::ReadAudit => "ReadAudit",
         }
     }
 }

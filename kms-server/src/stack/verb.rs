@@ -19,6 +19,9 @@ pub(crate) enum Verb {
     GetClusterStatus,
     AnnounceGateway,
     Watch,
+    ListAuditFiles,
+    ReadAuditFile,
+    ReadAuditAnchors,
     CreateKey,
     RotateKey,
     EnableKey,
@@ -48,6 +51,9 @@ impl Verb {
             "/ward.v1.ClusterService/GetClusterStatus" => Self::GetClusterStatus,
             "/ward.v1.ClusterService/AnnounceGateway" => Self::AnnounceGateway,
             "/ward.v1.WatchService/Watch" => Self::Watch,
+            "/ward.v1.AuditService/ListAuditFiles" => Self::ListAuditFiles,
+            "/ward.v1.AuditService/ReadAuditFile" => Self::ReadAuditFile,
+            "/ward.v1.AuditService/ReadAuditAnchors" => Self::ReadAuditAnchors,
             "/ward.admin.v1.KeyAdminService/CreateKey" => Self::CreateKey,
             "/ward.admin.v1.KeyAdminService/RotateKey" => Self::RotateKey,
             "/ward.admin.v1.KeyAdminService/EnableKey" => Self::EnableKey,
@@ -76,6 +82,9 @@ impl Verb {
             Self::GetClusterStatus => "GetClusterStatus",
             Self::AnnounceGateway => "AnnounceGateway",
             Self::Watch => "Watch",
+            Self::ListAuditFiles => "ListAuditFiles",
+            Self::ReadAuditFile => "ReadAuditFile",
+            Self::ReadAuditAnchors => "ReadAuditAnchors",
             Self::CreateKey => "CreateKey",
             Self::RotateKey => "RotateKey",
             Self::EnableKey => "EnableKey",
@@ -103,6 +112,9 @@ impl Verb {
             | Self::IssueCertificate
             | Self::AnnounceGateway
             | Self::Watch
+            | Self::ListAuditFiles
+            | Self::ReadAuditFile
+            | Self::ReadAuditAnchors
             | Self::Join => Place::Unsealed,
             Self::CreateKey
             | Self::RotateKey
@@ -145,6 +157,7 @@ mod tests {
             include_str!("../../../proto/proto/ward/v1/certificates.proto"),
             include_str!("../../../proto/proto/ward/v1/cluster.proto"),
             include_str!("../../../proto/proto/ward/v1/watch.proto"),
+            include_str!("../../../proto/proto/ward/v1/audit.proto"),
             include_str!("../../../proto/proto/ward/v1/join.proto"),
             include_str!("../../../proto/proto/ward/admin/v1/keys.proto"),
             include_str!("../../../proto/proto/ward/admin/v1/devices.proto"),
@@ -156,7 +169,7 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 21);
+        assert_eq!(seen, 24);
     }
 
     fn paths(proto: &str) -> Vec<String> {

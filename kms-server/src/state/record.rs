@@ -7,8 +7,8 @@ use envelope::id::KeyId;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClusterRecord, Counters, DeviceRecord, GatewayRecord, IdempotencyRecord, IdentityRecord,
-    KeyRecord, NodeId, NodeRecord, PolicyRecord, Role, TokenRecord, VersionRecord,
+    AuditTrail, ClusterRecord, Counters, DeviceRecord, GatewayRecord, IdempotencyRecord,
+    IdentityRecord, KeyRecord, NodeId, NodeRecord, PolicyRecord, Role, TokenRecord, VersionRecord,
 };
 
 /// Where a record is found. The order of the variants is the order of a snapshot.
@@ -40,6 +40,8 @@ pub enum RecordId {
     Idempotency([u8; 32]),
     /// When such an answer may be forgotten.
     IdempotencyExpiry(u64, [u8; 32]),
+    /// What is known of a node's audit log.
+    AuditTrail(NodeId),
 }
 
 /// What is found there.
@@ -71,4 +73,6 @@ pub enum Record {
     Idempotency(IdempotencyRecord),
     /// Nothing but its id.
     IdempotencyExpiry,
+    /// What is known of a node's audit log.
+    AuditTrail(AuditTrail),
 }

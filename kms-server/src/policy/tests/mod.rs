@@ -87,7 +87,8 @@ fn ask(
         | Action::IssueDeviceCertificate
         | Action::AnnounceGateway
         | Action::GetClusterStatus
-        | Action::Watch => Facts::None,
+        | Action::Watch
+        | Action::ReadAudit => Facts::None,
     };
     engine.authorize(&Request {
         principal,
@@ -125,7 +126,8 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::CreateJoinToken
         | Action::AnnounceGateway
         | Action::GetClusterStatus
-        | Action::Watch => Resource::Cluster,
+        | Action::Watch
+        | Action::ReadAudit => Resource::Cluster,
     }
 }
 
