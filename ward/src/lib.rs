@@ -7,6 +7,7 @@
 mod cli;
 mod context;
 mod error;
+mod evidence;
 mod node_names;
 mod output;
 mod route;

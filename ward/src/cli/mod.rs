@@ -1,6 +1,7 @@
 //! What was typed: the arguments of every verb, checked by clap before anything runs.
 
 mod archive;
+mod audit;
 mod cluster;
 mod crypt;
 mod device;
@@ -16,6 +17,7 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use archive::{ArchiveVerb, GetArguments, ListArguments};
+pub(crate) use audit::{AuditVerb, ExportArguments, TailArguments, VerifyArguments};
 pub(crate) use cluster::ClusterVerb;
 pub(crate) use crypt::{DecryptArguments, EncryptArguments};
 pub(crate) use device::{DeviceVerb, EnrollArguments};
@@ -61,6 +63,9 @@ pub(crate) enum Verb {
     /// Read what the gateways archived.
     #[command(subcommand)]
     Archive(ArchiveVerb),
+    /// Read, check and export the nodes' audit logs.
+    #[command(subcommand)]
+    Audit(AuditVerb),
 }
 
 impl Cli {
@@ -92,7 +97,8 @@ impl Cli {
             | Verb::Key(_)
             | Verb::Device(_)
             | Verb::Cluster(_)
-            | Verb::Archive(_) => None,
+            | Verb::Archive(_)
+            | Verb::Audit(_) => None,
         }
     }
 }
@@ -159,6 +165,10 @@ mod tests {
             "ward encrypt --key k --context a=1 --context a=2",
             "ward decrypt --context a=1 --context a=1",
             "ward device describe UPPER",
+            "ward audit",
+            "ward audit export",
+            "ward audit verify --files d --export f",
+            "ward audit verify --ca-sha256 12",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

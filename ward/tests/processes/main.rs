@@ -10,6 +10,7 @@
 )]
 
 mod archive;
+mod audit;
 mod crypt;
 mod faults;
 mod harness;
