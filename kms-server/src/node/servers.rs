@@ -90,11 +90,7 @@ pub(super) async fn serve_api(
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(RESPONSE_BYTES_MAX),
         )
-        .add_service(
-            AuditServiceServer::new(api.clone())
-                .max_decoding_message_size(REQUEST_BYTES_MAX)
-                .max_encoding_message_size(RESPONSE_BYTES_MAX),
-        )
+        .add_service(audit_service(api.clone()))
         .add_service(
             KeyAdminServiceServer::new(api.clone())
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
@@ -112,6 +108,12 @@ pub(super) async fn serve_api(
         )
         .serve_with_incoming_shutdown(incoming, stop)
         .await
+}
+
+fn audit_service(api: Api) -> AuditServiceServer<Api> {
+    AuditServiceServer::new(api)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX)
 }
 
 /// Serves joiners until `stop`.
