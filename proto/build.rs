@@ -13,6 +13,7 @@ const FILES: &[&str] = &[
     "ward/v1/cluster.proto",
     "ward/v1/watch.proto",
     "ward/v1/gateways.proto",
+    "ward/v1/audit.proto",
     "ward/admin/v1/keys.proto",
     "ward/admin/v1/devices.proto",
     "ward/admin/v1/tokens.proto",

@@ -49,6 +49,8 @@ impl Reason {
     pub(crate) const STORAGE_FULL: Self = Self::named("STORAGE_FULL");
     /// No audit record can be kept.
     pub(crate) const AUDIT_UNAVAILABLE: Self = Self::named("AUDIT_UNAVAILABLE");
+    /// An audit log does not hold.
+    pub(crate) const AUDIT_BROKEN: Self = Self::named("AUDIT_BROKEN");
     /// Nobody is there who could do it.
     pub(crate) const UNAVAILABLE: Self = Self::named("UNAVAILABLE");
     /// Something did not come about in time.

@@ -8,6 +8,7 @@ mod cli;
 mod context;
 mod demo;
 mod error;
+mod evidence;
 mod host;
 mod node_names;
 mod output;

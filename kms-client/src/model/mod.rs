@@ -1,5 +1,6 @@
 //! What the verbs take and answer. Plain types: none of them is tied to the wire.
 
+mod audit;
 mod cluster;
 mod containment;
 mod data_key;
@@ -8,6 +9,7 @@ mod identity;
 mod key;
 mod watch;
 
+pub use audit::AuditFile;
 pub use cluster::{ClusterStatus, GatewayRole, GatewayStatus, NodeRole, NodeStatus};
 pub use containment::{
     ContainLevel, ContainOrder, Containment, ContainmentReport, DeviceChange, Lease, PendingGateway,

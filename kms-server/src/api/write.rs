@@ -153,6 +153,7 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         | Outcome::ContainmentAcknowledged
         | Outcome::ContainmentSettled
         | Outcome::GatewayRevoked
-        | Outcome::GatewayForgotten => None,
+        | Outcome::GatewayForgotten
+        | Outcome::AuditAnchored => None,
     }
 }

@@ -134,6 +134,7 @@ fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
         Command::SettleContainment(command) => command.apply(frame),
         Command::RevokeGateway(command) => command.apply(frame),
         Command::ForgetGateway(command) => command.apply(frame),
+        Command::AnchorAudit(command) => command.apply(frame),
     }
 }
 

@@ -7,6 +7,7 @@
 //! [`Index`]: crate::state::Index
 
 mod acknowledge_containment;
+mod anchor_audit;
 mod announce_gateway;
 mod apply;
 mod consume_join_token;
@@ -36,6 +37,7 @@ mod writes;
 use serde::{Deserialize, Serialize};
 
 pub use acknowledge_containment::AcknowledgeContainment;
+pub use anchor_audit::{AnchorAudit, AuditHead};
 pub use announce_gateway::AnnounceGateway;
 pub(crate) use apply::{Effect, apply};
 pub(crate) use consume_join_token::Holder;
@@ -94,6 +96,8 @@ pub enum Command {
     RevokeGateway(RevokeGateway),
     /// Forgets a former gateway.
     ForgetGateway(ForgetGateway),
+    /// Records the heads of audit logs.
+    AnchorAudit(AnchorAudit),
 }
 
 impl Command {
@@ -116,6 +120,7 @@ impl Command {
             Self::SettleContainment(_) => "settle_containment",
             Self::RevokeGateway(_) => "revoke_gateway",
             Self::ForgetGateway(_) => "forget_gateway",
+            Self::AnchorAudit(_) => "anchor_audit",
         }
     }
 }

@@ -70,4 +70,6 @@ pub enum Outcome {
     GatewayRevoked,
     /// The gateway can forward no longer.
     GatewayForgotten,
+    /// The heads are recorded.
+    AuditAnchored,
 }

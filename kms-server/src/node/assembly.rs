@@ -7,8 +7,9 @@ use arc_swap::ArcSwap;
 use kms_client::identity::{Identity, IdentityDir};
 use tokio_util::sync::CancellationToken;
 
+use crate::api::audit::Readers;
 use crate::api::carry::Writes;
-use crate::audit::{Audit, AuditConfig};
+use crate::audit::{Audit, AuditConfig, BoundKey, LogName};
 use crate::config::Config;
 use crate::containment::Waits;
 use crate::limits::{WATCHES_MAX, WATCHES_PER_IDENTITY_MAX};
@@ -54,10 +55,16 @@ pub(super) async fn assemble(
     let addresses = member.addresses.clone();
     let identity = Arc::new(ArcSwap::from_pointee(identity));
     let connector = NodeConnector::new(Arc::clone(&identity));
+    let name = LogName {
+        cluster_id: file.cluster_id,
+        node: file.node_id.0,
+    };
     let audit = Audit::open(&AuditConfig {
         dir: layout.audit(),
-        node: format!("node-{}", file.node_id),
+        key: layout.audit_key(),
+        name,
     })?;
+    let audit_key = BoundKey::make(&name, *audit.public_key(), &identity.load())?;
     let replica = Replica::open(ReplicaConfig {
         node_id: file.node_id,
         dir: layout.root().to_owned(),
@@ -80,6 +87,8 @@ pub(super) async fn assemble(
         vault: Vault::sealed(),
         policies: policy::Engine::built_in().map_err(NodeError::Policy)?,
         audit,
+        audit_key,
+        audit_readers: Readers::default(),
         peers: Peers::new(connector),
         writes: Writes::new(),
         waits: Waits::new(config.lease),

@@ -9,8 +9,9 @@ use envelope::id::ClusterId;
 use kms_client::identity::Identity;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::audit::Readers;
 use crate::api::carry::Writes;
-use crate::audit::Audit;
+use crate::audit::{Audit, BoundKey};
 use crate::containment::{Pending, Waits};
 use crate::node::peers::Peers;
 use crate::policy;
@@ -38,6 +39,10 @@ pub(crate) struct Node {
     pub(crate) policies: policy::Engine,
     /// Where each call leaves its record.
     pub(crate) audit: Audit,
+    /// The key that its checkpoints are signed with, and why it is this node's.
+    pub(crate) audit_key: BoundKey,
+    /// Who was recorded lately as reading the audit log.
+    pub(crate) audit_readers: Readers,
     /// The way to other nodes.
     pub(crate) peers: Peers,
     /// The writes under way.

@@ -162,6 +162,7 @@ impl NodeError {
                 AuditError::Disk(_)
                 | AuditError::Lost
                 | AuditError::Unreadable(_)
+                | AuditError::Key(_)
                 | AuditError::Closed => Reason::AuditUnavailable,
             },
             Self::Stopped(error) => match error {

@@ -1,5 +1,6 @@
 //! A node's life: [`init`] or [`join`] once, then [`run`] at every start.
 
+pub(crate) mod anchors;
 mod assembly;
 pub(crate) mod context;
 mod error;

@@ -23,7 +23,7 @@ use crate::node::identity_file::IdentityFile;
 use crate::node::layout::Layout;
 use crate::node::listeners::Listeners;
 use crate::node::serving::Serving;
-use crate::node::{renew, succession, unseal};
+use crate::node::{anchors, renew, succession, unseal};
 use crate::ops::Ops;
 
 /// Runs the node of `config.data_dir` until it is told to stop, then drains and closes.
@@ -131,11 +131,13 @@ async fn start(
 async fn chores(assembled: Assembled, config: Config, layout: Layout) {
     let Assembled { node, configs, .. } = assembled;
     let tls = IdentityDir::new(layout.tls());
+    let copy_of_anchors = layout.anchors();
     tokio::join!(
         unseal::unseal(&node, &config.seal_file),
         renew::keep_renewed(&node, &tls, &configs),
         succession::hand_over_when_unfit(&node),
         containment::keep(&node),
+        anchors::keep_anchored(&node, &copy_of_anchors),
         sweep(&node, node.draining.clone()),
     );
 }

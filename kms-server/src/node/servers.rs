@@ -5,11 +5,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use tonic::transport::Server;
+use tonic::transport::server::Router;
 use tower::ServiceBuilder;
 use ward_proto::admin::v1::device_admin_service_server::DeviceAdminServiceServer;
 use ward_proto::admin::v1::gateway_admin_service_server::GatewayAdminServiceServer;
 use ward_proto::admin::v1::key_admin_service_server::KeyAdminServiceServer;
 use ward_proto::admin::v1::token_admin_service_server::TokenAdminServiceServer;
+use ward_proto::v1::audit_service_server::AuditServiceServer;
 use ward_proto::v1::certificate_service_server::CertificateServiceServer;
 use ward_proto::v1::cluster_service_server::ClusterServiceServer;
 use ward_proto::v1::crypto_service_server::CryptoServiceServer;
@@ -47,7 +49,7 @@ pub(super) async fn serve_api(
     stop: impl Future<Output = ()>,
 ) -> Served {
     let api = Api::new(Arc::clone(&node));
-    bounded()
+    let router = bounded()
         .layer(
             ServiceBuilder::new()
                 // Before any work: nobody takes more than a share of it.
@@ -93,11 +95,20 @@ pub(super) async fn serve_api(
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(RESPONSE_BYTES_MAX),
         )
+        .add_service(audit_service(api.clone()))
         .add_service(
             GatewayServiceServer::new(api.clone())
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(RESPONSE_BYTES_MAX),
-        )
+        );
+    with_operator_verbs(router, api)
+        .serve_with_incoming_shutdown(incoming, stop)
+        .await
+}
+
+/// Adds what only operators may call.
+fn with_operator_verbs<L>(router: Router<L>, api: Api) -> Router<L> {
+    router
         .add_service(
             KeyAdminServiceServer::new(api.clone())
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
@@ -118,8 +129,12 @@ pub(super) async fn serve_api(
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(RESPONSE_BYTES_MAX),
         )
-        .serve_with_incoming_shutdown(incoming, stop)
-        .await
+}
+
+fn audit_service(api: Api) -> AuditServiceServer<Api> {
+    AuditServiceServer::new(api)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX)
 }
 
 /// Serves joiners until `stop`.

@@ -66,11 +66,13 @@ pub enum Action {
     RenewLease,
     /// Records that a gateway carried an order out.
     AcknowledgeContainment,
+    /// Reads the audit logs.
+    ReadAudit,
 }
 
 impl Action {
     /// All of them, for tables and for the test that compares them with the schema.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Encrypt,
         Self::Decrypt,
         Self::ReEncryptFrom,
@@ -101,6 +103,7 @@ impl Action {
         Self::RevokeGateway,
         Self::RenewLease,
         Self::AcknowledgeContainment,
+        Self::ReadAudit,
     ];
 
     /// The name in the schema, in policies and in audit records.
@@ -137,6 +140,7 @@ impl Action {
             Self::RevokeGateway => "RevokeGateway",
             Self::RenewLease => "RenewLease",
             Self::AcknowledgeContainment => "AcknowledgeContainment",
+            Self::ReadAudit => "ReadAudit",
         }
     }
 }

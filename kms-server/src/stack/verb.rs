@@ -21,6 +21,9 @@ pub(crate) enum Verb {
     Watch,
     RenewLease,
     AcknowledgeContainment,
+    ListAuditFiles,
+    ReadAuditFile,
+    ReadAuditAnchors,
     CreateKey,
     RotateKey,
     EnableKey,
@@ -58,6 +61,9 @@ impl Verb {
             "/ward.v1.WatchService/Watch" => Self::Watch,
             "/ward.v1.GatewayService/RenewLease" => Self::RenewLease,
             "/ward.v1.GatewayService/AcknowledgeContainment" => Self::AcknowledgeContainment,
+            "/ward.v1.AuditService/ListAuditFiles" => Self::ListAuditFiles,
+            "/ward.v1.AuditService/ReadAuditFile" => Self::ReadAuditFile,
+            "/ward.v1.AuditService/ReadAuditAnchors" => Self::ReadAuditAnchors,
             "/ward.admin.v1.KeyAdminService/CreateKey" => Self::CreateKey,
             "/ward.admin.v1.KeyAdminService/RotateKey" => Self::RotateKey,
             "/ward.admin.v1.KeyAdminService/EnableKey" => Self::EnableKey,
@@ -94,6 +100,9 @@ impl Verb {
             Self::Watch => "Watch",
             Self::RenewLease => "RenewLease",
             Self::AcknowledgeContainment => "AcknowledgeContainment",
+            Self::ListAuditFiles => "ListAuditFiles",
+            Self::ReadAuditFile => "ReadAuditFile",
+            Self::ReadAuditAnchors => "ReadAuditAnchors",
             Self::CreateKey => "CreateKey",
             Self::RotateKey => "RotateKey",
             Self::EnableKey => "EnableKey",
@@ -129,6 +138,9 @@ impl Verb {
             | Self::Watch
             | Self::RenewLease
             | Self::AcknowledgeContainment
+            | Self::ListAuditFiles
+            | Self::ReadAuditFile
+            | Self::ReadAuditAnchors
             | Self::Join => Place::Unsealed,
             Self::CreateKey
             | Self::RotateKey
@@ -178,6 +190,7 @@ mod tests {
             include_str!("../../../proto/proto/ward/v1/cluster.proto"),
             include_str!("../../../proto/proto/ward/v1/watch.proto"),
             include_str!("../../../proto/proto/ward/v1/gateways.proto"),
+            include_str!("../../../proto/proto/ward/v1/audit.proto"),
             include_str!("../../../proto/proto/ward/v1/join.proto"),
             include_str!("../../../proto/proto/ward/admin/v1/keys.proto"),
             include_str!("../../../proto/proto/ward/admin/v1/devices.proto"),
@@ -190,7 +203,7 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 29);
+        assert_eq!(seen, 32);
     }
 
     fn paths(proto: &str) -> Vec<String> {

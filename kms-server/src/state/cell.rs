@@ -159,6 +159,7 @@ fn event_of(id: &RecordId) -> Option<Event> {
         | RecordId::Node(_)
         | RecordId::Token(_)
         | RecordId::Idempotency(_)
-        | RecordId::IdempotencyExpiry(..) => None,
+        | RecordId::IdempotencyExpiry(..)
+        | RecordId::AuditTrail(_) => None,
     }
 }

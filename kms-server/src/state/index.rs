@@ -8,9 +8,9 @@ use std::ops::Bound;
 use envelope::id::{KeyId, KeyVersion};
 
 use super::{
-    ALLOWANCE_DEFAULT_S, ClusterRecord, ContainmentRecord, Counters, DeviceRecord, FormerGateway,
-    GatewayRecord, IdempotencyRecord, IdentityRecord, KeyRecord, NodeId, NodeRecord, PolicyRecord,
-    Record, RecordId, Role, TokenRecord, VersionRecord,
+    ALLOWANCE_DEFAULT_S, AuditTrail, ClusterRecord, ContainmentRecord, Counters, DeviceRecord,
+    FormerGateway, GatewayRecord, IdempotencyRecord, IdentityRecord, KeyRecord, NodeId, NodeRecord,
+    PolicyRecord, Record, RecordId, Role, TokenRecord, VersionRecord,
 };
 
 /// Every record of the state, at one applied index.
@@ -262,6 +262,27 @@ impl Index {
             .range(RecordId::Policy(String::new())..)
             .map_while(|(_, record)| {
                 if let Record::Policy(found) = record {
+                    Some(found)
+                } else {
+                    None
+                }
+            })
+    }
+
+    /// What is known of a node's audit log.
+    pub fn audit_trail(&self, id: NodeId) -> Option<&AuditTrail> {
+        let Record::AuditTrail(found) = self.get(&RecordId::AuditTrail(id))? else {
+            return None;
+        };
+        Some(found)
+    }
+
+    /// What is known of all audit logs, by node.
+    pub fn audit_trails(&self) -> impl Iterator<Item = &AuditTrail> {
+        self.records
+            .range(RecordId::AuditTrail(NodeId(0))..)
+            .map_while(|(_, record)| {
+                if let Record::AuditTrail(found) = record {
                     Some(found)
                 } else {
                     None

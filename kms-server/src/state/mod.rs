@@ -1,6 +1,7 @@
 //! The applied state: records, the memory index that reads are served from, and its store on disk.
 
 mod applied;
+mod audit;
 mod cell;
 mod cluster;
 mod containment;
@@ -19,6 +20,7 @@ mod store;
 pub(crate) mod wire;
 
 pub(crate) use applied::Applied;
+pub use audit::{Anchor, AuditKey, AuditTrail};
 pub(crate) use cell::StateCell;
 pub use cluster::{ClusterRecord, Counters, SealWrap};
 pub use containment::{

@@ -7,9 +7,9 @@ use envelope::id::KeyId;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClusterRecord, ContainmentRecord, Counters, DeviceRecord, FormerGateway, GatewayRecord,
-    IdempotencyRecord, IdentityRecord, KeyRecord, NodeId, NodeRecord, PolicyRecord, Role,
-    TokenRecord, VersionRecord,
+    AuditTrail, ClusterRecord, ContainmentRecord, Counters, DeviceRecord, FormerGateway,
+    GatewayRecord, IdempotencyRecord, IdentityRecord, KeyRecord, NodeId, NodeRecord, PolicyRecord,
+    Role, TokenRecord, VersionRecord,
 };
 
 /// Where a record is found. The order of the variants is the order of a snapshot.
@@ -47,6 +47,8 @@ pub enum RecordId {
     Acknowledgement(String, String),
     /// A gateway that is honoured no longer and may still forward.
     FormerGateway(String),
+    /// What is known of a node's audit log.
+    AuditTrail(NodeId),
 }
 
 /// What is found there.
@@ -84,4 +86,6 @@ pub enum Record {
     Acknowledgement(u64),
     /// A gateway that is honoured no longer and may still forward.
     FormerGateway(FormerGateway),
+    /// What is known of a node's audit log.
+    AuditTrail(AuditTrail),
 }

@@ -1,6 +1,7 @@
 //! What was typed: the arguments of every verb, checked by clap before anything runs.
 
 mod archive;
+mod audit;
 mod cluster;
 mod crypt;
 mod device;
@@ -17,6 +18,7 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use archive::{ArchiveVerb, GetArguments, ListArguments};
+pub(crate) use audit::{AuditVerb, ExportArguments, TailArguments, VerifyArguments};
 pub(crate) use cluster::ClusterVerb;
 pub(crate) use crypt::{DecryptArguments, EncryptArguments};
 pub(crate) use device::{
@@ -80,6 +82,9 @@ pub(crate) enum Verb {
     /// Read what the gateways archived.
     #[command(subcommand)]
     Archive(ArchiveVerb),
+    /// Read, check and export the nodes' audit logs.
+    #[command(subcommand)]
+    Audit(AuditVerb),
 }
 
 impl Cli {
@@ -118,7 +123,8 @@ impl Cli {
             | Verb::Enroll(_)
             | Verb::Key(_)
             | Verb::Cluster(_)
-            | Verb::Archive(_) => None,
+            | Verb::Archive(_)
+            | Verb::Audit(_) => None,
         }
     }
 }
@@ -201,6 +207,10 @@ mod tests {
             "ward token create --role app --id x --ttl 2d",
             "ward enroll --endpoint a:1 --token t --out d",
             "ward enroll --endpoint a:1 --ca-sha256 ab --token t --out d",
+            "ward audit",
+            "ward audit export",
+            "ward audit verify --files d --export f",
+            "ward audit verify --ca-sha256 12",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

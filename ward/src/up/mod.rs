@@ -34,7 +34,7 @@ use crate::cli::UpArguments;
 use crate::error::{Failure, Reason};
 use crate::output::say;
 use crate::runtime;
-pub(crate) use cluster_file::ClusterFile;
+pub(crate) use cluster_file::{ClusterFile, NodePorts};
 use doors::Door;
 use layout::{Layout, ProcessName};
 use plan::{Plan, Wishes};

@@ -4,6 +4,9 @@ mod archive_gaps;
 mod archive_get;
 mod archive_list;
 mod archive_verify;
+mod audit_export;
+mod audit_tail;
+mod audit_verify;
 mod check_gateway;
 mod check_node;
 mod cluster_status;
@@ -26,7 +29,7 @@ use kms_client::Client;
 use kms_client::archive::Archive;
 use kms_client::reason::Reason as KmsReason;
 
-use crate::cli::{ArchiveVerb, Cli, ClusterVerb, Global, TokenVerb, Verb};
+use crate::cli::{ArchiveVerb, AuditVerb, Cli, ClusterVerb, Global, TokenVerb, Verb};
 use crate::error::{Failure, Reason};
 use crate::node_names::NodeNames;
 use crate::{demo, runtime, up};
@@ -60,6 +63,15 @@ pub(crate) fn run(cli: Cli, warnings: &[String]) -> Result<(), Failure> {
             ask(&global, revoke_gateway::run(&global, &gateway.id))
         }
         Verb::Archive(verb) => read_archive(&global, verb),
+        Verb::Audit(verb) => runtime::block_on(read_audit(&global, verb)),
+    }
+}
+
+async fn read_audit(global: &Global, verb: AuditVerb) -> Result<(), Failure> {
+    match verb {
+        AuditVerb::Tail(arguments) => audit_tail::run(global, arguments).await,
+        AuditVerb::Verify(arguments) => audit_verify::run(global, arguments).await,
+        AuditVerb::Export(arguments) => audit_export::run(global, arguments).await,
     }
 }
 
@@ -102,7 +114,7 @@ fn archive(global: &Global) -> Result<Archive, Failure> {
 }
 
 /// Opens the client of the data directory, bound to `--node` where that was given.
-fn client(global: &Global) -> Result<Client, Failure> {
+pub(crate) fn client(global: &Global) -> Result<Client, Failure> {
     let dir = &global.data_dir;
     if !["key.pem", "operator/key.pem", "tls/key.pem"]
         .iter()

@@ -10,6 +10,7 @@
 )]
 
 mod archive;
+mod audit;
 mod contain;
 mod crypt;
 mod demo;

@@ -1,6 +1,7 @@
 //! The verbs, one file a subject. Each builds its message, sends it through the call loop and
 //! reads the answer into a type of [`crate::model`].
 
+mod audit;
 mod certificates;
 mod cluster;
 mod containment;

@@ -249,7 +249,8 @@ fn stops() -> Failure {
 }
 
 fn may(call: &Call, action: Action) -> bool {
-    call.authorize(action, Resource::Cluster, Facts::None).is_ok()
+    call.authorize(action, Resource::Cluster, Facts::None)
+        .is_ok()
 }
 
 async fn barrier(node: Arc<Node>) -> Result<u64, Failure> {

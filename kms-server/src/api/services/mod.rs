@@ -1,6 +1,7 @@
 //! The generated service traits; each method takes up the call and goes to its handler.
 
 mod admin;
+mod audit;
 mod crypto;
 mod gateways;
 mod general;

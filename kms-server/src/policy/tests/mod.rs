@@ -95,7 +95,8 @@ fn ask(
         | Action::DescribeContainment
         | Action::RevokeGateway
         | Action::RenewLease
-        | Action::AcknowledgeContainment => Facts::None,
+        | Action::AcknowledgeContainment
+        | Action::ReadAudit => Facts::None,
     };
     engine.authorize(&Request {
         principal,
@@ -141,7 +142,8 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::GetClusterStatus
         | Action::Watch
         | Action::RenewLease
-        | Action::RevokeGateway => Resource::Cluster,
+        | Action::RevokeGateway
+        | Action::ReadAudit => Resource::Cluster,
     }
 }
 

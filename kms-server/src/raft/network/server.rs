@@ -14,8 +14,9 @@ use tonic::{Request, Response, Status, Streaming};
 use ward_proto::peer::v1::peer_service_server::{PeerService, PeerServiceServer};
 use ward_proto::peer::v1::snapshot_chunk::Part;
 use ward_proto::peer::v1::{
-    AnnounceRequest, AnnounceResponse, ForwardRequest, ForwardResponse, GetNodeStatusRequest,
-    GetNodeStatusResponse, RaftMessage, ReadIndexRequest, ReadIndexResponse, SnapshotChunk,
+    AnnounceRequest, AnnounceResponse, ForwardRequest, ForwardResponse, GetAuditHeadRequest,
+    GetAuditHeadResponse, GetNodeStatusRequest, GetNodeStatusResponse, RaftMessage,
+    ReadIndexRequest, ReadIndexResponse, SnapshotChunk,
 };
 
 use super::TARGET_METADATA;
@@ -200,6 +201,15 @@ impl PeerService for PeerApi {
             status: Some(self.handler.node_status()),
             unfit_to_lead: !self.handler.is_fit_to_lead() || !self.replica.may_vote(),
         }))
+    }
+
+    async fn get_audit_head(
+        &self,
+        request: Request<GetAuditHeadRequest>,
+    ) -> Result<Response<GetAuditHeadResponse>, Status> {
+        self.check(&request)?;
+        let asked = request.into_inner();
+        Ok(Response::new(self.handler.audit_head(asked).await))
     }
 }
 

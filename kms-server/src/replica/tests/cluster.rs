@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tonic::Status;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
+use ward_proto::peer::v1::{GetAuditHeadRequest, GetAuditHeadResponse};
 use ward_proto::v1::NodeStatus;
 
 use crate::command::testing::genesis;
@@ -276,6 +277,10 @@ impl PeerHandler for Handler {
 
     fn is_fit_to_lead(&self) -> bool {
         true
+    }
+
+    async fn audit_head(&self, _: GetAuditHeadRequest) -> GetAuditHeadResponse {
+        GetAuditHeadResponse::default()
     }
 }
 

@@ -7,7 +7,7 @@ use envelope::id::{KeyId, KeyVersion};
 use envelope::secret::SecretKey;
 
 use super::*;
-use crate::audit::{Audit, AuditConfig, AuditRecord, ContextDigest, Durable};
+use crate::audit::{Audit, AuditConfig, AuditRecord, ContextDigest, Durable, LogName};
 use crate::keyring::{self, RecordError};
 use crate::policy::{
     Action, Authorized, DeviceRef, Engine, Facts, Principal, PrincipalKind, Request, Resource,
@@ -41,7 +41,11 @@ impl Fixture {
         vault.unseal(new.ring);
         let config = AuditConfig {
             dir: dir.path().join("audit"),
-            node: "node-1".to_owned(),
+            key: dir.path().join("audit-key"),
+            name: LogName {
+                cluster_id: ClusterId::from_bytes([9; 16]),
+                node: 1,
+            },
         };
         let records = NAMES
             .map(|name| {
