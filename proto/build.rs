@@ -15,6 +15,7 @@ const FILES: &[&str] = &[
     "ward/admin/v1/keys.proto",
     "ward/admin/v1/devices.proto",
     "ward/admin/v1/tokens.proto",
+    "ward/admin/v1/cluster.proto",
     "ward/peer/v1/peer.proto",
 ];
 

@@ -13,7 +13,7 @@ use crate::audit::AuditError;
 use crate::ca::CaError;
 use crate::command::Refusal;
 use crate::policy::Denied;
-use crate::replica::{BarrierError, ProposeError, WaitError};
+use crate::replica::{BarrierError, ProposeError, RemovalError, WaitError};
 use crate::vault::VaultError;
 
 impl From<Failure> for Status {
@@ -66,6 +66,8 @@ impl From<Refusal> for Failure {
             Refusal::KeyDisabled => Reason::KeyDisabled,
             Refusal::DeviceExists => Reason::DeviceExists,
             Refusal::DeviceNotFound => Reason::DeviceNotFound,
+            Refusal::NodeNotFound => Reason::NodeNotFound,
+            Refusal::LastNode => Reason::QuorumAtRisk,
             Refusal::Conflict => Reason::Conflict,
             Refusal::StaleGuard => Reason::EpochMoved,
             Refusal::TokenInvalid => Reason::TokenInvalid,
@@ -88,6 +90,7 @@ impl From<ProposeError> for Failure {
             }
             ProposeError::Unknown | ProposeError::Stopped => Reason::Unavailable,
             ProposeError::NoQuorum => Reason::NoQuorum,
+            ProposeError::Sealed => Reason::Sealed,
             ProposeError::StorageFull => Reason::StorageFull,
         };
         Self::new(reason, error.to_string())
@@ -101,6 +104,17 @@ impl From<BarrierError> for Failure {
             BarrierError::NoQuorum => Reason::NoQuorum,
             BarrierError::Behind => Reason::NotLinearizable,
             BarrierError::Stopped => Reason::Unavailable,
+        };
+        Self::new(reason, error.to_string())
+    }
+}
+
+impl From<RemovalError> for Failure {
+    fn from(error: RemovalError) -> Self {
+        let reason = match &error {
+            RemovalError::Unknown { .. } => Reason::NodeNotFound,
+            RemovalError::LastVoter { .. } | RemovalError::Quorum { .. } => Reason::QuorumAtRisk,
+            RemovalError::Unfinished { .. } => Reason::Deadline,
         };
         Self::new(reason, error.to_string())
     }
@@ -166,14 +180,19 @@ impl From<CaError> for Failure {
 /// The gRPC code that tells generic clients what to do; ours look at the reason.
 fn code(reason: Reason) -> Code {
     match reason {
-        Reason::KeyNotFound | Reason::DeviceNotFound | Reason::ObjectNotFound => Code::NotFound,
+        Reason::KeyNotFound
+        | Reason::DeviceNotFound
+        | Reason::ObjectNotFound
+        | Reason::NodeNotFound => Code::NotFound,
         Reason::NameTaken | Reason::IdExists | Reason::DeviceExists => Code::AlreadyExists,
-        Reason::KeyDisabled | Reason::DeviceRevoked | Reason::Sealed | Reason::NotLeader => {
-            Code::FailedPrecondition
-        }
+        Reason::KeyDisabled
+        | Reason::DeviceRevoked
+        | Reason::Sealed
+        | Reason::NotLeader
+        | Reason::QuorumAtRisk => Code::FailedPrecondition,
         Reason::Conflict | Reason::EpochMoved => Code::Aborted,
         Reason::InvalidArgument | Reason::OpenFailed => Code::InvalidArgument,
-        Reason::Denied => Code::PermissionDenied,
+        Reason::Denied | Reason::NodeRemoved => Code::PermissionDenied,
         Reason::Unauthenticated
         | Reason::CertificateExpired
         | Reason::CertificateForeign

@@ -147,6 +147,7 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         | Outcome::Joined { .. }
         | Outcome::CertificateRecorded
         | Outcome::GatewayAnnounced
-        | Outcome::PolicyPut { .. } => None,
+        | Outcome::PolicyPut { .. }
+        | Outcome::NodeRemoved => None,
     }
 }

@@ -117,6 +117,7 @@ fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
         Command::RecordCertificate(command) => command.apply(frame),
         Command::AnnounceGateway(command) => command.apply(frame),
         Command::PutPolicy(command) => command.apply(frame),
+        Command::RemoveNode(command) => command.apply(frame),
     }
 }
 

@@ -19,6 +19,7 @@ mod proposal;
 mod put_policy;
 mod record_certificate;
 mod refusal;
+mod remove_node;
 mod rotate_key;
 mod set_key_state;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use proposal::{Guard, Idempotency, Proposal};
 pub use put_policy::PutPolicy;
 pub use record_certificate::RecordCertificate;
 pub use refusal::Refusal;
+pub use remove_node::RemoveNode;
 pub use rotate_key::RotateKey;
 pub use set_key_state::SetKeyState;
 pub(crate) use writes::{Write, Writes};
@@ -70,6 +72,8 @@ pub enum Command {
     AnnounceGateway(AnnounceGateway),
     /// Writes or replaces a policy.
     PutPolicy(PutPolicy),
+    /// Takes a node out of the cluster for good.
+    RemoveNode(RemoveNode),
 }
 
 impl Command {
@@ -86,6 +90,7 @@ impl Command {
             Self::RecordCertificate(_) => "record_certificate",
             Self::AnnounceGateway(_) => "announce_gateway",
             Self::PutPolicy(_) => "put_policy",
+            Self::RemoveNode(_) => "remove_node",
         }
     }
 }

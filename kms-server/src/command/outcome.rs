@@ -58,4 +58,6 @@ pub enum Outcome {
         /// The policy epoch from now on.
         policy_epoch: u64,
     },
+    /// The node is honoured no longer.
+    NodeRemoved,
 }

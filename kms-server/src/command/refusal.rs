@@ -57,4 +57,10 @@ pub enum Refusal {
     /// A gateway announced itself as the other side than before.
     #[error("a gateway stays the side it first announced; join a new identity for the other")]
     GatewaySideFixed,
+    /// No such node, or it was removed before.
+    #[error("no such node; `ward cluster status` shows the members")]
+    NodeNotFound,
+    /// The node is the only one.
+    #[error("the last node of a cluster cannot be removed; let another one join first")]
+    LastNode,
 }

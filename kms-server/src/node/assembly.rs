@@ -64,6 +64,8 @@ pub(super) async fn assemble(
         hints: hints(config),
         connector: connector.clone(),
         initialised: file.initialised,
+        // A member that was one before has a root to open; a new one has none yet.
+        sealed: file.initialised,
         mark_initialised: marker(layout.root().to_owned(), file.clone()),
     })
     .await?;

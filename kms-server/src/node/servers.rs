@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tonic::transport::Server;
 use tower::ServiceBuilder;
+use ward_proto::admin::v1::cluster_admin_service_server::ClusterAdminServiceServer;
 use ward_proto::admin::v1::device_admin_service_server::DeviceAdminServiceServer;
 use ward_proto::admin::v1::key_admin_service_server::KeyAdminServiceServer;
 use ward_proto::admin::v1::token_admin_service_server::TokenAdminServiceServer;
@@ -96,6 +97,11 @@ pub(super) async fn serve_api(
         )
         .add_service(
             DeviceAdminServiceServer::new(api.clone())
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX),
+        )
+        .add_service(
+            ClusterAdminServiceServer::new(api.clone())
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(RESPONSE_BYTES_MAX),
         )

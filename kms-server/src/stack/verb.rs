@@ -25,6 +25,7 @@ pub(crate) enum Verb {
     DisableKey,
     EnrollDevice,
     CreateJoinToken,
+    RemoveNode,
     Join,
 }
 
@@ -54,6 +55,7 @@ impl Verb {
             "/ward.admin.v1.KeyAdminService/DisableKey" => Self::DisableKey,
             "/ward.admin.v1.DeviceAdminService/EnrollDevice" => Self::EnrollDevice,
             "/ward.admin.v1.TokenAdminService/CreateJoinToken" => Self::CreateJoinToken,
+            "/ward.admin.v1.ClusterAdminService/RemoveNode" => Self::RemoveNode,
             "/ward.v1.JoinService/Join" => Self::Join,
             _ => return None,
         })
@@ -82,6 +84,7 @@ impl Verb {
             Self::DisableKey => "DisableKey",
             Self::EnrollDevice => "EnrollDevice",
             Self::CreateJoinToken => "CreateJoinToken",
+            Self::RemoveNode => "RemoveNode",
             Self::Join => "Join",
         }
     }
@@ -109,7 +112,8 @@ impl Verb {
             | Self::EnableKey
             | Self::DisableKey
             | Self::EnrollDevice
-            | Self::CreateJoinToken => Place::Leader,
+            | Self::CreateJoinToken
+            | Self::RemoveNode => Place::Leader,
         }
     }
 
@@ -149,6 +153,7 @@ mod tests {
             include_str!("../../../proto/proto/ward/admin/v1/keys.proto"),
             include_str!("../../../proto/proto/ward/admin/v1/devices.proto"),
             include_str!("../../../proto/proto/ward/admin/v1/tokens.proto"),
+            include_str!("../../../proto/proto/ward/admin/v1/cluster.proto"),
         ];
         let mut seen = 0;
         for path in protos.iter().flat_map(|proto| paths(proto)) {
@@ -156,7 +161,7 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 21);
+        assert_eq!(seen, 22);
     }
 
     fn paths(proto: &str) -> Vec<String> {

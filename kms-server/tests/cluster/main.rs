@@ -8,5 +8,6 @@ mod audit;
 mod harness;
 mod one_node;
 mod refusals;
+mod sealed;
 mod strangers;
 mod three_nodes;

@@ -6,6 +6,7 @@ mod crypt;
 mod device;
 mod global;
 mod key;
+mod node;
 mod serve;
 mod up;
 
@@ -21,6 +22,7 @@ pub(crate) use crypt::{DecryptArguments, EncryptArguments};
 pub(crate) use device::{DeviceVerb, EnrollArguments};
 pub(crate) use global::Global;
 pub(crate) use key::KeyVerb;
+pub(crate) use node::{NodeArguments, NodeVerb, RemoveArguments};
 pub(crate) use serve::ServeArguments;
 pub(crate) use up::{ArchiveMode, UpArguments};
 
@@ -41,8 +43,8 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Run the whole stack on this machine until Ctrl-C: KMS nodes, edge and core gateway.
     Up(UpArguments),
-    /// Run one KMS node.
-    Node(ServeArguments),
+    /// Run one KMS node, or take one out of the cluster.
+    Node(NodeArguments),
     /// Run one gateway.
     Gateway(ServeArguments),
     /// Make, show and change keys.
@@ -159,8 +161,33 @@ mod tests {
             "ward encrypt --key k --context a=1 --context a=2",
             "ward decrypt --context a=1 --context a=1",
             "ward device describe UPPER",
+            "ward node",
+            "ward node remove",
+            "ward node remove 0",
+            "ward node remove 2 --member 4",
+            "ward node --config f remove 2",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_node_is_run_by_its_settings_and_removed_by_its_number_or_member_id() {
+        let run = parse("ward node --config f --supervised").unwrap().verb;
+        let Verb::Node(NodeArguments::Serve(serve)) = run else {
+            panic!("not served");
+        };
+        assert!(serve.supervised);
+        for (line, expected) in [
+            ("ward node remove 2", (Some(2), None)),
+            ("ward node --output json remove --member 4", (None, Some(4))),
+        ] {
+            let Verb::Node(NodeArguments::Verb(NodeVerb::Remove(which))) =
+                parse(line).unwrap().verb
+            else {
+                panic!("{line}");
+            };
+            assert_eq!((which.number, which.member), expected, "{line}");
         }
     }
 

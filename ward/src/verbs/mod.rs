@@ -11,13 +11,14 @@ mod encrypt;
 mod gateway;
 mod key;
 mod node;
+mod node_remove;
 
 use std::path::Path;
 
 use kms_client::Client;
 use kms_client::archive::Archive;
 
-use crate::cli::{ArchiveVerb, Cli, ClusterVerb, Global, Verb};
+use crate::cli::{ArchiveVerb, Cli, ClusterVerb, Global, NodeArguments, NodeVerb, Verb};
 use crate::error::{Failure, Reason};
 use crate::node_names::NodeNames;
 use crate::{runtime, up};
@@ -27,7 +28,10 @@ pub(crate) fn run(cli: Cli, warnings: &[String]) -> Result<(), Failure> {
     let Cli { global, verb } = cli;
     match verb {
         Verb::Up(arguments) => up::run(&global.data_dir, arguments),
-        Verb::Node(arguments) => node::run(&arguments, warnings),
+        Verb::Node(NodeArguments::Serve(arguments)) => node::run(&arguments, warnings),
+        Verb::Node(NodeArguments::Verb(NodeVerb::Remove(which))) => {
+            runtime::block_on(node_remove::run(&global, which))
+        }
         Verb::Gateway(arguments) => gateway::run(&arguments, warnings),
         Verb::Key(verb) => runtime::block_on(key::run(&global, verb)),
         Verb::Encrypt(arguments) => runtime::block_on(encrypt::run(&global, arguments)),

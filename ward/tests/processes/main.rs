@@ -15,6 +15,7 @@ mod faults;
 mod harness;
 mod keys;
 mod lifecycle;
+mod membership;
 mod memory;
 mod refusals;
 mod servers;

@@ -6,6 +6,7 @@ mod cluster;
 mod crypto;
 mod devices;
 mod keys;
+mod members;
 mod tokens;
 
 use bytes::Bytes;

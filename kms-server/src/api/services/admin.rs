@@ -2,18 +2,20 @@
 //! carried through in a task of its own.
 
 use tonic::{Request, Response, Status};
+use ward_proto::admin::v1::cluster_admin_service_server::ClusterAdminService;
 use ward_proto::admin::v1::device_admin_service_server::DeviceAdminService;
 use ward_proto::admin::v1::key_admin_service_server::KeyAdminService;
 use ward_proto::admin::v1::token_admin_service_server::TokenAdminService;
 use ward_proto::admin::v1::{
     CreateJoinTokenRequest, CreateJoinTokenResponse, CreateKeyRequest, CreateKeyResponse,
     DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse,
-    EnrollDeviceRequest, EnrollDeviceResponse, RotateKeyRequest, RotateKeyResponse,
+    EnrollDeviceRequest, EnrollDeviceResponse, RemoveNodeRequest, RemoveNodeResponse,
+    RotateKeyRequest, RotateKeyResponse,
 };
 
 use super::Api;
 use crate::api::call::Call;
-use crate::api::{devices, identities, keys};
+use crate::api::{cluster, devices, identities, keys};
 
 #[tonic::async_trait]
 impl KeyAdminService for Api {
@@ -92,6 +94,21 @@ impl TokenAdminService for Api {
         let write = async move { identities::create_token::create(&call, request).await };
         Ok(Response::new(
             self.node.writes.carry("create-join-token", write).await?,
+        ))
+    }
+}
+
+#[tonic::async_trait]
+impl ClusterAdminService for Api {
+    async fn remove_node(
+        &self,
+        request: Request<RemoveNodeRequest>,
+    ) -> Result<Response<RemoveNodeResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { cluster::remove_node::remove(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("remove-node", write).await?,
         ))
     }
 }

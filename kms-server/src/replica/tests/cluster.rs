@@ -90,6 +90,7 @@ impl Cluster {
             secret_sha256,
             role: Role::Node,
             id: String::new(),
+            replaces: None,
             expires_ms: u64::MAX,
         });
         self.write(token).await;
@@ -246,6 +247,7 @@ pub(super) fn config(
         hints: hints.map(|(n, a)| (NodeId(*n), a.clone())).collect(),
         connector: Arc::new(Plain(number)),
         initialised,
+        sealed: false,
         mark_initialised: Arc::new(move || std::fs::write(&mark, b"yes")),
     }
 }
