@@ -68,6 +68,7 @@ impl From<Refusal> for Failure {
             Refusal::DeviceNotFound => Reason::DeviceNotFound,
             Refusal::NodeNotFound => Reason::NodeNotFound,
             Refusal::LastNode => Reason::QuorumAtRisk,
+            Refusal::FormatNewer => Reason::VersionNewer,
             Refusal::Conflict => Reason::Conflict,
             Refusal::StaleGuard => Reason::EpochMoved,
             Refusal::TokenInvalid => Reason::TokenInvalid,

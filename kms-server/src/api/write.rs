@@ -148,6 +148,7 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         | Outcome::CertificateRecorded
         | Outcome::GatewayAnnounced
         | Outcome::PolicyPut { .. }
-        | Outcome::NodeRemoved => None,
+        | Outcome::NodeRemoved
+        | Outcome::FormatRaised => None,
     }
 }

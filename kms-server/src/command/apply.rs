@@ -79,6 +79,7 @@ fn attempt<'a>(
     proposal: &Proposal,
 ) -> Result<(Outcome, Frame<'a>), Refusal> {
     check_begun(index, &proposal.command)?;
+    check_format(index, proposal.command.format())?;
     if proposal
         .guard
         .as_ref()
@@ -105,6 +106,14 @@ fn check_begun(index: &Index, command: &Command) -> Result<(), Refusal> {
     }
 }
 
+/// Refuses what a member of the state's format version may not know.
+fn check_format(index: &Index, needed: u32) -> Result<(), Refusal> {
+    match index.cluster() {
+        Some(cluster) if needed > cluster.format_version => Err(Refusal::FormatNewer),
+        Some(_) | None => Ok(()),
+    }
+}
+
 fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
     match command {
         Command::Genesis(command) => command.apply(frame),
@@ -118,6 +127,7 @@ fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
         Command::AnnounceGateway(command) => command.apply(frame),
         Command::PutPolicy(command) => command.apply(frame),
         Command::RemoveNode(command) => command.apply(frame),
+        Command::RaiseFormat(command) => command.apply(frame),
     }
 }
 
@@ -180,4 +190,24 @@ pub(super) fn check_sealed(sealed: &[u8]) -> Result<(), Refusal> {
         return Err(Refusal::TooLarge);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::testing::begin;
+    use crate::state::FORMAT_VERSION;
+
+    #[test]
+    fn a_command_of_a_newer_format_is_refused() {
+        let mut index = Index::default();
+        assert_eq!(check_format(&index, FORMAT_VERSION + 1), Ok(()));
+        let begun = apply(&index, 1, &Proposal::internal(1, begin()));
+        for (id, record) in begun.writes.into_vec() {
+            index.put(id, record);
+        }
+        assert_eq!(check_format(&index, FORMAT_VERSION), Ok(()));
+        let newer = check_format(&index, FORMAT_VERSION + 1);
+        assert_eq!(newer, Err(Refusal::FormatNewer));
+    }
 }

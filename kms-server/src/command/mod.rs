@@ -17,6 +17,7 @@ mod names;
 mod outcome;
 mod proposal;
 mod put_policy;
+mod raise_format;
 mod record_certificate;
 mod refusal;
 mod remove_node;
@@ -42,6 +43,7 @@ pub(crate) use names::{is_id, is_key_name};
 pub use outcome::Outcome;
 pub use proposal::{Guard, Idempotency, Proposal};
 pub use put_policy::PutPolicy;
+pub use raise_format::RaiseFormat;
 pub use record_certificate::RecordCertificate;
 pub use refusal::Refusal;
 pub use remove_node::RemoveNode;
@@ -74,6 +76,8 @@ pub enum Command {
     PutPolicy(PutPolicy),
     /// Takes a node out of the cluster for good.
     RemoveNode(RemoveNode),
+    /// Raises the version of everything stored.
+    RaiseFormat(RaiseFormat),
 }
 
 impl Command {
@@ -91,6 +95,26 @@ impl Command {
             Self::AnnounceGateway(_) => "announce_gateway",
             Self::PutPolicy(_) => "put_policy",
             Self::RemoveNode(_) => "remove_node",
+            Self::RaiseFormat(_) => "raise_format",
+        }
+    }
+
+    /// The format version that brought this command: apply refuses it in a state of an older one,
+    /// since a member of that version might not know it.
+    pub(crate) fn format(&self) -> u32 {
+        match self {
+            Self::Genesis(_)
+            | Self::CreateKey(_)
+            | Self::RotateKey(_)
+            | Self::SetKeyState(_)
+            | Self::EnrollDevice(_)
+            | Self::CreateJoinToken(_)
+            | Self::ConsumeJoinToken(_)
+            | Self::RecordCertificate(_)
+            | Self::AnnounceGateway(_)
+            | Self::PutPolicy(_)
+            | Self::RemoveNode(_)
+            | Self::RaiseFormat(_) => 1,
         }
     }
 }

@@ -60,4 +60,6 @@ pub enum Outcome {
     },
     /// The node is honoured no longer.
     NodeRemoved,
+    /// Everything stored from here on has a newer format.
+    FormatRaised,
 }

@@ -63,4 +63,7 @@ pub enum Refusal {
     /// The node is the only one.
     #[error("the last node of a cluster cannot be removed; let another one join first")]
     LastNode,
+    /// The command came with a newer format than the state has.
+    #[error("not every node of the cluster knows this yet; run the newer version on all of them")]
+    FormatNewer,
 }

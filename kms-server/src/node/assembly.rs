@@ -66,6 +66,7 @@ pub(super) async fn assemble(
         initialised: file.initialised,
         // A member that was one before has a root to open; a new one has none yet.
         sealed: file.initialised,
+        format_known: FORMAT_VERSION,
         mark_initialised: marker(layout.root().to_owned(), file.clone()),
     })
     .await?;

@@ -177,6 +177,7 @@ impl NodeError {
             Self::Stopped(error) => match error {
                 StopError::Full { .. } => Reason::StorageFull,
                 StopError::Storage { .. } => Reason::Storage,
+                StopError::Newer { .. } => Reason::VersionNewer,
                 StopError::Raft { .. } => Reason::Internal,
             },
             Self::Open(error) => match error {

@@ -100,18 +100,22 @@ pub(super) async fn serve_api(
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(RESPONSE_BYTES_MAX),
         )
-        .add_service(
-            ClusterAdminServiceServer::new(api.clone())
-                .max_decoding_message_size(REQUEST_BYTES_MAX)
-                .max_encoding_message_size(RESPONSE_BYTES_MAX),
-        )
-        .add_service(
-            TokenAdminServiceServer::new(api)
-                .max_decoding_message_size(REQUEST_BYTES_MAX)
-                .max_encoding_message_size(RESPONSE_BYTES_MAX),
-        )
+        .add_service(cluster_admin(api.clone()))
+        .add_service(token_admin(api))
         .serve_with_incoming_shutdown(incoming, stop)
         .await
+}
+
+fn cluster_admin(api: Api) -> ClusterAdminServiceServer<Api> {
+    ClusterAdminServiceServer::new(api)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX)
+}
+
+fn token_admin(api: Api) -> TokenAdminServiceServer<Api> {
+    TokenAdminServiceServer::new(api)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX)
 }
 
 /// Serves joiners until `stop`.

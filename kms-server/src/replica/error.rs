@@ -69,6 +69,17 @@ pub enum StopError {
         /// What was being done.
         detail: String,
     },
+    /// The cluster went on to a format that this program does not know.
+    #[error(
+        "the cluster's state has format {found} now, this program knows up to {known}: run the \
+         newer version, as the other nodes do"
+    )]
+    Newer {
+        /// The cluster's.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
     /// Raft ended for another cause.
     #[error("raft ended by itself ({detail})")]
     Raft {

@@ -152,6 +152,12 @@ pub const ANNOUNCE_TIMEOUT: Duration = Duration::from_millis(1_000);
 /// whether this node was removed.
 pub const REMOVAL_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How often a leader whose program knows a newer format than the state has asks the others.
+pub const FORMAT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long one of them may take to tell.
+pub const FORMAT_PATIENCE: Duration = Duration::from_secs(1);
+
 /// How long a node hears no leader before it asks whether it was removed.
 pub const REMOVED_AFTER_SILENCE: Duration = Duration::from_secs(2);
 

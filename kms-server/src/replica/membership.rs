@@ -26,11 +26,11 @@ type ChangeError = RaftError<TypeConfig, ClientWriteError<TypeConfig>>;
 /// Keeps the membership as it should be: on the leader for all, on every node for its own address.
 #[derive(Debug)]
 pub(super) struct Membership {
-    own_id: NodeId,
-    raft: RaftHandle,
-    core: Arc<Core>,
-    peers: Arc<Peers>,
-    candidacy: Candidacy,
+    pub(super) own_id: NodeId,
+    pub(super) raft: RaftHandle,
+    pub(super) core: Arc<Core>,
+    pub(super) peers: Arc<Peers>,
+    pub(super) candidacy: Candidacy,
     /// Where this node is reached now.
     own: std::sync::Mutex<Addresses>,
     /// Held over every change: two at once may leave a joint configuration behind.

@@ -10,6 +10,7 @@ mod change;
 mod config;
 mod disk;
 mod error;
+mod format;
 pub mod limits;
 mod membership;
 mod open;
@@ -120,18 +121,14 @@ impl Replica {
             peers: peers.clone(),
         });
         let vigil = Vigil::new(tail_dropped, candidacy.clone());
-        let watch = Watch {
-            own_id: config.node_id,
-            raft: raft.clone(),
-            peers: peers.clone(),
-            log: shared.clone(),
-            torn: Torn::new(&config.dir),
-        };
+        let torn = Torn::new(&config.dir);
+        let watch = Watch::new(config.node_id, &raft, &peers, &shared, torn);
         let tasks = vec![
             sys::task::spawn("read-barrier", confirming),
             sys::task::spawn("membership", membership.clone().run()),
             sys::task::spawn("vigil", vigil.clone().run(watch)),
             sys::task::spawn("candidacy", candidacy.clone().run()),
+            sys::task::spawn("format", membership.clone().raise_formats()),
             sys::task::spawn(
                 "log-floor",
                 stop::raise_with_snapshots(raft.clone(), shared.clone(), floor.clone()),

@@ -56,6 +56,11 @@ impl Replica {
         self.inner.core.shelf.begin()
     }
 
+    /// The newest format of the state that this program knows.
+    pub(crate) fn format_known(&self) -> u32 {
+        self.inner.core.format_known()
+    }
+
     /// Takes note that a leader spoke.
     pub(crate) fn heard_leader(&self) {
         self.inner.candidacy.heard();

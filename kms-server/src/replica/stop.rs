@@ -104,6 +104,10 @@ impl Replica {
 
     fn explain_stop(&self, fatal: &Fatal<TypeConfig>) -> StopError {
         let detail = fatal.to_string();
+        if let Some(found) = self.inner.core.found_newer_format() {
+            let known = self.inner.core.format_known();
+            return StopError::Newer { found, known };
+        }
         match fatal {
             Fatal::StorageError(_) if self.inner.core.found_disk_full() => {
                 StopError::Full { detail }

@@ -35,11 +35,11 @@ pub(super) struct Vigil {
 
 /// What a vigil needs to end.
 pub(super) struct Watch {
-    pub(super) own_id: NodeId,
-    pub(super) raft: RaftHandle,
-    pub(super) peers: Arc<Peers>,
-    pub(super) log: Weak<LogShared>,
-    pub(super) torn: Torn,
+    own_id: NodeId,
+    raft: RaftHandle,
+    peers: Arc<Peers>,
+    log: Weak<LogShared>,
+    torn: Torn,
 }
 
 impl Vigil {
@@ -124,6 +124,22 @@ impl Vigil {
 }
 
 impl Watch {
+    pub(super) fn new(
+        own_id: NodeId,
+        raft: &RaftHandle,
+        peers: &Arc<Peers>,
+        log: &Weak<LogShared>,
+        torn: Torn,
+    ) -> Self {
+        Self {
+            own_id,
+            raft: raft.clone(),
+            peers: peers.clone(),
+            log: log.clone(),
+            torn,
+        }
+    }
+
     /// The longest log among the voters; none as long as one of them, while there is patience,
     /// does not tell.
     async fn longest(

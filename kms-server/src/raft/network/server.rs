@@ -208,6 +208,7 @@ impl PeerService for PeerApi {
         self.check(&request)?;
         Ok(Response::new(GetNodeStatusResponse {
             status: Some(self.handler.node_status()),
+            format_known: self.replica.format_known(),
             unfit_to_lead: !self.handler.is_fit_to_lead() || !self.replica.may_vote(),
         }))
     }
