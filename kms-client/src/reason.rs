@@ -74,6 +74,12 @@ pub enum Reason {
     VersionNewer,
     /// No such object in the archive.
     ObjectNotFound,
+    /// No such node in the cluster.
+    NodeNotFound,
+    /// The node was removed from the cluster.
+    NodeRemoved,
+    /// What is left would be no quorum.
+    QuorumAtRisk,
     /// A file or folder is missing, unreadable or malformed.
     Storage,
     /// Another process holds it.
@@ -121,6 +127,9 @@ impl Reason {
         Self::StorageFull,
         Self::VersionNewer,
         Self::ObjectNotFound,
+        Self::NodeNotFound,
+        Self::NodeRemoved,
+        Self::QuorumAtRisk,
         Self::Storage,
         Self::Locked,
         Self::PortInUse,
@@ -163,6 +172,9 @@ impl Reason {
             Self::StorageFull => "STORAGE_FULL",
             Self::VersionNewer => "VERSION_NEWER",
             Self::ObjectNotFound => "OBJECT_NOT_FOUND",
+            Self::NodeNotFound => "NODE_NOT_FOUND",
+            Self::NodeRemoved => "NODE_REMOVED",
+            Self::QuorumAtRisk => "QUORUM_AT_RISK",
             Self::Storage => "STORAGE",
             Self::Locked => "LOCKED",
             Self::PortInUse => "PORT_IN_USE",
@@ -206,6 +218,9 @@ impl Reason {
             | Self::StorageFull
             | Self::VersionNewer
             | Self::ObjectNotFound
+            | Self::NodeNotFound
+            | Self::NodeRemoved
+            | Self::QuorumAtRisk
             | Self::Storage
             | Self::Locked
             | Self::PortInUse

@@ -29,6 +29,8 @@ impl Reason {
     pub(crate) const NO_CLUSTER: Self = Self::named("NO_CLUSTER");
     /// The directory holds a cluster of another size.
     pub(crate) const NODES_FIXED: Self = Self::named("NODES_FIXED");
+    /// The cluster has removed this node.
+    pub(crate) const NODE_REMOVED: Self = Self::named("NODE_REMOVED");
     /// An address somebody asked for is taken.
     pub(crate) const PORT_IN_USE: Self = Self::named("PORT_IN_USE");
     /// A newer version wrote the data.

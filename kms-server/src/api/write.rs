@@ -154,6 +154,8 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         | Outcome::ContainmentSettled
         | Outcome::GatewayRevoked
         | Outcome::GatewayForgotten
-        | Outcome::AuditAnchored => None,
+        | Outcome::AuditAnchored
+        | Outcome::NodeRemoved
+        | Outcome::FormatRaised => None,
     }
 }

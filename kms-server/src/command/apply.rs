@@ -83,6 +83,7 @@ fn attempt<'a>(
     proposal: &Proposal,
 ) -> Result<(Outcome, Frame<'a>), Refusal> {
     let cluster_id = cluster_of(index, &proposal.command)?;
+    check_format(index, proposal.command.format())?;
     if proposal
         .guard
         .as_ref()
@@ -116,6 +117,14 @@ fn cluster_of(index: &Index, command: &Command) -> Result<ClusterId, Refusal> {
     }
 }
 
+/// Refuses what a member of the state's format version may not know.
+fn check_format(index: &Index, needed: u32) -> Result<(), Refusal> {
+    match index.cluster() {
+        Some(cluster) if needed > cluster.format_version => Err(Refusal::FormatNewer),
+        Some(_) | None => Ok(()),
+    }
+}
+
 fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
     match command {
         Command::Genesis(command) => command.apply(frame),
@@ -135,6 +144,8 @@ fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
         Command::RevokeGateway(command) => command.apply(frame),
         Command::ForgetGateway(command) => command.apply(frame),
         Command::AnchorAudit(command) => command.apply(frame),
+        Command::RemoveNode(command) => command.apply(frame),
+        Command::RaiseFormat(command) => command.apply(frame),
     }
 }
 
@@ -188,5 +199,25 @@ fn finish(
         answer,
         answered_at,
         writes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::testing::begin;
+    use crate::state::FORMAT_VERSION;
+
+    #[test]
+    fn a_command_of_a_newer_format_is_refused() {
+        let mut index = Index::default();
+        assert_eq!(check_format(&index, FORMAT_VERSION + 1), Ok(()));
+        let begun = apply(&index, 1, &Proposal::internal(1, begin()));
+        for (id, record) in begun.writes.into_vec() {
+            index.put(id, record);
+        }
+        assert_eq!(check_format(&index, FORMAT_VERSION), Ok(()));
+        let newer = check_format(&index, FORMAT_VERSION + 1);
+        assert_eq!(newer, Err(Refusal::FormatNewer));
     }
 }

@@ -88,7 +88,7 @@ impl ConsumeJoinToken {
         }
         let mut token = token.clone();
         let id = match &self.node {
-            Some(node) => Self::admit_node(frame, node)?,
+            Some(node) => Self::admit_node(frame, node, token.replaces)?,
             None => token.id.clone(),
         };
         self.put_identity(frame, token.role, &id)?;
@@ -105,7 +105,11 @@ impl ConsumeJoinToken {
     }
 
     /// Gives the node an id that was never given and records how it is known.
-    fn admit_node(frame: &mut Frame<'_>, node: &NodeJoin) -> Result<String, Refusal> {
+    fn admit_node(
+        frame: &mut Frame<'_>,
+        node: &NodeJoin,
+        replaces: Option<NodeId>,
+    ) -> Result<String, Refusal> {
         let Addresses { api, peer, join } = &node.addresses;
         let too_long = [api, peer, join]
             .iter()
@@ -121,6 +125,7 @@ impl ConsumeJoinToken {
                 node_id,
                 addresses: node.addresses.clone(),
                 public_key: node.public_key.clone(),
+                replaces,
             }),
         );
         Ok(node_id.to_string())

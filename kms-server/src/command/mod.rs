@@ -20,8 +20,10 @@ mod order_containment;
 mod outcome;
 mod proposal;
 mod put_policy;
+mod raise_format;
 mod record_certificate;
 mod refusal;
+mod remove_node;
 mod revoke_gateway;
 mod rotate_key;
 mod sealed;
@@ -52,8 +54,10 @@ pub(crate) use order_containment::SERVICES_MAX;
 pub use outcome::Outcome;
 pub use proposal::{Guard, Idempotency, Proposal};
 pub use put_policy::PutPolicy;
+pub use raise_format::RaiseFormat;
 pub use record_certificate::RecordCertificate;
 pub use refusal::Refusal;
+pub use remove_node::RemoveNode;
 pub use revoke_gateway::{ForgetGateway, RevokeGateway};
 pub use rotate_key::RotateKey;
 pub use set_key_state::SetKeyState;
@@ -98,6 +102,10 @@ pub enum Command {
     ForgetGateway(ForgetGateway),
     /// Records the heads of audit logs.
     AnchorAudit(AnchorAudit),
+    /// Takes a node out of the cluster for good.
+    RemoveNode(RemoveNode),
+    /// Raises the version of everything stored.
+    RaiseFormat(RaiseFormat),
 }
 
 impl Command {
@@ -121,6 +129,34 @@ impl Command {
             Self::RevokeGateway(_) => "revoke_gateway",
             Self::ForgetGateway(_) => "forget_gateway",
             Self::AnchorAudit(_) => "anchor_audit",
+            Self::RemoveNode(_) => "remove_node",
+            Self::RaiseFormat(_) => "raise_format",
+        }
+    }
+
+    /// The format version that brought this command: apply refuses it in a state of an older one,
+    /// since a member of that version might not know it.
+    pub(crate) fn format(&self) -> u32 {
+        match self {
+            Self::Genesis(_)
+            | Self::CreateKey(_)
+            | Self::RotateKey(_)
+            | Self::SetKeyState(_)
+            | Self::EnrollDevice(_)
+            | Self::CreateJoinToken(_)
+            | Self::ConsumeJoinToken(_)
+            | Self::RecordCertificate(_)
+            | Self::AnnounceGateway(_)
+            | Self::PutPolicy(_)
+            | Self::RemoveNode(_)
+            | Self::RaiseFormat(_)
+            | Self::OrderContainment(_)
+            | Self::SetOfflineAllowance(_)
+            | Self::AcknowledgeContainment(_)
+            | Self::SettleContainment(_)
+            | Self::RevokeGateway(_)
+            | Self::ForgetGateway(_)
+            | Self::AnchorAudit(_) => 1,
         }
     }
 }

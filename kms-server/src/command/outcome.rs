@@ -72,4 +72,8 @@ pub enum Outcome {
     GatewayForgotten,
     /// The heads are recorded.
     AuditAnchored,
+    /// The node is honoured no longer.
+    NodeRemoved,
+    /// Everything stored from here on has a newer format.
+    FormatRaised,
 }

@@ -72,4 +72,13 @@ pub enum Refusal {
     /// A sealed record that is none, or belongs to another cluster, key or kind.
     #[error("a sealed record does not fit where it was to be kept; this is an error of Ward")]
     RecordUnfit,
+    /// No such node, or it was removed before.
+    #[error("no such node; `ward cluster status` shows the members")]
+    NodeNotFound,
+    /// The node is the only one.
+    #[error("the last node of a cluster cannot be removed; let another one join first")]
+    LastNode,
+    /// The command came with a newer format than the state has.
+    #[error("not every node of the cluster knows this yet; run the newer version on all of them")]
+    FormatNewer,
 }

@@ -46,6 +46,7 @@ pub(crate) fn genesis() -> Genesis {
             node_id: NodeId(1),
             addresses: Addresses::default(),
             public_key: b"public key 1".to_vec(),
+            replaces: None,
         },
         identities: Vec::new(),
         policies: Vec::new(),

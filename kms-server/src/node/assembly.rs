@@ -72,6 +72,9 @@ pub(super) async fn assemble(
         hints: hints(config),
         connector: connector.clone(),
         initialised: file.initialised,
+        // A member that was one before has a root to open; a new one has none yet.
+        sealed: file.initialised,
+        format_known: FORMAT_VERSION,
         mark_initialised: marker(layout.root().to_owned(), file.clone()),
     })
     .await?;

@@ -73,6 +73,7 @@ pub async fn join(options: JoinOptions) -> Result<Joined, NodeError> {
         cluster_id,
         node_id,
         initialised: false,
+        removed: false,
     }
     .store(layout.root())?;
     Ok(Joined {

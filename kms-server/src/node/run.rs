@@ -23,7 +23,7 @@ use crate::node::identity_file::IdentityFile;
 use crate::node::layout::Layout;
 use crate::node::listeners::Listeners;
 use crate::node::serving::Serving;
-use crate::node::{anchors, renew, succession, unseal};
+use crate::node::{anchors, removal, renew, succession, unseal};
 use crate::ops::Ops;
 
 /// Runs the node of `config.data_dir` until it is told to stop, then drains and closes.
@@ -53,6 +53,10 @@ pub async fn run_until(
     let file = IdentityFile::load(layout.root())?.ok_or_else(|| NodeError::NotInitialised {
         path: layout.root().to_owned(),
     })?;
+    if file.removed {
+        // Known from before: the others are not asked again.
+        return Err(removal::removed(&layout));
+    }
     let _lock = lock(&layout)?;
     let listeners = Listeners::bind(&config)?;
     let assembled = assemble(&config, &layout, &file, &listeners).await?;
@@ -69,6 +73,7 @@ pub async fn run_until(
             Ok(never) => match never {},
         },
         failed = serving.failed() => Err(failed),
+        removed = removal::found_out(&node, &layout, &file) => Err(removed),
         // Everything else would go on around a Raft that is gone: end, and be started again.
         cause = node.replica.stopped() => Err(cause.into()),
     };
@@ -138,6 +143,7 @@ async fn chores(assembled: Assembled, config: Config, layout: Layout) {
         succession::hand_over_when_unfit(&node),
         containment::keep(&node),
         anchors::keep_anchored(&node, &copy_of_anchors),
+        removal::remove_former_selves(&node),
         sweep(&node, node.draining.clone()),
     );
 }

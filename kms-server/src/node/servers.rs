@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
 use tower::ServiceBuilder;
+use ward_proto::admin::v1::cluster_admin_service_server::ClusterAdminServiceServer;
 use ward_proto::admin::v1::device_admin_service_server::DeviceAdminServiceServer;
 use ward_proto::admin::v1::gateway_admin_service_server::GatewayAdminServiceServer;
 use ward_proto::admin::v1::key_admin_service_server::KeyAdminServiceServer;
@@ -124,15 +125,24 @@ fn with_operator_verbs<L>(router: Router<L>, api: Api) -> Router<L> {
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(RESPONSE_BYTES_MAX),
         )
-        .add_service(
-            TokenAdminServiceServer::new(api)
-                .max_decoding_message_size(REQUEST_BYTES_MAX)
-                .max_encoding_message_size(RESPONSE_BYTES_MAX),
-        )
+        .add_service(cluster_admin(api.clone()))
+        .add_service(token_admin(api))
 }
 
 fn audit_service(api: Api) -> AuditServiceServer<Api> {
     AuditServiceServer::new(api)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX)
+}
+
+fn cluster_admin(api: Api) -> ClusterAdminServiceServer<Api> {
+    ClusterAdminServiceServer::new(api)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX)
+}
+
+fn token_admin(api: Api) -> TokenAdminServiceServer<Api> {
+    TokenAdminServiceServer::new(api)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX)
 }

@@ -44,6 +44,8 @@ pub enum Action {
     IssueDeviceCertificate,
     /// Invites a new identity.
     CreateJoinToken,
+    /// Takes a node out of the cluster.
+    RemoveNode,
     /// Records where a gateway is.
     AnnounceGateway,
     /// Tells about nodes and gateways.
@@ -72,7 +74,7 @@ pub enum Action {
 
 impl Action {
     /// All of them, for tables and for the test that compares them with the schema.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Encrypt,
         Self::Decrypt,
         Self::ReEncryptFrom,
@@ -92,6 +94,7 @@ impl Action {
         Self::RenewCertificate,
         Self::IssueDeviceCertificate,
         Self::CreateJoinToken,
+        Self::RemoveNode,
         Self::AnnounceGateway,
         Self::GetClusterStatus,
         Self::Watch,
@@ -129,6 +132,7 @@ impl Action {
             Self::RenewCertificate => "RenewCertificate",
             Self::IssueDeviceCertificate => "IssueDeviceCertificate",
             Self::CreateJoinToken => "CreateJoinToken",
+            Self::RemoveNode => "RemoveNode",
             Self::AnnounceGateway => "AnnounceGateway",
             Self::GetClusterStatus => "GetClusterStatus",
             Self::Watch => "Watch",

@@ -26,6 +26,9 @@ impl Replica {
     ///
     /// [`ProposeError`]; of some it is unknown whether the write happened, see there.
     pub async fn propose(&self, proposal: Proposal) -> Result<Applied, ProposeError> {
+        if self.inner.candidacy.is_sealed() {
+            return Err(ProposeError::Sealed);
+        }
         if !self.has_room() {
             return Err(ProposeError::StorageFull);
         }

@@ -2,5 +2,6 @@
 
 mod cluster;
 mod disk;
+mod format;
 mod life;
 mod measure;

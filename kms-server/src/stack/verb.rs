@@ -36,6 +36,7 @@ pub(crate) enum Verb {
     DescribeContainment,
     RevokeGateway,
     CreateJoinToken,
+    RemoveNode,
     Join,
 }
 
@@ -76,6 +77,7 @@ impl Verb {
             "/ward.admin.v1.DeviceAdminService/DescribeContainment" => Self::DescribeContainment,
             "/ward.admin.v1.GatewayAdminService/RevokeGateway" => Self::RevokeGateway,
             "/ward.admin.v1.TokenAdminService/CreateJoinToken" => Self::CreateJoinToken,
+            "/ward.admin.v1.ClusterAdminService/RemoveNode" => Self::RemoveNode,
             "/ward.v1.JoinService/Join" => Self::Join,
             _ => return None,
         })
@@ -115,6 +117,7 @@ impl Verb {
             Self::DescribeContainment => "DescribeContainment",
             Self::RevokeGateway => "RevokeGateway",
             Self::CreateJoinToken => "CreateJoinToken",
+            Self::RemoveNode => "RemoveNode",
             Self::Join => "Join",
         }
     }
@@ -153,7 +156,8 @@ impl Verb {
             | Self::SetOfflineAllowance
             | Self::DescribeContainment
             | Self::RevokeGateway
-            | Self::CreateJoinToken => Place::Leader,
+            | Self::CreateJoinToken
+            | Self::RemoveNode => Place::Leader,
         }
     }
 
@@ -196,6 +200,7 @@ mod tests {
             include_str!("../../../proto/proto/ward/admin/v1/devices.proto"),
             include_str!("../../../proto/proto/ward/admin/v1/tokens.proto"),
             include_str!("../../../proto/proto/ward/admin/v1/gateways.proto"),
+            include_str!("../../../proto/proto/ward/admin/v1/cluster.proto"),
         ];
         let mut seen = 0;
         for path in protos.iter().flat_map(|proto| paths(proto)) {
@@ -203,7 +208,7 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 32);
+        assert_eq!(seen, 33);
     }
 
     fn paths(proto: &str) -> Vec<String> {

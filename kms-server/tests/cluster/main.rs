@@ -11,5 +11,6 @@ mod harness;
 mod one_node;
 mod reasons;
 mod refusals;
+mod sealed;
 mod strangers;
 mod three_nodes;

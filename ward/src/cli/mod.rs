@@ -8,6 +8,7 @@ mod device;
 mod enter;
 mod global;
 mod key;
+mod node;
 mod serve;
 mod up;
 
@@ -29,6 +30,7 @@ pub(crate) use enter::{
 };
 pub(crate) use global::Global;
 pub(crate) use key::KeyVerb;
+pub(crate) use node::{NodeArguments, NodeVerb, RemoveArguments};
 pub(crate) use serve::{DoctorArguments, ServeArguments};
 pub(crate) use up::{ArchiveMode, UpArguments};
 
@@ -53,8 +55,8 @@ pub(crate) enum Verb {
     Demo,
     /// Run the whole stack on this machine until Ctrl-C: KMS nodes, edge and core gateway.
     Up(UpArguments),
-    /// Run one KMS node.
-    Node(ServeArguments),
+    /// Run one KMS node, or take one out of the cluster.
+    Node(NodeArguments),
     /// Run one gateway.
     Gateway(ServeArguments),
     /// Look whether this host is fit for Ward; exits with 1 when something fails.
@@ -211,6 +213,11 @@ mod tests {
             "ward audit export",
             "ward audit verify --files d --export f",
             "ward audit verify --ca-sha256 12",
+            "ward node",
+            "ward node remove",
+            "ward node remove 0",
+            "ward node remove 2 --member 4",
+            "ward node --config f remove 2",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }
@@ -229,6 +236,26 @@ mod tests {
         assert_eq!(wait(line), Some(10));
         let line = "ward device contain mon-1 --level restrict --service hl7 --wait=90";
         assert_eq!(wait(line), Some(90));
+    }
+
+    #[test]
+    fn a_node_is_run_by_its_settings_and_removed_by_its_number_or_member_id() {
+        let run = parse("ward node --config f --supervised").unwrap().verb;
+        let Verb::Node(NodeArguments::Serve(serve)) = run else {
+            panic!("not served");
+        };
+        assert!(serve.supervised);
+        for (line, expected) in [
+            ("ward node remove 2", (Some(2), None)),
+            ("ward node --output json remove --member 4", (None, Some(4))),
+        ] {
+            let Verb::Node(NodeArguments::Verb(NodeVerb::Remove(which))) =
+                parse(line).unwrap().verb
+            else {
+                panic!("{line}");
+            };
+            assert_eq!((which.number, which.member), expected, "{line}");
+        }
     }
 
     #[test]

@@ -21,7 +21,8 @@ pub(super) fn of_data_dir(dir: &Path) -> Result<Option<Vec<(u64, PathBuf)>>, Fai
 
 /// Whose data directory this is.
 pub(super) fn node_of(dir: &Path) -> Result<u64, Failure> {
-    kms_server::node::given_id(dir)?.ok_or_else(|| {
+    let given = kms_server::node::given(dir)?;
+    given.map(|given| given.node_id).ok_or_else(|| {
         let sentence = format!(
             "{} is no node's data directory: name the `data_dir` of a node.toml",
             dir.display()

@@ -55,8 +55,13 @@ fn data(report: &mut Report, dir: &Path) {
     if !checks::folder(report, "data_dir", dir) {
         return;
     }
-    match kms_server::node::given_id(dir) {
-        Ok(Some(id)) => report.ok("membership", format!("this is node-{id}")),
+    match kms_server::node::given(dir) {
+        Ok(Some(given)) if given.removed => report.fail(
+            "membership",
+            format!("node-{} was removed from the cluster", given.node_id),
+            "enter the cluster again with `ward enroll`, in a new folder",
+        ),
+        Ok(Some(given)) => report.ok("membership", format!("this is node-{}", given.node_id)),
         Ok(None) => report.fail(
             "membership",
             format!("{} belongs to no cluster yet", dir.display()),

@@ -20,6 +20,7 @@ mod gateway;
 mod init;
 mod key;
 mod node;
+mod node_remove;
 mod revoke_gateway;
 mod token;
 
@@ -29,7 +30,9 @@ use kms_client::Client;
 use kms_client::archive::Archive;
 use kms_client::reason::Reason as KmsReason;
 
-use crate::cli::{ArchiveVerb, AuditVerb, Cli, ClusterVerb, Global, TokenVerb, Verb};
+use crate::cli::{
+    ArchiveVerb, AuditVerb, Cli, ClusterVerb, Global, NodeArguments, NodeVerb, TokenVerb, Verb,
+};
 use crate::error::{Failure, Reason};
 use crate::node_names::NodeNames;
 use crate::{demo, runtime, up};
@@ -40,13 +43,16 @@ pub(crate) fn run(cli: Cli, warnings: &[String]) -> Result<(), Failure> {
     match verb {
         Verb::Demo => demo::run(global.asked_for()),
         Verb::Up(arguments) => up::run(&global.data_dir, arguments),
-        Verb::Node(arguments) if arguments.check => {
+        Verb::Node(NodeArguments::Serve(arguments)) if arguments.check => {
             check_node::report(&arguments.config).finish(global.format())
         }
         Verb::Gateway(arguments) if arguments.check => {
             check_gateway::report(&arguments.config).finish(global.format())
         }
-        Verb::Node(arguments) => node::run(&arguments, warnings),
+        Verb::Node(NodeArguments::Serve(arguments)) => node::run(&arguments, warnings),
+        Verb::Node(NodeArguments::Verb(NodeVerb::Remove(which))) => {
+            ask(&global, node_remove::run(&global, which))
+        }
         Verb::Gateway(arguments) => gateway::run(&arguments, warnings),
         Verb::Doctor(arguments) => doctor::report(&arguments, warnings).finish(global.format()),
         Verb::Init(arguments) => runtime::block_on(init::run(&global, arguments)),

@@ -19,6 +19,7 @@ mod harness;
 mod hosts;
 mod keys;
 mod lifecycle;
+mod membership;
 mod memory;
 mod refusals;
 mod second;

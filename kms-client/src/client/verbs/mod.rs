@@ -8,6 +8,7 @@ mod containment;
 mod crypto;
 mod devices;
 mod keys;
+mod members;
 mod tokens;
 
 use bytes::Bytes;

@@ -31,6 +31,7 @@ impl Client {
             id: id.unwrap_or_default().into(),
             ttl_ms: u64::try_from(life.as_millis()).unwrap_or(u64::MAX),
             write: new_intent()?,
+            replaces: 0,
         };
         let answer = self.inner.call(Route::Leader, |attempt| {
             let request = attempt.request(message.clone());

@@ -2,6 +2,7 @@
 //! carried through in a task of its own.
 
 use tonic::{Request, Response, Status};
+use ward_proto::admin::v1::cluster_admin_service_server::ClusterAdminService;
 use ward_proto::admin::v1::device_admin_service_server::DeviceAdminService;
 use ward_proto::admin::v1::gateway_admin_service_server::GatewayAdminService;
 use ward_proto::admin::v1::key_admin_service_server::KeyAdminService;
@@ -11,13 +12,14 @@ use ward_proto::admin::v1::{
     CreateKeyRequest, CreateKeyResponse, DescribeContainmentRequest, DescribeContainmentResponse,
     DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse,
     EnrollDeviceRequest, EnrollDeviceResponse, ReleaseDeviceRequest, ReleaseDeviceResponse,
-    RevokeDeviceRequest, RevokeDeviceResponse, RevokeGatewayRequest, RevokeGatewayResponse,
-    RotateKeyRequest, RotateKeyResponse, SetOfflineAllowanceRequest, SetOfflineAllowanceResponse,
+    RemoveNodeRequest, RemoveNodeResponse, RevokeDeviceRequest, RevokeDeviceResponse,
+    RevokeGatewayRequest, RevokeGatewayResponse, RotateKeyRequest, RotateKeyResponse,
+    SetOfflineAllowanceRequest, SetOfflineAllowanceResponse,
 };
 
 use super::Api;
 use crate::api::call::Call;
-use crate::api::{convert, devices, gateways, identities, keys};
+use crate::api::{cluster, convert, devices, gateways, identities, keys};
 
 #[tonic::async_trait]
 impl KeyAdminService for Api {
@@ -202,6 +204,21 @@ impl TokenAdminService for Api {
         let write = async move { identities::create_token::create(&call, request).await };
         Ok(Response::new(
             self.node.writes.carry("create-join-token", write).await?,
+        ))
+    }
+}
+
+#[tonic::async_trait]
+impl ClusterAdminService for Api {
+    async fn remove_node(
+        &self,
+        request: Request<RemoveNodeRequest>,
+    ) -> Result<Response<RemoveNodeResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { cluster::remove_node::remove(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("remove-node", write).await?,
         ))
     }
 }

@@ -115,6 +115,7 @@ fn token(secret: u8, role: Role, id: &str, expires_ms: u64) -> Command {
         secret_sha256: [secret; 32],
         role,
         id: id.to_owned(),
+        replaces: None,
         expires_ms,
     })
 }

@@ -85,6 +85,7 @@ fn ask(
         | Action::ListDevices
         | Action::RenewCertificate
         | Action::IssueDeviceCertificate
+        | Action::RemoveNode
         | Action::AnnounceGateway
         | Action::GetClusterStatus
         | Action::Watch
@@ -138,6 +139,7 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::ListDevices
         | Action::RenewCertificate
         | Action::CreateJoinToken
+        | Action::RemoveNode
         | Action::AnnounceGateway
         | Action::GetClusterStatus
         | Action::Watch

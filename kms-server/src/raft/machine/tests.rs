@@ -327,6 +327,7 @@ fn histories() -> impl Strategy<Value = Vec<Command>> {
                 secret_sha256: [secret; 32],
                 role,
                 id,
+                replaces: None,
                 expires_ms: 1_040,
             })
         }),

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use openraft::alias::{SnapshotMetaOf, SnapshotOf, VoteOf};
-use openraft::raft::VoteRequest;
+use openraft::raft::{AppendEntriesResponse, VoteRequest};
 use serde::Serialize;
 use tokio_stream::StreamExt;
 use tonic::{Request, Response, Status, Streaming};
@@ -101,7 +101,12 @@ impl PeerService for PeerApi {
     ) -> Result<Response<RaftMessage>, Status> {
         self.check(&request)?;
         let rpc = unpack(request.get_ref())?;
-        answer(self.replica.raft().append_entries(rpc).await)
+        let answered = self.replica.raft().append_entries(rpc).await;
+        // A log that does not fit yet is still heard from a leader.
+        if !matches!(&answered, Ok(AppendEntriesResponse::HigherVote(_)) | Err(_)) {
+            self.replica.heard_leader();
+        }
+        answer(answered)
     }
 
     async fn vote(&self, request: Request<RaftMessage>) -> Result<Response<RaftMessage>, Status> {
@@ -149,6 +154,11 @@ impl PeerService for PeerApi {
         self.check(&request)?;
         if !self.replica.may_vote() {
             return Err(behind());
+        }
+        if self.replica.is_sealed() {
+            return Err(Status::unavailable(
+                "this node is sealed; it takes no leadership over",
+            ));
         }
         let rpc = unpack(request.get_ref())?;
         answer(self.replica.raft().handle_transfer_leader(rpc).await)
@@ -199,6 +209,7 @@ impl PeerService for PeerApi {
         self.check(&request)?;
         Ok(Response::new(GetNodeStatusResponse {
             status: Some(self.handler.node_status()),
+            format_known: self.replica.format_known(),
             unfit_to_lead: !self.handler.is_fit_to_lead() || !self.replica.may_vote(),
         }))
     }

@@ -26,7 +26,7 @@ use crate::command::{Command, ConsumeJoinToken, CreateJoinToken, NodeJoin, Outco
 use crate::raft::Member;
 use crate::raft::peer::{PeerConnector, PeerHandler, PeerIdentity, PeerStream};
 use crate::replica::{Applied, OpenError, ProposeError, Replica, ReplicaConfig, ReplicaRole};
-use crate::state::{Addresses, NodeId, Role};
+use crate::state::{Addresses, FORMAT_VERSION, NodeId, Role};
 
 /// How long anything may take on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,6 +45,8 @@ pub(super) struct Cluster {
     dir: TempDir,
     pub(super) nodes: BTreeMap<u64, TestNode>,
     addresses: BTreeMap<u64, String>,
+    /// The format that the programs of these nodes know, where it is another than ours.
+    pub(super) formats: BTreeMap<u64, u32>,
 }
 
 pub(super) struct TestNode {
@@ -64,6 +66,7 @@ impl Cluster {
             dir: tempfile::tempdir().unwrap(),
             nodes: BTreeMap::new(),
             addresses: BTreeMap::new(),
+            formats: BTreeMap::new(),
         };
         cluster.start(1).await.unwrap();
         cluster.nodes[&1]
@@ -85,12 +88,29 @@ impl Cluster {
 
     /// Admits node `number`, starts it and waits until it votes.
     pub(super) async fn join(&mut self, number: u64) {
+        self.join_unready(number).await;
+        // On every node, and no longer jointly with the former membership: else the death of one
+        // node may still take the quorum of the former one away.
+        until("the joined node votes", || {
+            self.nodes.values().all(|node| {
+                let metrics = node.replica.raft().metrics().borrow_watched().clone();
+                let committed = metrics.committed_membership_config.membership().clone();
+                committed.get_joint_config().len() == 1
+                    && committed.voter_ids().any(|voter| voter.0 == number)
+            })
+        })
+        .await;
+    }
+
+    /// Admits node `number` and starts it.
+    pub(super) async fn join_unready(&mut self, number: u64) {
         let address = self.bind(number).await;
         let secret_sha256 = [number as u8; 32];
         let token = Command::CreateJoinToken(CreateJoinToken {
             secret_sha256,
             role: Role::Node,
             id: String::new(),
+            replaces: None,
             expires_ms: u64::MAX,
         });
         self.write(token).await;
@@ -108,17 +128,6 @@ impl Cluster {
         let expected = Some(NodeId(number));
         assert!(matches!(joined.outcome, Outcome::Joined { node_id, .. } if node_id == expected));
         self.start_on(number, address.1).await.unwrap();
-        // On every node, and no longer jointly with the former membership: else the death of one
-        // node may still take the quorum of the former one away.
-        until("the joined node votes", || {
-            self.nodes.values().all(|node| {
-                let metrics = node.replica.raft().metrics().borrow_watched().clone();
-                let committed = metrics.committed_membership_config.membership().clone();
-                committed.get_joint_config().len() == 1
-                    && committed.voter_ids().any(|voter| voter.0 == number)
-            })
-        })
-        .await;
     }
 
     /// Starts a node on a new port.
@@ -189,7 +198,10 @@ impl Cluster {
     async fn start_on(&mut self, number: u64, listener: TcpListener) -> Result<(), OpenError> {
         let dir = self.dir(number);
         std::fs::create_dir_all(&dir).unwrap();
-        let config = config(&dir, number, &self.addresses);
+        let mut config = config(&dir, number, &self.addresses);
+        if let Some(known) = self.formats.get(&number) {
+            config.format_known = *known;
+        }
         let replica = open_when_free(config).await?;
         let service = replica.peer_service(Arc::new(Handler));
         let connections = Connections::default();
@@ -247,6 +259,8 @@ pub(super) fn config(
         hints: hints.map(|(n, a)| (NodeId(*n), a.clone())).collect(),
         connector: Arc::new(Plain(number)),
         initialised,
+        sealed: false,
+        format_known: FORMAT_VERSION,
         mark_initialised: Arc::new(move || std::fs::write(&mark, b"yes")),
     }
 }
