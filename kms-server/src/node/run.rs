@@ -64,6 +64,8 @@ pub async fn run_until(
     let ops = Ops::new(Arc::clone(&node));
     let mut serving = Serving::start(&assembled, listeners, ops.clone());
     let seal_file = config.seal_file.clone();
+    let anchoring = anchoring(Arc::clone(&node), layout.clone());
+    let mut anchoring = sys::task::spawn("anchors", anchoring);
     let chores = sys::task::spawn("chores", chores(assembled, config, layout.clone()));
 
     let outcome = tokio::select! {
@@ -82,6 +84,14 @@ pub async fn run_until(
     }
     tracing::info!("the node stops");
     node.draining.cancel();
+    // While the others can still be asked; they may be stopping as well, so not for long.
+    if tokio::time::timeout(LAST_ANCHOR, &mut anchoring)
+        .await
+        .is_err()
+    {
+        tracing::warn!("the end of the audit log is not anchored before the node's next start");
+        anchoring.abort();
+    }
     serving.drain(&node).await;
     chores.abort();
     outcome
@@ -132,21 +142,27 @@ async fn start(
     std::future::pending().await
 }
 
+/// Anchors the audit logs, the last time when the node drains.
+async fn anchoring(node: Arc<Node>, layout: Layout) {
+    anchors::keep_anchored(&node, &layout.anchors()).await;
+}
+
 /// What a node does beside serving, until it drains.
 async fn chores(assembled: Assembled, config: Config, layout: Layout) {
     let Assembled { node, configs, .. } = assembled;
     let tls = IdentityDir::new(layout.tls());
-    let copy_of_anchors = layout.anchors();
     tokio::join!(
         unseal::unseal(&node, &config.seal_file),
         renew::keep_renewed(&node, &tls, &configs),
         succession::hand_over_when_unfit(&node),
         containment::keep(&node),
-        anchors::keep_anchored(&node, &copy_of_anchors),
         removal::remove_former_selves(&node),
         sweep(&node, node.draining.clone()),
     );
 }
+
+/// How long the last anchor of the audit logs may keep a node from stopping.
+const LAST_ANCHOR: Duration = Duration::from_millis(500);
 
 /// Wipes unwrapped keys whose time is over, whether or not anybody asks for keys.
 async fn sweep(node: &Node, draining: CancellationToken) {

@@ -78,7 +78,7 @@ fn a_device_is_contained_released_and_revoked_for_good() {
     let described = stack.json(&["device", "describe", "pump-7"]);
     assert_eq!(
         described["containment"]["by"],
-        "spiffe://ward.local/operator/admin"
+        "spiffe://ward.local/operator/operator"
     );
     assert!(described["complete"].is_boolean(), "{described}");
     let text = stack.ward(&["device", "list"]);
