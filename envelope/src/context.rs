@@ -31,6 +31,16 @@ pub mod reserved {
     pub const OFFSET: &str = "ward:offset";
     /// When the first byte was seen: RFC 3339, UTC, milliseconds.
     pub const TIME: &str = "ward:time";
+    /// What kind of message it is, in the protocol's own words, as its sender wrote it.
+    pub const MESSAGE: &str = "ward:message";
+    /// The application entity that called, as the sender of the bytes wrote it.
+    pub const CALLING_AE: &str = "ward:calling-ae";
+    /// The application entity that was called, as the sender of the bytes wrote it.
+    pub const CALLED_AE: &str = "ward:called-ae";
+    /// The SOP class of a DIMSE message, a UID.
+    pub const SOP_CLASS: &str = "ward:sop-class";
+    /// The abstract syntaxes an association was asked for, UIDs with blanks between them.
+    pub const ABSTRACT_SYNTAXES: &str = "ward:abstract-syntaxes";
 }
 
 const WHAT: &str = "an encryption context";

@@ -42,6 +42,8 @@ pub mod kind {
 pub enum Protocol {
     /// HL7 v2 messages in MLLP frames.
     Hl7,
+    /// DICOM's upper layer with DIMSE messages.
+    Dicom,
     /// Anything else over TCP.
     Tcp,
 }
@@ -53,7 +55,7 @@ pub struct BadName;
 
 /// A protocol name nobody here knows.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown protocol: use `hl7` or `tcp`")]
+#[error("unknown protocol: use `hl7`, `dicom` or `tcp`")]
 pub struct UnknownProtocol;
 
 impl<K> Name<K> {
@@ -94,6 +96,7 @@ impl Protocol {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Hl7 => "hl7",
+            Self::Dicom => "dicom",
             Self::Tcp => "tcp",
         }
     }
@@ -105,6 +108,7 @@ impl FromStr for Protocol {
     fn from_str(text: &str) -> Result<Self, UnknownProtocol> {
         match text {
             "hl7" => Ok(Self::Hl7),
+            "dicom" => Ok(Self::Dicom),
             "tcp" => Ok(Self::Tcp),
             _ => Err(UnknownProtocol),
         }

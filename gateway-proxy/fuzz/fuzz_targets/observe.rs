@@ -5,8 +5,8 @@ use gateway_proxy::ids::Protocol;
 use gateway_proxy::observe::{End, Observer};
 
 /// Where objects end, and how.
-fn ends(stream: &[u8], piece: usize) -> Vec<(usize, End)> {
-    let mut observer = Observer::new(Protocol::Hl7);
+fn ends(protocol: Protocol, stream: &[u8], piece: usize) -> Vec<(usize, End)> {
+    let mut observer = Observer::new(protocol);
     let (mut ends, mut at, mut open) = (Vec::new(), 0, false);
     for mut piece in stream.chunks(piece) {
         while !piece.is_empty() {
@@ -33,8 +33,10 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some((piece, stream)) = bytes.split_first() else {
         return;
     };
-    assert_eq!(
-        ends(stream, usize::from(*piece).max(1)),
-        ends(stream, stream.len().max(1))
-    );
+    for protocol in [Protocol::Hl7, Protocol::Dicom] {
+        assert_eq!(
+            ends(protocol, stream, usize::from(*piece).max(1)),
+            ends(protocol, stream, stream.len().max(1))
+        );
+    }
 });

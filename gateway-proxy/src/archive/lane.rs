@@ -21,7 +21,7 @@ use super::open_gap::OpenGap;
 use super::queue::Piece;
 use super::writer::Writer;
 use crate::capture::{Direction, FlowInfo};
-use crate::observe::{End, Observer, Oddities};
+use crate::observe::{End, Observer, Oddities, PATIENCE};
 
 /// What a lane works with.
 pub(super) struct Bench<'a> {
@@ -140,9 +140,11 @@ impl Lane {
 
     /// When this lane is to be looked at again although nothing comes.
     pub(super) fn deadline(&self) -> Option<Instant> {
+        let unlabelled = self.object.as_ref().is_some_and(OpenObject::is_unlabelled);
         let silence = self
             .observer
             .patience()
+            .or(unlabelled.then_some(PATIENCE))
             .map(|patience| self.last_byte + patience);
         let report = self.gap.as_ref().map(OpenGap::due);
         silence
@@ -159,6 +161,9 @@ impl Lane {
             let end = self.observer.silence();
             self.end_object(&[], end, bench);
             self.count();
+        } else if self.last_byte + PATIENCE <= bench.now {
+            // Long enough for the rest of a header; a data key is not kept for longer.
+            self.label_now(bench);
         }
         if self.gap.as_ref().is_some_and(|gap| gap.due() <= bench.now) {
             self.report_gap(info, bench);
@@ -225,6 +230,9 @@ impl Lane {
         }
         // Objects are listed in the order of their first fragments, so none comes late.
         if let Some(object) = &mut self.object {
+            if let Some(label) = self.observer.label() {
+                object.label(label, bench.writer);
+            }
             object.show(bench.writer);
         }
         self.count();
@@ -238,8 +246,10 @@ impl Lane {
         match cut.end {
             Some(end) => self.end_object(part, end, bench),
             None => {
-                if let Some(object) = &mut self.object {
-                    object.go_on(part, bench.writer);
+                if let Some(object) = &mut self.object
+                    && !object.go_on(part, bench.writer)
+                {
+                    self.label_now(bench);
                 }
             }
         }
@@ -253,9 +263,12 @@ impl Lane {
             return false;
         };
         match OpenObject::begin(leased, reserved, info, self.direction, self.position, at_ms) {
-            Ok(object) => {
+            Ok(mut object) => {
                 self.close_gap(info, bench);
                 self.keyless = false;
+                if !self.observer.labels() {
+                    object.no_label();
+                }
                 self.object = Some(object);
                 true
             }
@@ -271,8 +284,17 @@ impl Lane {
             return;
         };
         let bytes = object.bytes() + last.len() as u64;
-        object.end(last, end, bench.now_ms, bench.writer);
+        let label = self.observer.label_so_far();
+        object.end(last, end, label, bench.now_ms, bench.writer);
         metrics::object(bytes);
+    }
+
+    /// The open object has waited for its label long enough.
+    fn label_now(&mut self, bench: &mut Bench<'_>) {
+        if let Some(object) = &mut self.object {
+            object.label(self.observer.label_so_far(), bench.writer);
+            object.show(bench.writer);
+        }
     }
 
     fn without_key(&mut self, info: &FlowInfo, held: Held, bench: &mut Bench<'_>) {

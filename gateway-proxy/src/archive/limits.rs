@@ -51,6 +51,10 @@ pub(super) const SEGMENT_KEYS: usize = 8_192;
 /// Devices whose wrapped data key is kept at hand.
 pub(super) const WRAPPED_MAX: usize = 16_384;
 
+/// So many bytes of an object wait for its label, which is otherwise what is known by then. As many
+/// as the sealer of an open object holds.
+pub(super) const LABEL_BYTES_MAX: usize = CHUNK_BYTES;
+
 /// How often the thread looks while bytes arrive.
 pub(super) const TICK_BUSY: Duration = Duration::from_millis(5);
 
@@ -69,6 +73,11 @@ pub(super) const GAP_REPORT: Duration = Duration::from_secs(1);
 // A piece, with what the sealer holds of the piece before, makes one fragment.
 const _: () = assert!(
     HEADER_MAX + (PIECE_BYTES_MAX / CHUNK_BYTES + 2) * SEALED_CHUNK_BYTES <= FRAGMENT_BYTES_MAX
+);
+// So does what waited for a label, with the piece that ended the wait.
+const _: () = assert!(
+    HEADER_MAX + ((LABEL_BYTES_MAX + PIECE_BYTES_MAX) / CHUNK_BYTES + 1) * SEALED_CHUNK_BYTES
+        <= FRAGMENT_BYTES_MAX
 );
 const _: () = assert!(WRITE_BYTES <= COMMIT_BYTES && COMMIT_BYTES < SEGMENT_BYTES as usize);
 const _: () = assert!(QUEUE_WAKE_BYTES >= PIECE_BYTES_MAX && QUEUE_BYTES_MAX > QUEUE_WAKE_BYTES);

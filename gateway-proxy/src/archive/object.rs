@@ -1,4 +1,7 @@
 //! The object that is open in one direction: seals bytes into fragments as they come.
+//!
+//! What is said of an object in clear stands in front of it. Until the observer knows that, at most
+//! one chunk of plaintext waits, and is sealed then.
 
 use std::sync::{Arc, Weak};
 
@@ -10,9 +13,10 @@ use envelope::segment::{SideCarKey, Trailer, append_fragment};
 use jiff::Timestamp;
 
 use super::keys::{Lease, Leased};
+use super::limits::LABEL_BYTES_MAX;
 use super::writer::Writer;
 use crate::capture::{Direction, FlowInfo};
-use crate::observe::End;
+use crate::observe::{End, Label};
 
 /// An object between its first and its last byte; holds at most 16 KiB of its plaintext.
 pub(super) struct OpenObject {
@@ -21,12 +25,22 @@ pub(super) struct OpenObject {
     begins: u64,
     bytes: u64,
     sealer: Sealer,
+    /// While its label is not known: what is sealed anew once it is.
+    unlabelled: Option<Box<Unlabelled>>,
     wrapped: Arc<SideCarKey>,
     /// Weak: an object under way must not keep its data key in memory.
     lease: Weak<dyn Lease>,
     reserved_bytes: u64,
     /// Whether its first fragment was written.
     begun: bool,
+}
+
+/// What waits for an object's label.
+struct Unlabelled {
+    /// The data key stays in memory for it: as long as bytes come, and a moment longer.
+    lease: Arc<dyn Lease>,
+    prologue: Prologue,
+    head: Vec<u8>,
 }
 
 impl OpenObject {
@@ -64,11 +78,17 @@ impl OpenObject {
         let sealer = Sealer::new(leased.lease.secret(), &prologue)?;
         let lease = Arc::downgrade(&leased.lease);
         let wrapped = leased.wrapped;
+        let unlabelled = Some(Box::new(Unlabelled {
+            lease: leased.lease,
+            prologue,
+            head: Vec::new(),
+        }));
         Ok(Self {
             id,
             begins,
             bytes: 0,
             sealer,
+            unlabelled,
             wrapped,
             lease,
             reserved_bytes,
@@ -97,9 +117,47 @@ impl OpenObject {
         self.begun
     }
 
+    /// Whether its label is still open.
+    pub(super) fn is_unlabelled(&self) -> bool {
+        self.unlabelled.is_some()
+    }
+
+    /// Nothing will be said of it.
+    pub(super) fn no_label(&mut self) {
+        self.unlabelled = None;
+    }
+
+    /// Gives it its label, once; what has waited for that is sealed.
+    pub(super) fn label(&mut self, label: &Label, writer: &mut Writer) {
+        let Some(unlabelled) = self.unlabelled.take() else {
+            return;
+        };
+        let Unlabelled {
+            lease,
+            mut prologue,
+            head,
+        } = *unlabelled;
+        for (name, value) in label.pairs() {
+            // Where there is no room for a pair, the object goes without it.
+            if let Err(error) = prologue.context.insert_reserved(name, value) {
+                tracing::debug!(%error, name, "an object has no room for its label");
+            }
+        }
+        if label.pairs().next().is_some() {
+            // The one made at the beginning proved that the data key fits.
+            match Sealer::new(lease.secret(), &prologue) {
+                Ok(sealer) => self.sealer = sealer,
+                Err(error) => tracing::error!(%error, "an object goes without its label"),
+            }
+        }
+        if !head.is_empty() {
+            self.seal(&head, writer);
+        }
+    }
+
     /// Writes its first fragment, with nothing sealed in it yet, unless it was written.
     pub(super) fn show(&mut self, writer: &mut Writer) {
-        if self.begun {
+        if self.begun || self.is_unlabelled() {
             return;
         }
         let Self { id, sealer, .. } = self;
@@ -111,9 +169,19 @@ impl OpenObject {
         });
     }
 
-    /// Seals more of it. A fragment is written only when a chunk is full.
-    pub(super) fn go_on(&mut self, bytes: &[u8], writer: &mut Writer) {
+    /// Takes more of it. Answers whether it can still wait for its label.
+    pub(super) fn go_on(&mut self, bytes: &[u8], writer: &mut Writer) -> bool {
         self.bytes += bytes.len() as u64;
+        let Some(unlabelled) = &mut self.unlabelled else {
+            self.seal(bytes, writer);
+            return true;
+        };
+        unlabelled.head.extend_from_slice(bytes);
+        unlabelled.head.len() < LABEL_BYTES_MAX
+    }
+
+    /// Seals more of it. A fragment is written only when a chunk is full.
+    fn seal(&mut self, bytes: &[u8], writer: &mut Writer) {
         let Self {
             id, sealer, begun, ..
         } = self;
@@ -133,7 +201,15 @@ impl OpenObject {
     }
 
     /// Seals the last of it and writes its end.
-    pub(super) fn end(mut self, bytes: &[u8], end: End, at_ms: u64, writer: &mut Writer) {
+    pub(super) fn end(
+        mut self,
+        bytes: &[u8],
+        end: End,
+        label: &Label,
+        at_ms: u64,
+        writer: &mut Writer,
+    ) {
+        self.label(label, writer);
         self.bytes += bytes.len() as u64;
         if let Some(lease) = self.lease.upgrade() {
             lease.give_back(self.reserved_bytes.saturating_sub(self.bytes));

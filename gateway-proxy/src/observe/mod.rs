@@ -4,6 +4,8 @@
 //! An observer partitions the bytes of one direction: every byte belongs to exactly one object,
 //! framing included. What it does not understand becomes an opaque stretch and is counted.
 
+mod dicom;
+mod label;
 mod mllp;
 mod opaque;
 
@@ -11,6 +13,8 @@ use std::time::Duration;
 
 use crate::ids::Protocol;
 
+pub use dicom::Dicom;
+pub use label::Label;
 pub use mllp::Mllp;
 pub use opaque::Opaque;
 
@@ -20,7 +24,8 @@ pub const OPAQUE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Silence that ends an object whose end cannot be seen in its bytes.
 pub const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Longest HL7 message that is kept as one object; the rest of a longer one is opaque.
+/// Longest message that is kept as one object. The rest of a longer HL7 message is opaque, that of
+/// a DICOM message is the next object.
 pub const MESSAGE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// So many violations of the framing, and a direction is opaque for the rest of its flow.
@@ -58,6 +63,8 @@ pub struct Oddities {
 pub enum Observer {
     /// HL7 v2 messages in MLLP frames.
     Mllp(Mllp),
+    /// DIMSE messages and the PDUs around them.
+    Dicom(Box<Dicom>),
     /// Anything.
     Opaque(Opaque),
 }
@@ -68,6 +75,7 @@ impl Observer {
     pub fn new(protocol: Protocol) -> Self {
         match protocol {
             Protocol::Hl7 => Self::Mllp(Mllp::new()),
+            Protocol::Dicom => Self::Dicom(Box::default()),
             Protocol::Tcp => Self::Opaque(Opaque::new()),
         }
     }
@@ -76,6 +84,7 @@ impl Observer {
     pub fn cut(&mut self, bytes: &[u8]) -> Cut {
         match self {
             Self::Mllp(mllp) => mllp.cut(bytes),
+            Self::Dicom(dicom) => dicom.cut(bytes),
             Self::Opaque(opaque) => opaque.cut(bytes),
         }
     }
@@ -86,6 +95,7 @@ impl Observer {
         match self {
             // The frame's end can come on top.
             Self::Mllp(_) => MESSAGE_BYTES_MAX + 2,
+            Self::Dicom(_) => MESSAGE_BYTES_MAX,
             Self::Opaque(_) => OPAQUE_BYTES_MAX,
         }
     }
@@ -96,6 +106,7 @@ impl Observer {
     pub fn patience(&self) -> Option<Duration> {
         let waits = match self {
             Self::Mllp(mllp) => mllp.waits(),
+            Self::Dicom(dicom) => dicom.waits(),
             Self::Opaque(opaque) => opaque.waits(),
         };
         waits.then_some(PATIENCE)
@@ -105,6 +116,7 @@ impl Observer {
     pub fn silence(&mut self) -> End {
         match self {
             Self::Mllp(mllp) => mllp.silence(),
+            Self::Dicom(dicom) => dicom.close(),
             Self::Opaque(opaque) => opaque.silence(),
         }
     }
@@ -113,6 +125,7 @@ impl Observer {
     pub fn ended(&mut self, finished: bool) -> End {
         let end = match self {
             Self::Mllp(mllp) => mllp.ended(),
+            Self::Dicom(dicom) => dicom.close(),
             Self::Opaque(opaque) => opaque.silence(),
         };
         if finished { end } else { End::Incomplete }
@@ -123,9 +136,39 @@ impl Observer {
     pub fn lost(&mut self) -> End {
         match self {
             Self::Mllp(mllp) => mllp.lost(),
+            Self::Dicom(dicom) => dicom.lost(),
             Self::Opaque(opaque) => *opaque = Opaque::new(),
         }
         End::Incomplete
+    }
+
+    /// Whether the bytes of an object that begins now will tell its label.
+    #[must_use]
+    pub fn labels(&self) -> bool {
+        match self {
+            Self::Dicom(dicom) => dicom.labels(),
+            Self::Mllp(_) | Self::Opaque(_) => false,
+        }
+    }
+
+    /// What can be said in clear of the object that was cut last, or is open: `None` while more of
+    /// its bytes will tell more.
+    #[must_use]
+    pub fn label(&self) -> Option<&Label> {
+        let known = match self {
+            Self::Dicom(dicom) => dicom.label_known(),
+            Self::Mllp(_) | Self::Opaque(_) => true,
+        };
+        known.then(|| self.label_so_far())
+    }
+
+    /// The same, as far as the bytes so far tell.
+    #[must_use]
+    pub fn label_so_far(&self) -> &Label {
+        match self {
+            Self::Dicom(dicom) => dicom.label(),
+            Self::Mllp(_) | Self::Opaque(_) => &NO_LABEL,
+        }
     }
 
     /// What was seen that the protocol does not allow, since the flow began.
@@ -133,10 +176,15 @@ impl Observer {
     pub fn oddities(&self) -> Oddities {
         match self {
             Self::Mllp(mllp) => mllp.oddities(),
+            Self::Dicom(dicom) => dicom.oddities(),
             Self::Opaque(_) => Oddities::default(),
         }
     }
 }
 
+static NO_LABEL: Label = Label::NONE;
+
+#[cfg(test)]
+pub(crate) mod dicom_tests;
 #[cfg(test)]
 mod tests;

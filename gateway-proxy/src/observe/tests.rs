@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use super::*;
 
 /// An object that was cut: its bytes and its end; `None` when it is still open.
-type Object = (Vec<u8>, Option<End>);
+pub(super) type Object = (Vec<u8>, Option<End>);
 
 /// Shows `stream` in chunks of the given sizes, in turn.
-fn cut_all(observer: &mut Observer, stream: &[u8], sizes: &[usize]) -> Vec<Object> {
+pub(super) fn cut_all(observer: &mut Observer, stream: &[u8], sizes: &[usize]) -> Vec<Object> {
     let mut objects: Vec<Object> = Vec::new();
     let mut sizes = sizes.iter().copied().cycle();
     let mut rest = stream;
@@ -179,7 +179,7 @@ fn what_is_not_mllp_is_given_up_and_counted() {
 #[test]
 fn a_stretch_ends_at_its_limit() {
     let stream = vec![b'x'; OPAQUE_BYTES_MAX as usize * 2 + 5];
-    for protocol in [Protocol::Tcp, Protocol::Hl7] {
+    for protocol in [Protocol::Tcp, Protocol::Hl7, Protocol::Dicom] {
         let objects = cut_all(&mut Observer::new(protocol), &stream, &[100_000]);
         let lengths: Vec<_> = objects
             .iter()
@@ -231,7 +231,7 @@ proptest! {
         stream in noise(),
         sizes in proptest::collection::vec(1_usize..64, 1..16),
     ) {
-        for protocol in [Protocol::Hl7, Protocol::Tcp] {
+        for protocol in [Protocol::Hl7, Protocol::Dicom, Protocol::Tcp] {
             let objects = cut_all(&mut Observer::new(protocol), &stream, &sizes);
             let joined: Vec<u8> = objects.iter().flat_map(|(bytes, _)| bytes.clone()).collect();
             prop_assert_eq!(&joined, &stream);

@@ -1,5 +1,6 @@
 //! What is known of an object without its key.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use envelope::context::{EncryptionContext, reserved};
@@ -15,6 +16,15 @@ pub enum Direction {
     /// From the service to the device.
     ToDevice,
 }
+
+/// What may be said in clear of an object: a short name for each reserved name of its context.
+const LABELS: [(&str, &str); 5] = [
+    ("message", reserved::MESSAGE),
+    ("calling_ae", reserved::CALLING_AE),
+    ("called_ae", reserved::CALLED_AE),
+    ("sop_class", reserved::SOP_CLASS),
+    ("abstract_syntaxes", reserved::ABSTRACT_SYNTAXES),
+];
 
 /// Which objects to list.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +57,9 @@ pub struct ObjectInfo {
     pub key_version: Option<KeyVersion>,
     /// The data key it is sealed under.
     pub data_key_id: DataKeyId,
+    /// What its gateway read from its bytes and wrote in clear: `message`, `calling_ae`,
+    /// `called_ae`, `sop_class`, `abstract_syntaxes`, as far as the bytes say it.
+    pub label: BTreeMap<&'static str, String>,
     /// Whether it is a whole message, or an opaque stretch that nothing cut short.
     pub complete: bool,
     /// Whether the gateway stopped before it sealed the object's end; the bytes before can be read.
@@ -137,6 +150,10 @@ pub(super) fn describe(prologue: &Prologue, place: Place) -> Option<ObjectInfo> 
         time: text(reserved::TIME)?,
         key_version: None,
         data_key_id: prologue.data_key_id,
+        label: LABELS
+            .iter()
+            .filter_map(|(name, key)| Some((*name, text(key)?)))
+            .collect(),
         complete: false,
         truncated: false,
         place,

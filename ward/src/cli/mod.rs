@@ -182,7 +182,7 @@ mod tests {
             "ward up --archive maybe",
             "ward up --route nonsense",
             "ward up --route a:tcp@127.0.0.1:1=127.0.0.1:2 --route b:tcp@127.0.0.1:1=127.0.0.1:3",
-            "ward up --route m:dicom@127.0.0.1:1=127.0.0.1:2",
+            "ward up --route m:mqtt@127.0.0.1:1=127.0.0.1:2",
             "ward key list --node 0",
             "ward key list --data-dir=",
             "ward --data-dir= key list",

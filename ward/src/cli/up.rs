@@ -14,7 +14,7 @@ pub(crate) struct UpArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=NODES_MAX))]
     pub(crate) nodes: Option<u64>,
     /// Protect a device's port: DEVICE:PROTOCOL@LISTEN=UPSTREAM, such as
-    /// mon-1:hl7@127.0.0.1:2575=127.0.0.1:6661. PROTOCOL: hl7, tcp. May be repeated.
+    /// mon-1:hl7@127.0.0.1:2575=127.0.0.1:6661. PROTOCOL: hl7, dicom, tcp. May be repeated.
     #[arg(long, value_name = "ROUTE")]
     pub(crate) route: Vec<Route>,
     /// Whether the core keeps a sealed copy of what passes.

@@ -112,6 +112,7 @@ mod tests {
                 "pump.7_b:tcp@0.0.0.0:1=lis.example.org:65535",
                 "tcp@lis.example.org:65535",
             ),
+            ("ct-1:dicom@127.0.0.1:104=pacs:11112", "dicom@pacs:11112"),
             ("x:hl7@localhost:2575=host-2:6661", "hl7@host-2:6661"),
         ] {
             let route: Route = text.parse().unwrap();
@@ -135,12 +136,9 @@ mod tests {
             ("Mon:hl7@127.0.0.1:1=127.0.0.1:2", "a-z 0-9"),
             ("..:hl7@127.0.0.1:1=127.0.0.1:2", "begin"),
             ("a/b:hl7@127.0.0.1:1=127.0.0.1:2", "a-z 0-9"),
-            (
-                "m:dicom@127.0.0.1:1=127.0.0.1:2",
-                "`dicom` is not there yet",
-            ),
-            ("m:HL7@127.0.0.1:1=127.0.0.1:2", "hl7, tcp"),
-            ("m:ftp@127.0.0.1:1=127.0.0.1:2", "hl7, tcp"),
+            ("m:mqtt@127.0.0.1:1=127.0.0.1:2", "`mqtt` is not there yet"),
+            ("m:HL7@127.0.0.1:1=127.0.0.1:2", "hl7, dicom, tcp"),
+            ("m:ftp@127.0.0.1:1=127.0.0.1:2", "hl7, dicom, tcp"),
             ("m:tcp@127.0.0.1=127.0.0.1:2", "LISTEN"),
             ("m:tcp@127.0.0.1:0=127.0.0.1:2", "LISTEN"),
             ("m:tcp@127.0.0.1:1=127.0.0.1:0", "UPSTREAM"),

@@ -8,6 +8,8 @@ use std::str::FromStr;
 pub(crate) enum Protocol {
     /// HL7 version 2 over MLLP; each message is archived as one object.
     Hl7,
+    /// DICOM; each DIMSE message is archived as one object.
+    Dicom,
     /// Any bytes; archived in stretches.
     Tcp,
 }
@@ -17,6 +19,7 @@ impl Protocol {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Hl7 => "hl7",
+            Self::Dicom => "dicom",
             Self::Tcp => "tcp",
         }
     }
@@ -28,11 +31,14 @@ impl FromStr for Protocol {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "hl7" => Ok(Self::Hl7),
+            "dicom" => Ok(Self::Dicom),
             "tcp" => Ok(Self::Tcp),
             later if LATER.contains(&later) => Err(format!(
                 "protocol `{later}` is not there yet: use `tcp`, which carries its bytes as they are"
             )),
-            unknown => Err(format!("protocol `{unknown}` is not one of hl7, tcp")),
+            unknown => Err(format!(
+                "protocol `{unknown}` is not one of hl7, dicom, tcp"
+            )),
         }
     }
 }
@@ -44,4 +50,4 @@ impl fmt::Display for Protocol {
 }
 
 /// Promised, and refused by name until they come.
-const LATER: [&str; 4] = ["dicom", "mqtt", "astm", "http"];
+const LATER: [&str; 3] = ["mqtt", "astm", "http"];

@@ -1,5 +1,7 @@
 //! `ward archive list`: JSON lines, or a table, of the objects in the archive. Needs no KMS.
 
+use std::collections::BTreeMap;
+
 use kms_client::archive::{Archive, Filter, ObjectInfo};
 use serde::Serialize;
 
@@ -36,6 +38,9 @@ struct ObjectView {
     complete: bool,
     flow: String,
     offset: u64,
+    /// What the gateway read of it: `message`, for DICOM also application entities and classes.
+    #[serde(flatten)]
+    label: BTreeMap<&'static str, String>,
 }
 
 impl From<ObjectInfo> for ObjectView {
@@ -51,6 +56,7 @@ impl From<ObjectInfo> for ObjectView {
             complete: object.complete,
             flow: object.flow.to_string(),
             offset: object.offset,
+            label: object.label,
         }
     }
 }
@@ -59,10 +65,12 @@ impl ObjectView {
     /// One line for people; written as it comes, so the widths are guessed.
     fn line(&self) -> String {
         let whole = if self.complete { "whole" } else { "part" };
-        format!(
-            "{:<32}  {:<24}  {:<16} {:<5} {:<10} {:>9}  {whole}",
+        let message = self.label.get("message").map_or("", String::as_str);
+        let line = format!(
+            "{:<32}  {:<24}  {:<16} {:<5} {:<10} {:>9}  {whole}  {message}",
             self.object_id, self.time, self.device, self.protocol, self.direction, self.bytes
-        )
+        );
+        line.trim_end().to_owned()
     }
 }
 

@@ -15,7 +15,7 @@ fn code(arguments: &[&str]) -> Option<i32> {
 fn wrong_usage_exits_with_2() {
     for arguments in [
         &["up", "--route", "mon-1:hl7@127.0.0.1=127.0.0.1:1"][..],
-        &["up", "--route", "mon-1:dicom@127.0.0.1:1=127.0.0.1:2"],
+        &["up", "--route", "mon-1:mqtt@127.0.0.1:1=127.0.0.1:2"],
         &["up", "--nodes", "0"],
         &["key", "create"],
         &["frobnicate"],
@@ -27,13 +27,13 @@ fn wrong_usage_exits_with_2() {
 
 #[test]
 fn a_protocol_that_comes_later_is_refused_by_name() {
-    let route = "mon-1:dicom@127.0.0.1:1=127.0.0.1:2";
+    let route = "mon-1:mqtt@127.0.0.1:1=127.0.0.1:2";
     let output = Command::new(WARD)
         .args(["up", "--route", route])
         .output()
         .unwrap();
     let talk = String::from_utf8(output.stderr).unwrap();
-    assert!(talk.contains("`dicom` is not there yet"), "{talk}");
+    assert!(talk.contains("`mqtt` is not there yet"), "{talk}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod damage;
 mod durability;
 mod gaps;
 mod keys;
+mod labels;
 mod partition;
 mod rig;
 

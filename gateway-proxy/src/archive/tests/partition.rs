@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::Rig;
 use super::rig::{block_on, message, until};
 use crate::ids::Protocol;
+use crate::observe::dicom_tests::{associate, store};
 
 #[test]
 fn each_message_is_one_object() {
@@ -148,6 +149,8 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
         1 => (1_usize..40_000).prop_map(|length| vec![b'y'; length]),
         1 => proptest::collection::vec(any::<u8>(), 0..40),
         1 => Just(vec![0x0b]),
+        1 => Just(associate(1, 3)),
+        1 => (1_usize..40_000).prop_map(|length| store(&vec![b'i'; length], 16_000)),
     ];
     proptest::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
 }
@@ -160,11 +163,11 @@ proptest! {
         sent in stream(),
         answered in stream(),
         sizes in proptest::collection::vec(1_usize..20_000, 1..8),
-        hl7 in any::<bool>(),
+        protocol in prop::sample::select(vec![Protocol::Hl7, Protocol::Dicom, Protocol::Tcp]),
         segment_bytes in 1_000_u64..200_000,
     ) {
         let rig = Rig::start_with(|settings| settings.segment_bytes = segment_bytes);
-        let mut flow = rig.open(if hl7 { Protocol::Hl7 } else { Protocol::Tcp });
+        let mut flow = rig.open(protocol);
         for (tap, stream) in
             [(&mut flow.taps.to_service, &sent), (&mut flow.taps.to_device, &answered)]
         {
