@@ -1,5 +1,5 @@
-//! Cuts DICOM's upper layer (PS3.8) into DIMSE messages (PS3.7): each message is one object, command
-//! set and data set together, and so is each PDU that controls the association.
+//! Cuts DICOM's upper layer (PS3.8) into DIMSE messages (PS3.7): each message is one object,
+//! command set and data set together, and so is each PDU that controls the association.
 //!
 //! ```text
 //!         6 bytes             A-ASSOCIATE, A-RELEASE, A-ABORT: the object ends with the PDU
