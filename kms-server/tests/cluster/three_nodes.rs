@@ -152,10 +152,7 @@ async fn a_leader_whose_audit_log_cannot_be_written_hands_over() {
     for _ in 0..2 {
         let at_leader = cluster.operator_at(unfit.0);
         let refused = at_leader.encrypt("billing", b"canary", &context).await;
-        // The client repeats it until its time is over, which on a busy machine is all it can say.
-        let reason = refused.err().unwrap().reason();
-        let expected = [Reason::AuditUnavailable, Reason::Deadline];
-        assert!(expected.contains(&reason), "{reason}");
+        assert_eq!(refused.err().unwrap().reason(), Reason::AuditUnavailable);
     }
     eventually("another node leads", || async {
         leader().await.is_some_and(|now| now != unfit)

@@ -50,6 +50,31 @@ async fn a_final_refusal_is_answered_at_once() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_too_old_for_a_verb_is_passed_over_and_not_waited_for() {
+    let cluster = Cluster::start().await;
+    let too_old = Behaviour::Refuse(Reason::VersionNewer);
+    cluster.node(1).behave(too_old.clone());
+    let client = cluster.client();
+    client.describe_key("billing").await.unwrap();
+    assert_eq!((cluster.calls(1), cluster.calls(2)), (1, 1));
+    cluster.others(0, &too_old);
+    let before = cluster.calls(2);
+    let refused = client.describe_key("billing").await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::VersionNewer);
+    assert_eq!(cluster.calls(2), before + 1, "one round");
+}
+
+#[tokio::test]
+async fn a_last_try_that_was_cut_short_does_not_hide_what_was_answered_before() {
+    let cluster = Cluster::start().await;
+    cluster.others(0, &Behaviour::RefuseThenHang(Reason::AuditUnavailable));
+    let client = cluster.builder().deadline(Duration::from_secs(1)).open();
+    let refused = client.unwrap().describe_key("billing").await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::AuditUnavailable);
+    assert!((1..=3).any(|id| cluster.calls(id) == 2), "a second round");
+}
+
+#[tokio::test]
 async fn a_passing_refusal_is_answered_by_its_own_name_when_time_is_up() {
     let cluster = Cluster::start().await;
     let dead = endpoint(4, &dead_address().await);
