@@ -38,6 +38,10 @@ class OpenFailed(Exception):
     """A wrong key, a wrong context, tampering or truncation: nobody is told which."""
 
 
+# What bytes that are not as the format says come to; a key that is not given is one of them.
+REFUSED = (OpenFailed, ValueError, struct.error, KeyError)
+
+
 def require(holds):
     """Refuses what is not as the format says."""
     if not holds:
@@ -143,7 +147,8 @@ def cobblestone_seal(key, salt, context, plain):
     out = [salt, commitment]
     for number in range(len(plain) // CHUNK + 1):
         nonce = (int.from_bytes(base, "big") ^ number).to_bytes(12, "big")
-        out.append(AESGCM(key).encrypt(nonce, plain[number * CHUNK :][:CHUNK], None))
+        at = number * CHUNK
+        out.append(AESGCM(key).encrypt(nonce, plain[at : at + CHUNK], None))
     return b"".join(out)
 
 
@@ -154,7 +159,8 @@ def cobblestone_open(key, context, sealed):
     require(hmac.compare_digest(commitment, expected))
     plain, number = [], 0
     while True:
-        chunk = body[number * (CHUNK + TAG) :][: CHUNK + TAG]
+        at = number * (CHUNK + TAG)
+        chunk = body[at : at + CHUNK + TAG]
         nonce = (int.from_bytes(base, "big") ^ number).to_bytes(12, "big")
         require(len(chunk) >= TAG)
         plain.append(decrypt(key, nonce, chunk, None))
@@ -263,7 +269,7 @@ def archived(folder):
             if entry.kind != FRAGMENT:
                 continue
             body = entry.body
-            if entry.flags & FIRST:
+            if entry.subject not in sealed:
                 order.append(entry.subject)
                 sealed[entry.subject] = []
             if entry.flags & LAST:
@@ -284,18 +290,24 @@ def open_archived(data_keys, sealed, wrapped):
 
 
 def open_archive(keys, folder, out):
-    """Writes what an archive holds, object by object, and says what it is."""
+    """Writes what an archive holds, object by object, and says what it is. One that does not open,
+    or whose data key is not given, keeps no other from it; then the exit code is 1."""
+    all_opened = True
     for object_id, sealed, trailer, wrapped in archived(folder):
-        # Without its last fragment an object is not whole, and so not proven.
-        if trailer is None:
+        try:
+            # Without its last fragment an object is not whole, and so not proven.
+            require(trailer is not None)
+            context, plain = open_archived(keys["data_keys"], sealed, wrapped)
+            require(len(plain) == trailer[0])
+        except REFUSED:
             print(json.dumps({"object_id": object_id.hex(), "opened": False}))
+            all_opened = False
             continue
-        context, plain = open_archived(keys["data_keys"], sealed, wrapped)
-        require(len(plain) == trailer[0])
         (pathlib.Path(out) / object_id.hex()).write_bytes(plain)
         line = {"object_id": object_id.hex(), "opened": True, "bytes": len(plain)}
         line |= {name: context[f"ward:{name}"] for name in ("device", "direction", "protocol")}
         print(json.dumps(line | {"complete": trailer[2] == 1}))
+    require(all_opened)
 
 
 # --- command line ---------------------------------------------------------------------------------
@@ -330,5 +342,5 @@ if __name__ == "__main__":
         raise SystemExit(__doc__)
     try:
         main(sys.argv[1:])
-    except (OpenFailed, ValueError, struct.error) as error:
+    except REFUSED as error:
         raise SystemExit("OPEN_FAILED") from error

@@ -26,12 +26,17 @@ impl FlowOpen {
 
     /// Counts what came of it.
     pub(crate) fn ended(self, report: &Report) {
-        counter!("ward_flows_ended_total", "ending" => ending(&report.ending)).increment(1);
-        if let Ending::Cut(closed) = &report.ending {
-            counter!("ward_flows_cut_total", "reason" => closed.as_str()).increment(1);
-        }
+        flow_ended(&report.ending);
         counter!("ward_flow_bytes_total", "direction" => "to_tunnel").increment(report.sent);
         counter!("ward_flow_bytes_total", "direction" => "from_tunnel").increment(report.delivered);
+    }
+}
+
+/// Counts how a flow ended, also one that was not opened any more.
+pub(crate) fn flow_ended(how: &Ending) {
+    counter!("ward_flows_ended_total", "ending" => ending(how)).increment(1);
+    if let Ending::Cut(closed) = how {
+        counter!("ward_flows_cut_total", "reason" => closed.as_str()).increment(1);
     }
 }
 

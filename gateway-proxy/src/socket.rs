@@ -101,6 +101,11 @@ pub async fn failed(tcp: &TcpStream) -> io::Error {
     }
 }
 
+/// How many bytes came in and were not read yet; none where the kernel does not tell.
+pub fn unread(tcp: &TcpStream) -> u64 {
+    rustix::io::ioctl_fionread(tcp).unwrap_or(0)
+}
+
 /// The error a connection was woken for.
 pub fn error_of(tcp: &TcpStream) -> io::Error {
     match tcp.take_error() {

@@ -207,6 +207,7 @@ impl Drop for EndsProcess {
     fn drop(&mut self) {
         if std::thread::panicking() {
             tracing::error!("the archive's thread panicked: the gateway ends, to be started again");
+            sys::log::flush();
             std::process::abort();
         }
     }

@@ -46,6 +46,12 @@ impl Gates {
         gate.enter(service)
     }
 
+    /// Whether the device is known, and may be served at this time as far as no order forbids it.
+    pub fn is_in_time(&self, device: &DeviceId) -> bool {
+        let gate = self.find(device);
+        gate.is_some_and(|gate| gate.standing().is_some() && gate.check_time().is_ok())
+    }
+
     /// Takes up how one device stands, unless something newer is known. Answers whether anything
     /// has changed.
     pub fn apply(&self, device: &DeviceId, standing: Standing) -> bool {

@@ -22,7 +22,7 @@ pub struct LeaseBook {
 
 #[derive(Debug, Default)]
 struct Pages {
-    /// Everything up to here is known; `None` while events may have been missed.
+    /// Everything up to here is known, whatever is missed later; `None` before the first table.
     through: Option<u64>,
     /// Granted, and not yet usable. A newer one takes its place: heartbeats come more often than
     /// leases, so none waits for ever.
@@ -79,11 +79,6 @@ impl LeaseBook {
         self.use_granted(&mut pages)
     }
 
-    /// Events may have been missed. The lease in use goes on: it is as old as what is known.
-    pub fn missed(&self) {
-        self.pages().through = None;
-    }
-
     fn use_granted(&self, pages: &mut Pages) -> bool {
         let known = pages.through;
         let usable = pages
@@ -124,16 +119,19 @@ mod tests {
     }
 
     #[test]
-    fn after_events_were_missed_no_lease_is_taken_into_use() {
+    fn what_is_known_stays_known_and_what_came_later_is_waited_for() {
         let lease = Arc::<Lease>::default();
         let book = LeaseBook::new(Arc::clone(&lease));
         book.known_through(9);
         book.granted(9, LATER);
-        book.missed();
-        book.granted(9, LATER * 2);
+        book.granted(10, LATER * 2);
         assert_eq!(lease.until(), Some(LATER), "the one in use stays");
+        // Events were missed, but none up to 9: nothing has changed since.
+        book.granted(9, LATER * 3);
+        assert_eq!(lease.until(), Some(LATER * 3));
+        book.granted(12, LATER * 4);
         book.known_through(12);
-        assert_eq!(lease.until(), Some(LATER * 2));
+        assert_eq!(lease.until(), Some(LATER * 4));
     }
 
     #[test]

@@ -33,6 +33,20 @@ pub struct Kept {
     pub standings: Vec<(DeviceId, Standing)>,
 }
 
+impl Kept {
+    /// What is to be kept of the devices served here, and the standings of the others, of which
+    /// nothing comes back with a restart.
+    pub fn of(
+        until: Option<Duration>,
+        standings: Vec<(DeviceId, Standing)>,
+        served: &HashSet<DeviceId>,
+    ) -> (Self, Vec<(DeviceId, Standing)>) {
+        let is_served = |(device, _): &(DeviceId, Standing)| served.contains(device);
+        let (standings, others) = standings.into_iter().partition(is_served);
+        (Self { until, standings }, others)
+    }
+}
+
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -103,13 +117,13 @@ impl Store {
         }))
     }
 
-    /// Keeps the lease, and of the standings those of the devices served here. Where that cannot
-    /// be written, nothing is kept: what must not outlive this call does not.
+    /// Keeps the lease and the standings. Where they cannot be written, nothing is kept: what must
+    /// not outlive this call does not.
     ///
     /// # Errors
     /// The disk's, when what stood there before could not even be removed.
-    pub fn keep(&self, kept: &Kept, served: &HashSet<DeviceId>) -> io::Result<()> {
-        let Err(error) = self.write(kept, served) else {
+    pub fn keep(&self, kept: &Kept) -> io::Result<()> {
+        let Err(error) = self.write(kept) else {
             return Ok(());
         };
         tracing::warn!(%error, "containment cannot be kept; after a restart the KMS is needed");
@@ -119,14 +133,12 @@ impl Store {
         }
     }
 
-    fn write(&self, kept: &Kept, served: &HashSet<DeviceId>) -> io::Result<()> {
-        let devices = kept.standings.iter();
-        let devices = devices.filter(|(device, _)| served.contains(device));
+    fn write(&self, kept: &Kept) -> io::Result<()> {
         let written = Written {
             version: VERSION,
             boot_id: self.boot_id.clone(),
             lease_until_ns: kept.until.map_or(0, nanoseconds),
-            devices: devices.map(device).collect(),
+            devices: kept.standings.iter().map(device).collect(),
         };
         let text = toml::to_string(&written).map_err(malformed)?;
         sys::file::write_atomic(&self.path, text.as_bytes(), 0o600)

@@ -216,19 +216,17 @@ fn what_was_kept_is_read_back_and_no_more() {
         until: Some(Duration::from_secs(77)),
         standings: standings.collect(),
     };
-    let served = kept
-        .standings
-        .iter()
-        .map(|(device, _)| device.clone())
-        .collect();
-    store.keep(&kept, &served).unwrap();
+    store.keep(&kept).unwrap();
     assert_eq!(store.load(), kept);
-    store.keep(&kept, &HashSet::from([device()])).unwrap();
+    let served = HashSet::from([device()]);
+    let (of_served, others) = Kept::of(kept.until, kept.standings.clone(), &served);
+    store.keep(&of_served).unwrap();
     assert_eq!(
         store.load().standings,
         kept.standings[..1],
         "who has no route here is left out"
     );
+    assert_eq!(others, kept.standings[1..]);
 }
 
 #[test]
@@ -239,7 +237,7 @@ fn after_a_reboot_orders_count_and_the_lease_does_not() {
         until: Some(Duration::from_secs(77)),
         standings: vec![(device(), at(1, ContainLevel::Isolate))],
     };
-    store.keep(&kept, &HashSet::from([device()])).unwrap();
+    store.keep(&kept).unwrap();
     let path = dir.path().join("containment.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     let rebooted = text.replace(&sys::clock::boot_id(), "another-run");
@@ -256,20 +254,16 @@ fn after_a_reboot_orders_count_and_the_lease_does_not() {
 #[test]
 fn where_nothing_can_be_written_nothing_old_may_be_left() {
     let dir = tempfile::tempdir().unwrap();
-    let served = HashSet::from([device()]);
     let free = Kept {
         until: Some(Duration::from_secs(77)),
         standings: vec![(device(), at(0, ContainLevel::None))],
     };
     let gone = Store::new(&dir.path().join("missing"));
-    assert!(
-        gone.keep(&free, &served).is_ok(),
-        "nothing old stands there"
-    );
+    assert!(gone.keep(&free).is_ok(), "nothing old stands there");
     let blocked = Store::new(dir.path());
     std::fs::create_dir(dir.path().join("containment.toml")).unwrap();
     assert!(
-        blocked.keep(&free, &served).is_err(),
+        blocked.keep(&free).is_err(),
         "what stands there is not ours to vouch for"
     );
 }

@@ -5,21 +5,23 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::Interest;
 
 use super::services::Services;
 use super::session::{Carried, Opened};
 use crate::capture::{CaptureSink, FlowInfo};
 use crate::config::{HostPort, Service};
 use crate::contain::Pass;
-use crate::flow::{self, Ending};
-use crate::frame::Control;
+use crate::flow::{self, Ending, Report};
+use crate::frame::{Control, Open};
 use crate::ids::DeviceId;
 use crate::limits::UPSTREAM_CONNECT_TIMEOUT;
 use crate::measure;
-use crate::socket::{self, Leg};
+use crate::socket::{self, Ask, Leg};
 use crate::stack::{Arrival, Refusal, Refused};
-use crate::tunnel::Tunnel;
+use crate::tunnel::{Tunnel, TunnelError};
 
 /// See the module.
 #[derive(Clone)]
@@ -33,7 +35,10 @@ impl ConnectUpstream {
         Self { services, capture }
     }
 
-    async fn carry(self, arrival: Arrival<Box<Opened>>) -> Result<Carried, Refused<Box<Opened>>> {
+    async fn carry(
+        self,
+        mut arrival: Arrival<Box<Opened>>,
+    ) -> Result<Carried, Refused<Box<Opened>>> {
         let Some(service) = self.services.find(&arrival.service) else {
             return Err(Refused {
                 reason: Refusal::ServiceUnknown,
@@ -46,7 +51,7 @@ impl ConnectUpstream {
                 carrier: arrival.carrier,
             });
         };
-        let tunnel = &arrival.carrier.tunnel;
+        let tunnel = &mut arrival.carrier.tunnel;
         let connected = while_wanted(tunnel, &pass, connect(&service.upstream)).await;
         let leg = match connected {
             Ok(leg) => leg,
@@ -57,13 +62,13 @@ impl ConnectUpstream {
                 });
             }
             Err(NoLeg::Unwanted(ending)) => {
-                let Opened { tunnel, number, .. } = *arrival.carrier;
-                return Ok(Carried {
-                    tunnel,
-                    number,
-                    ending,
+                return Ok(unwanted(
+                    &service,
+                    arrival.device,
+                    *arrival.carrier,
                     pass,
-                });
+                    ending,
+                ));
             }
         };
         let (device, permit) = (arrival.device, arrival.permit);
@@ -97,12 +102,7 @@ impl ConnectUpstream {
                 pass,
             };
         }
-        let info = FlowInfo {
-            flow: open.flow,
-            device,
-            protocol: service.protocol,
-            service: service.name.clone(),
-        };
+        let info = info_of(service, device, &open);
         let taps = self.capture.flow_opened(&info);
         let mut closed = CloseOnDrop {
             capture: &*self.capture,
@@ -129,6 +129,40 @@ impl ConnectUpstream {
     }
 }
 
+/// The end of a flow whose service was not reached in time.
+fn unwanted(
+    service: &Service,
+    device: DeviceId,
+    opened: Opened,
+    pass: Pass,
+    ending: Ending,
+) -> Carried {
+    let Opened {
+        tunnel,
+        number,
+        open,
+        ..
+    } = opened;
+    let report = Report::not_opened(ending);
+    measure::flow_ended(&report.ending);
+    measure::log_flow(&info_of(service, device, &open), &open, &report);
+    Carried {
+        tunnel,
+        number,
+        ending: report.ending,
+        pass,
+    }
+}
+
+fn info_of(service: &Service, device: DeviceId, open: &Open) -> FlowInfo {
+    FlowInfo {
+        flow: open.flow,
+        device,
+        protocol: service.protocol,
+        service: service.name.clone(),
+    }
+}
+
 /// Why there is no connection to a service.
 enum NoLeg {
     Refused(Refusal),
@@ -136,22 +170,43 @@ enum NoLeg {
     Unwanted(Ending),
 }
 
-/// Waits for a connection as long as the edge does, and the device may be served.
+/// Waits for a connection as long as the edge does, and the device may be served. What a device
+/// sent before it reset is brought to its service all the same, as it would be directly.
 async fn while_wanted(
-    tunnel: &Tunnel,
+    tunnel: &mut Tunnel,
     pass: &Pass,
     connected: impl Future<Output = Result<Leg, Refusal>>,
 ) -> Result<Leg, NoLeg> {
     tokio::select! {
         biased;
         closed = pass.stopped() => Err(NoLeg::Unwanted(Ending::Cut(closed))),
-        // Before the tunnel's end: a service that the device did reach gets its last bytes and
-        // then the reset, as it would directly.
         connected = connected => connected.map_err(NoLeg::Refused),
-        error = socket::failed(tunnel.tcp()) => {
-            Err(NoLeg::Unwanted(Ending::TunnelLost(error.into())))
+        error = gone(tunnel) => Err(NoLeg::Unwanted(Ending::TunnelLost(error))),
+    }
+}
+
+/// Returns when the tunnel was reset and nothing of the flow is left to deliver.
+async fn gone(tunnel: &mut Tunnel) -> TunnelError {
+    let readiness = tunnel.tcp().ready(Interest::ERROR).await;
+    // Bytes of the device come before the frame that explains the reset, so one look is enough; the
+    // error itself stays in the socket, for the pump to find behind the bytes.
+    if socket::unread(tunnel.tcp()) > 0 {
+        let mut context = Context::from_waker(Waker::noop());
+        if let Poll::Ready(Err(error)) = tunnel.poll_fill(&mut context, Ask::Now) {
+            return error;
         }
     }
+    if tunnel
+        .inbox
+        .flow()
+        .is_some_and(|flow| !flow.data.is_empty())
+    {
+        return std::future::pending().await;
+    }
+    let error = readiness.err();
+    error
+        .unwrap_or_else(|| socket::error_of(tunnel.tcp()))
+        .into()
 }
 
 impl tower::Service<Arrival<Box<Opened>>> for ConnectUpstream {

@@ -1,10 +1,12 @@
 //! Carries a device's connection through a tunnel: the innermost service of the edge's stack.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tokio::io::Interest;
 use tower::Service;
 
 use super::DeviceConnection;
@@ -63,7 +65,10 @@ impl CarryToCore {
         let ended = loop {
             let taken = match dialled {
                 Ok(taken) => taken,
-                Err(NoTunnel::Unwanted(ending)) => break Report::not_opened(ending),
+                Err(NoTunnel::Unwanted(ending)) => {
+                    measure::flow_ended(&ending);
+                    break Report::not_opened(ending);
+                }
                 Err(NoTunnel::Dial(error)) => {
                     let (device, error) = (&info.device, measure::chain(&error));
                     tracing::warn!(%device, error, "no tunnel");
@@ -175,7 +180,8 @@ enum NoTunnel {
     Unwanted(Ending),
 }
 
-/// Waits for a tunnel as long as the device does, and may be served.
+/// Waits for a tunnel as long as the device does, and may be served. A device that sent something
+/// and reset waits for nothing, but what it sent is carried on, as it would be directly.
 async fn while_wanted(
     leg: &Leg,
     pass: &Pass,
@@ -185,8 +191,20 @@ async fn while_wanted(
         biased;
         closed = pass.stopped() => Err(NoTunnel::Unwanted(Ending::Cut(closed))),
         taken = tunnel => taken.map_err(NoTunnel::Dial),
-        error = socket::failed(leg.tcp()) => Err(NoTunnel::Unwanted(Ending::LegLost(error))),
+        error = gone(leg) => Err(NoTunnel::Unwanted(Ending::LegLost(error))),
     }
+}
+
+/// Returns when the device has reset and nothing of it is left to carry.
+async fn gone(leg: &Leg) -> io::Error {
+    let readiness = leg.tcp().ready(Interest::ERROR).await;
+    if socket::unread(leg.tcp()) > 0 {
+        // The error stays in the socket, for the pump to find behind the bytes.
+        return std::future::pending().await;
+    }
+    readiness
+        .err()
+        .unwrap_or_else(|| socket::error_of(leg.tcp()))
 }
 
 fn refused(reason: Refusal, carrier: DeviceConnection) -> Refused<DeviceConnection> {

@@ -61,15 +61,14 @@ impl Containment {
         let store = Store::new(&config.state_dir);
         let kept = store.load();
         let served = served(config);
-        let mut known = HashSet::new();
         for (device, standing) in kept.standings {
             gates.apply(&device, standing);
-            known.insert(device);
         }
         if let Some(until) = kept.until {
             gates.lease().extend(until);
         }
-        let is_known = kept.until.is_some() && served.is_subset(&known);
+        // What was kept for a device whose time is over serves nobody.
+        let is_known = served.iter().all(|device| gates.is_in_time(device));
         let keeper = Arc::new(Keeper {
             store,
             served,
@@ -156,7 +155,6 @@ impl Follower {
                     self.taken(self.book.known_through(through_index));
                 }
                 WatchEventKind::Resync => {
-                    self.book.missed();
                     self.read_table().await;
                     self.taken(self.book.known_through(event.applied_index));
                 }
@@ -251,10 +249,9 @@ impl Keeper {
                 () = self.changed.notified() => {}
                 _ = tick.tick() => {}
             }
-            let now = Kept {
-                until: self.gates.lease().until(),
-                standings: self.gates.standings(),
-            };
+            let (until, standings) = (self.gates.lease().until(), self.gates.standings());
+            let (now, others) = Kept::of(until, standings, &self.served);
+            self.gates.kept(&others);
             if now != last && self.write(&now).await {
                 last = now;
             }
@@ -263,7 +260,7 @@ impl Keeper {
 
     async fn write(self: &Arc<Self>, now: &Kept) -> bool {
         let (keeper, kept) = (Arc::clone(self), now.clone());
-        let write = move || keeper.store.keep(&kept, &keeper.served);
+        let write = move || keeper.store.keep(&kept);
         match tokio::task::spawn_blocking(write).await {
             Ok(Ok(())) => {
                 self.gates.kept(&now.standings);

@@ -11,7 +11,7 @@ use kms_client::model::ContainLevel;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::pair::{PATIENCE, Pair, Setup, pass, until};
+use crate::pair::{PATIENCE, Pair, Setup, accept, pass, until};
 
 fn order(gates: &Gates, epoch: u64, level: ContainLevel) {
     stand(gates, epoch, level, "lab", 3600);
@@ -211,18 +211,7 @@ fn nobody_dials_for_a_device_that_has_gone() {
     }
     .start();
     let device = pair.device();
-    let gates = &pair.edge_gates;
-    until("the edge dials", || (gates.live_flows() > 0).then_some(()));
-    let begun = sys::clock::monotonic();
-    reset(device);
-    until("the flow is over", || {
-        (gates.live_flows() == 0).then_some(())
-    });
-    assert!(
-        begun.elapsed() < HANDSHAKE_TIMEOUT / 2,
-        "{:?}",
-        begun.elapsed()
-    );
+    over_before(HANDSHAKE_TIMEOUT / 2, device, &pair.edge_gates);
 }
 
 #[test]
@@ -234,8 +223,12 @@ fn nobody_connects_for_a_device_that_has_gone() {
     }
     .start();
     let device = pair.device();
-    let gates = &pair.core_gates;
-    until("the core connects", || {
+    over_before(UPSTREAM_CONNECT_TIMEOUT / 2, device, &pair.core_gates);
+}
+
+/// The device resets while its flow is being opened: that does not go on until it times out.
+fn over_before(limit: Duration, device: TcpStream, gates: &Gates) {
+    until("the flow is being opened", || {
         (gates.live_flows() > 0).then_some(())
     });
     let begun = sys::clock::monotonic();
@@ -243,11 +236,83 @@ fn nobody_connects_for_a_device_that_has_gone() {
     until("the flow is over", || {
         (gates.live_flows() == 0).then_some(())
     });
-    assert!(
-        begun.elapsed() < UPSTREAM_CONNECT_TIMEOUT / 2,
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() < limit, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn what_a_device_sent_before_it_reset_arrives_though_the_core_was_still_connecting() {
+    let full = Full::new();
+    let pair = Setup {
+        upstream: Some(full.address),
+        ..Setup::default()
+    }
+    .start();
+    let mut device = pair.device();
+    device.write_all(LAST_WORDS).unwrap();
+    let gates = &pair.core_gates;
+    until("the core connects", || {
+        (gates.live_flows() > 0).then_some(())
+    });
+    reset(device);
+    let edge = &pair.edge_gates;
+    until("the edge has seen the reset", || {
+        (edge.live_flows() == 0).then_some(())
+    });
+    assert_eq!(gates.live_flows(), 1, "the core has something to deliver");
+    last_words_of(|| full.accept());
+}
+
+#[test]
+fn what_a_device_sent_before_it_reset_arrives_though_the_edge_was_still_dialling() {
+    let between = TcpListener::bind("127.0.0.1:0").unwrap();
+    let pair = Setup {
+        dialled: Some(between.local_addr().unwrap()),
+        ..Setup::default()
+    }
+    .start();
+    let mut device = pair.device();
+    device.write_all(LAST_WORDS).unwrap();
+    let (edge, _) = between.accept().unwrap();
+    reset(device);
+    // The handshake was held up until now.
+    let core = TcpStream::connect(pair.core).unwrap();
+    splice(edge, core);
+    last_words_of(|| accept(&pair.server));
+}
+
+const LAST_WORDS: &[u8] = b"fire and forget";
+
+/// One of the connections to a service carries the device's last bytes, and then its reset.
+fn last_words_of(mut next: impl FnMut() -> TcpStream) {
+    loop {
+        let (mut server, mut heard) = (next(), Vec::new());
+        let end = server.read_to_end(&mut heard);
+        if heard.is_empty() {
+            continue;
+        }
+        assert_eq!(heard, LAST_WORDS);
+        assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        return;
+    }
+}
+
+/// Passes everything on both ways, resets too.
+fn splice(one: TcpStream, other: TcpStream) {
+    for (mut from, mut to) in [
+        (one.try_clone().unwrap(), other.try_clone().unwrap()),
+        (other, one),
+    ] {
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = from.read(&mut bytes) {
+                if to.write_all(&bytes[..count]).is_err() {
+                    break;
+                }
+            }
+            reset(to.try_clone().unwrap());
+            to.shutdown(std::net::Shutdown::Both).unwrap_or_default();
+        });
+    }
 }
 
 fn reset(tcp: TcpStream) {
@@ -259,7 +324,7 @@ fn reset(tcp: TcpStream) {
 /// A service whose queue of connections is full: connecting to it is not answered.
 struct Full {
     address: SocketAddr,
-    _listener: Socket,
+    listener: TcpListener,
     _queue: Vec<Socket>,
 }
 
@@ -280,8 +345,13 @@ impl Full {
         let queue = (0..4).map(|_| connect()).collect();
         Self {
             address: address.as_socket().unwrap(),
-            _listener: listener,
+            listener: listener.into(),
             _queue: queue,
         }
+    }
+
+    /// Takes the next connection out of the queue, or waits for it.
+    fn accept(&self) -> TcpStream {
+        accept(&self.listener)
     }
 }

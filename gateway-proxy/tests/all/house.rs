@@ -1,6 +1,5 @@
 //! Two gateways as real processes, with what they find on disk: for tests without a KMS.
 
-use std::collections::HashSet;
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -111,7 +110,6 @@ impl House {
         allowance: Duration,
     ) {
         let device = "mon-1".parse().unwrap();
-        let served = HashSet::from(["mon-1".parse().unwrap()]);
         let standing = Standing {
             level,
             allowance,
@@ -122,7 +120,7 @@ impl House {
             standings: vec![(device, standing)],
         };
         let store = Store::new(&self.dir.path().join(id));
-        store.keep(&kept, &served).unwrap();
+        store.keep(&kept).unwrap();
     }
 
     pub(crate) fn refused(&self) {

@@ -48,7 +48,8 @@ fn an_exported_archive_opens_in_python() {
     let expected: Vec<(String, Vec<u8>)> = objects.iter().map(|it| whole(&stack, it)).collect();
     stack.stop();
 
-    let read = read_by_python(export.path(), &keys);
+    let (all, read) = read_by_python(export.path(), &keys);
+    assert!(all, "every object opens");
     assert_eq!(read.len(), expected.len());
     for (object, (id, bytes)) in objects.iter().zip(&expected) {
         let line = read.iter().find(|line| line["object_id"] == id.as_str());
@@ -59,6 +60,22 @@ fn an_exported_archive_opens_in_python() {
         let written = std::fs::read(export.path().join("out").join(id)).unwrap();
         assert!(written == *bytes, "the bytes of {id}");
     }
+    one_key_less(export.path(), keys);
+}
+
+/// What does not open, for want of its data key here, keeps nothing else from the reader.
+fn one_key_less(export: &Path, mut keys: Value) {
+    let data_keys = keys["data_keys"].as_object_mut().unwrap();
+    let missing = data_keys.keys().next().unwrap().clone();
+    data_keys.remove(&missing);
+    let (all, read) = read_by_python(export, &keys);
+    let opened = read.iter().filter(|line| line["opened"] == true).count();
+    assert!(!all, "the exit code says that not all of them opened");
+    assert!(
+        0 < opened && opened < read.len(),
+        "{opened} of {}",
+        read.len()
+    );
 }
 
 fn size_of_all(objects: &[Value]) -> u64 {
@@ -100,10 +117,11 @@ fn data_keys(stack: &Stack, export: &Path) -> Value {
     json!({ "data_keys": keys })
 }
 
-fn read_by_python(export: &Path, keys: &Value) -> Vec<Value> {
+/// Whether all objects opened, and what is said of each.
+fn read_by_python(export: &Path, keys: &Value) -> (bool, Vec<Value>) {
     let (file, out) = (export.join("keys.json"), export.join("out"));
     std::fs::write(&file, keys.to_string()).unwrap();
-    std::fs::create_dir(&out).unwrap();
+    std::fs::create_dir_all(&out).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../envelope/python/ward_formats.py");
     let output = Command::new("python3")
         .arg(script)
@@ -111,12 +129,11 @@ fn read_by_python(export: &Path, keys: &Value) -> Vec<Value> {
         .args([&file, export, &out])
         .output()
         .unwrap();
-    assert!(output.status.success(), "{output:?}");
     let lines = String::from_utf8(output.stdout).unwrap();
-    lines
+    let read = lines
         .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+        .map(|line| serde_json::from_str(line).unwrap());
+    (output.status.success(), read.collect())
 }
 
 #[expect(

@@ -83,6 +83,15 @@ fn record(number: usize) -> AuditRecord {
     record
 }
 
+/// A log of so many records, closed.
+async fn write_log(dir: &TempDir, records: usize) {
+    let audit = Audit::open(&config(dir)).unwrap();
+    for number in 0..records {
+        audit.record(record(number)).await.unwrap();
+    }
+    audit.close().await;
+}
+
 fn only_file(dir: &TempDir) -> PathBuf {
     let mut files = files(dir.path()).unwrap();
     assert_eq!(files.len(), 1, "{files:?}");
@@ -179,11 +188,7 @@ async fn the_chain_goes_on_over_restarts_and_files() {
 #[tokio::test]
 async fn every_changed_byte_and_every_lost_line_breaks_the_chain() {
     let dir = tempfile::tempdir().unwrap();
-    let audit = Audit::open(&config(&dir)).unwrap();
-    for number in 0..4 {
-        audit.record(record(number)).await.unwrap();
-    }
-    audit.close().await;
+    write_log(&dir, 4).await;
     let path = only_file(&dir);
     let good = std::fs::read(&path).unwrap();
     let head = verify(dir.path()).head;
@@ -272,11 +277,7 @@ async fn a_file_that_never_got_its_first_line_is_as_if_never_made() {
 #[tokio::test]
 async fn a_log_that_was_changed_is_left_as_it_is_and_followed_by_a_file_that_says_so() {
     let dir = tempfile::tempdir().unwrap();
-    let audit = Audit::open(&config(&dir)).unwrap();
-    for number in 0..3 {
-        audit.record(record(number)).await.unwrap();
-    }
-    audit.close().await;
+    write_log(&dir, 3).await;
     let path = only_file(&dir);
     let changed = text(&path).replacen("key-1", "key-9", 1);
     std::fs::write(&path, &changed).unwrap();
