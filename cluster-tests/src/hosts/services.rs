@@ -168,7 +168,7 @@ impl Hosts {
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(log.expect("a log file"));
         let mut service = command.spawn().expect("the service can be started");
-        wait::until(&format!("{unit} of {host} is ready"), || {
+        let ready = wait::within(wait::DEADLINE, || {
             let ended = service.try_wait().expect("our own child");
             assert!(
                 ended.is_none(),
@@ -179,6 +179,8 @@ impl Hosts {
             let bytes = notified.recv(&mut word).ok()?;
             word[..bytes].starts_with(b"READY=1").then_some(())
         });
+        let log = || self.log(host, unit);
+        assert!(ready.is_some(), "{unit} of {host} is not ready: {}", log());
         service
     }
 

@@ -127,8 +127,9 @@ impl Store {
             return Ok(());
         };
         tracing::warn!(%error, "containment cannot be kept; after a restart the KMS is needed");
+        let nothing_there = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
         match std::fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Err(error) if !nothing_there.contains(&error.kind()) => Err(error),
             Ok(()) | Err(_) => Ok(()),
         }
     }
@@ -141,6 +142,10 @@ impl Store {
             devices: kept.standings.iter().map(device).collect(),
         };
         let text = toml::to_string(&written).map_err(malformed)?;
+        // The first lease of a new gateway may come before anything else is kept in this folder.
+        if let Some(folder) = self.path.parent() {
+            sys::file::create_dirs(folder, 0o700)?;
+        }
         sys::file::write_atomic(&self.path, text.as_bytes(), 0o600)
     }
 }

@@ -205,7 +205,7 @@ fn what_the_kms_calls_settled_is_not_acknowledged_again() {
 #[test]
 fn what_was_kept_is_read_back_and_no_more() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::new(dir.path());
+    let store = Store::new(&dir.path().join("not/made/yet"));
     assert_eq!(store.load(), Kept::default(), "there is nothing yet");
     let standings = [ContainLevel::None, ContainLevel::Restrict].map(|level| at(4, level));
     let standings = ["pump-7", "pump-8"]
@@ -258,7 +258,8 @@ fn where_nothing_can_be_written_nothing_old_may_be_left() {
         until: Some(Duration::from_secs(77)),
         standings: vec![(device(), at(0, ContainLevel::None))],
     };
-    let gone = Store::new(&dir.path().join("missing"));
+    std::fs::write(dir.path().join("file"), "no folder").unwrap();
+    let gone = Store::new(&dir.path().join("file"));
     assert!(gone.keep(&free).is_ok(), "nothing old stands there");
     let blocked = Store::new(dir.path());
     std::fs::create_dir(dir.path().join("containment.toml")).unwrap();
