@@ -1,6 +1,9 @@
 //! Checks one node's log: its chain, its checkpoints' signatures, and that it holds every line
 //! that was anchored.
 //!
+//! An anchor is not signed, and may come from whoever made up the rest. It counts only if the line
+//! it names is a checkpoint that the node signed: then nobody without the node's key has made both.
+//!
 //! Fed with the files' bytes in order, wherever they come from: a running node, a stopped one's
 //! directory, an export. It goes on behind a finding, so that all are told.
 
@@ -30,7 +33,7 @@ pub struct LogReport {
     pub head: Head,
     /// Up to which line a good checkpoint speaks for the log.
     pub signed_to: u64,
-    /// Up to which line an anchor speaks for it.
+    /// Up to which line an anchor of a good checkpoint speaks for it.
     pub anchored_to: u64,
     /// Bytes behind the last whole line of the newest file: a write that was never answered.
     pub torn_bytes: u64,
@@ -88,8 +91,11 @@ pub enum Problem {
         /// The newest anchor.
         anchored: u64,
     },
+    /// An anchor names a line that the node has not signed: no leader anchors one.
+    #[error("record {0} was anchored, but it is no checkpoint that this node signed")]
+    AnchorUnsigned(u64),
     /// Nobody speaks for the log.
-    #[error("the log was never anchored: nothing but itself speaks for it")]
+    #[error("no anchor counts for the log: nothing but itself speaks for it")]
     NotAnchored,
     /// When it was anchored, it had lost what was anchored before.
     #[error("when record {0} was anchored, the node's log no longer held the anchor before it")]
@@ -234,13 +240,10 @@ impl LogVerifier {
     pub fn finish(mut self) -> LogReport {
         self.line = 0;
         let end = self.head.map_or(0, |head| head.sequence);
-        if let Some((anchored, _)) = self.anchors.last_key_value() {
-            let anchored = *anchored;
-            self.report.anchored_to = anchored.min(end);
-            if anchored > end {
-                self.found(end + 1, Problem::Truncated { end, anchored });
-            }
-        } else if end > 0 {
+        let anchored = self.anchors.last_key_value().map_or(0, |(last, _)| *last);
+        if anchored > end {
+            self.found(end + 1, Problem::Truncated { end, anchored });
+        } else if self.report.anchored_to == 0 {
             self.found(1, Problem::NotAnchored);
         }
         self.file.clear();
@@ -283,14 +286,8 @@ impl LogVerifier {
         };
         self.head = Some(head);
         self.head_place = (self.file.clone(), self.line);
-        if links.kind == CHECKPOINT {
-            self.check_signature(line, links.seq);
-        }
-        if let Some(anchored) = self.anchors.get(&head.sequence)
-            && anchored.iter().any(|hash| *hash != head.hash)
-        {
-            self.found(head.sequence, Problem::Anchor(head.sequence));
-        }
+        let signed = links.kind == CHECKPOINT && self.check_signature(line, links.seq);
+        self.check_anchors(&head, signed);
     }
 
     fn check_place(&mut self, links: &Links) {
@@ -321,7 +318,24 @@ impl LogVerifier {
         }
     }
 
-    fn check_signature(&mut self, line: &[u8], sequence: u64) {
+    /// Compares the line with what was anchored under its number.
+    fn check_anchors(&mut self, line: &Head, signed: bool) {
+        let Some(anchored) = self.anchors.get(&line.sequence) else {
+            return;
+        };
+        let is_anchored = anchored.contains(&line.hash);
+        if anchored.iter().any(|hash| *hash != line.hash) {
+            self.found(line.sequence, Problem::Anchor(line.sequence));
+        }
+        if is_anchored && signed {
+            self.report.anchored_to = self.report.anchored_to.max(line.sequence);
+        } else if is_anchored {
+            self.found(line.sequence, Problem::AnchorUnsigned(line.sequence));
+        }
+    }
+
+    /// Whether a key of the node signed the checkpoint.
+    fn check_signature(&mut self, line: &[u8], sequence: u64) -> bool {
         let problem = match line::signed_part(line) {
             Some(part) if !self.keys.contains(&part.key) => Problem::Key,
             Some(part)
@@ -331,11 +345,12 @@ impl LogVerifier {
             {
                 self.report.checkpoints += 1;
                 self.report.signed_to = sequence;
-                return;
+                return true;
             }
             Some(_) | None => Problem::Signature,
         };
         self.found(sequence, problem);
+        false
     }
 
     fn next_sequence(&self) -> u64 {

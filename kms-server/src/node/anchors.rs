@@ -85,12 +85,11 @@ pub(crate) async fn own_head(node: &Node, asked: GetAuditHeadRequest) -> GetAudi
 pub(crate) fn document(node: &Node) -> AnchorsDocument {
     node.replica.read(|index| {
         let ca = index.cluster().map(|cluster| &*cluster.ca_certificates);
-        AnchorsDocument::of(
-            node.cluster_id,
-            node.id.0,
-            ca.unwrap_or_default(),
-            index.audit_trails(),
-        )
+        let trails = index.audit_trails().map(|trail| {
+            let removed = index.node(trail.node_id).is_none();
+            (trail, removed)
+        });
+        AnchorsDocument::of(node.cluster_id, node.id.0, ca.unwrap_or_default(), trails)
     })
 }
 

@@ -43,6 +43,7 @@ fn check(dir: &Path, anchors: &[Head]) -> LogReport {
     });
     let told = LogAnchors {
         node: 1,
+        removed: false,
         keys: Vec::new(),
         anchors: anchors.collect(),
     };
