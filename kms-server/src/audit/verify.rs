@@ -71,6 +71,9 @@ pub enum Problem {
     /// A file's name and its first line do not agree.
     #[error("the file's first record is {0}, which is not what its name says")]
     Name(u64),
+    /// Zeros in the midst of a file: no power cut leaves records behind what it cut short.
+    #[error("{0} bytes are no record, and records follow them: what stood there is gone")]
+    Hole(u64),
     /// Bytes without an end, in a file that others follow.
     #[error("the file ends in {0} bytes of no record, and others follow it")]
     TornWithin(u64),
@@ -126,8 +129,8 @@ pub struct LogVerifier {
     head_place: (String, u64),
     file: String,
     line: u64,
-    /// Whether the rest of this file is what a power cut left of a write.
-    torn: bool,
+    /// The line from which on the file is what a power cut left of a write, if no record follows.
+    torn: Option<u64>,
     pending: Vec<u8>,
     /// Behind a line that is too long, until its end.
     skipping: bool,
@@ -147,7 +150,7 @@ impl LogVerifier {
             head_place: (String::new(), 0),
             file: String::new(),
             line: 0,
-            torn: false,
+            torn: None,
             pending: Vec::new(),
             skipping: false,
             report: LogReport {
@@ -192,7 +195,7 @@ impl LogVerifier {
         }
         name.clone_into(&mut self.file);
         self.line = 0;
-        self.torn = false;
+        self.torn = None;
         self.report.torn_bytes = 0;
         self.report.files += 1;
     }
@@ -203,6 +206,7 @@ impl LogVerifier {
             let (line, rest) = bytes.split_at(end);
             bytes = &rest[1..];
             if std::mem::take(&mut self.skipping) {
+                self.count_torn(line.len() + 1);
                 continue;
             }
             if self.pending.is_empty() {
@@ -214,15 +218,15 @@ impl LogVerifier {
             }
         }
         if self.skipping {
+            self.count_torn(bytes.len());
             return;
         }
         self.pending.extend_from_slice(bytes);
         if self.pending.len() > LINE_BYTES_MAX {
-            self.pending.clear();
             self.skipping = true;
             self.line += 1;
-            let problem = Problem::Chain(ChainProblem::Unreadable);
-            self.found(self.next_sequence(), problem);
+            let long = std::mem::take(&mut self.pending);
+            self.take_unreadable(&long, long.len());
         }
     }
 
@@ -255,30 +259,17 @@ impl LogVerifier {
     }
 
     fn take(&mut self, line: &[u8]) {
-        if self.torn {
-            self.report.torn_bytes += line.len() as u64 + 1;
-            return;
-        }
         self.line += 1;
-        self.report.lines += 1;
-        let links = match chain::links(line) {
-            Ok(links) => links,
-            // What a power cut left of blocks that were not written yet; no line has such bytes.
-            Err(_) if line.contains(&0) => {
-                self.torn = true;
-                self.report.torn_bytes += line.len() as u64 + 1;
-                return;
-            }
-            Err(problem) => {
-                self.found(self.next_sequence(), Problem::Chain(problem));
-                // Its digest is what the next line must hold, if it was always so.
-                let sequence = self.next_sequence();
-                let hash = Digest::of(line);
-                self.head = Some(Head { sequence, hash });
-                self.head_place = (self.file.clone(), self.line);
-                return;
-            }
+        let Ok(links) = chain::links(line) else {
+            return self.take_unreadable(line, line.len() + 1);
         };
+        if let Some(torn) = self.torn.take() {
+            let here = std::mem::replace(&mut self.line, torn);
+            let bytes = std::mem::take(&mut self.report.torn_bytes);
+            self.found(self.next_sequence(), Problem::Hole(bytes));
+            self.line = here;
+        }
+        self.report.lines += 1;
         self.check_place(&links);
         let head = Head {
             sequence: links.seq,
@@ -288,6 +279,33 @@ impl LogVerifier {
         self.head_place = (self.file.clone(), self.line);
         let signed = links.kind == CHECKPOINT && self.check_signature(line, links.seq);
         self.check_anchors(&head, signed);
+    }
+
+    /// Takes a line that is no record, or the beginning of one that is too long.
+    fn take_unreadable(&mut self, line: &[u8], bytes: usize) {
+        // What a power cut left of blocks that were not written yet; no line has such bytes.
+        if self.torn.is_none() && line.contains(&0) {
+            self.torn = Some(self.line);
+        }
+        if self.torn.is_some() {
+            return self.count_torn(bytes);
+        }
+        self.report.lines += 1;
+        self.found(
+            self.next_sequence(),
+            Problem::Chain(ChainProblem::Unreadable),
+        );
+        // Its digest is what the next line must hold, if it was always so.
+        let sequence = self.next_sequence();
+        let hash = Digest::of(line);
+        self.head = Some(Head { sequence, hash });
+        self.head_place = (self.file.clone(), self.line);
+    }
+
+    fn count_torn(&mut self, bytes: usize) {
+        if self.torn.is_some() {
+            self.report.torn_bytes += bytes as u64;
+        }
     }
 
     fn check_place(&mut self, links: &Links) {
