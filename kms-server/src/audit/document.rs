@@ -30,6 +30,9 @@ pub struct AnchorsDocument {
 pub struct LogAnchors {
     /// The N of `node-N`.
     pub node: u64,
+    /// Whether the node was removed from the cluster: its log has ended, and may be elsewhere.
+    #[serde(default)]
+    pub removed: bool,
     /// The keys that its checkpoints may be signed with, oldest first.
     pub keys: Vec<KeyView>,
     /// Checkpoint lines that a majority of nodes recorded, oldest first; in between, older ones
@@ -67,19 +70,22 @@ pub struct AnchorView {
 pub struct NoDocument;
 
 impl AnchorsDocument {
-    /// Writes down what `trails` say, as known by node `node`.
+    /// Writes down what `trails` say, as known by node `node`; each with whether its node was
+    /// removed.
     pub(crate) fn of<'a>(
         cluster_id: ClusterId,
         node: u64,
         ca: &[Vec<u8>],
-        trails: impl Iterator<Item = &'a AuditTrail>,
+        trails: impl Iterator<Item = (&'a AuditTrail, bool)>,
     ) -> Self {
         Self {
             ward_audit_anchors: FORMAT,
             cluster_id: cluster_id.to_string(),
             node,
             ca: ca.iter().map(hex::encode).collect(),
-            logs: trails.map(LogAnchors::of).collect(),
+            logs: trails
+                .map(|(trail, removed)| LogAnchors::of(trail, removed))
+                .collect(),
         }
     }
 
@@ -121,7 +127,7 @@ impl AnchorsDocument {
 }
 
 impl LogAnchors {
-    fn of(trail: &AuditTrail) -> Self {
+    fn of(trail: &AuditTrail, removed: bool) -> Self {
         let key = |key: &crate::state::AuditKey| KeyView {
             public_key: hex::encode(key.public_key),
             binding: hex::encode(&key.binding),
@@ -135,6 +141,7 @@ impl LogAnchors {
         };
         Self {
             node: trail.node_id.0,
+            removed,
             keys: trail.keys.iter().map(key).collect(),
             anchors: trail.anchors.iter().map(anchor).collect(),
         }

@@ -55,7 +55,7 @@ pub(super) fn scan(path: &Path) -> Result<Scanned, ScanError> {
     };
     for number in 1.. {
         let Some(line) = lines.next()? else {
-            found.torn_bytes = lines.rest()?;
+            found.torn_bytes = lines.rest;
             return Ok(found);
         };
         let broken = |problem| ScanError::Broken {
@@ -66,9 +66,15 @@ pub(super) fn scan(path: &Path) -> Result<Scanned, ScanError> {
         let links = match chain::links(line) {
             Ok(links) => links,
             // What a power cut left of blocks that were not written yet; no line has such bytes.
-            Err(_) if line.contains(&0) => {
-                found.torn_bytes = line.len() as u64 + 1 + lines.rest()?;
-                return Ok(found);
+            Err(problem) if line.contains(&0) => {
+                found.torn_bytes = line.len() as u64 + 1;
+                return match lines.torn_to_the_end()? {
+                    Some(bytes) => {
+                        found.torn_bytes += bytes;
+                        Ok(found)
+                    }
+                    None => Err(broken(problem)),
+                };
             }
             Err(problem) => return Err(broken(problem)),
         };
@@ -128,6 +134,22 @@ pub(super) fn hold(dir: &Path, wanted: &Head) -> Result<bool, ScanError> {
         }
     }
     Ok(false)
+}
+
+/// Takes a file without any record out of the log, and keeps it beside: a crash may have come
+/// before its first line, or a disk may have lost what was there.
+pub(super) fn set_aside(path: &Path) -> io::Result<()> {
+    if std::fs::metadata(path)?.len() == 0 {
+        return std::fs::remove_file(path);
+    }
+    for number in 1.. {
+        let aside = path.with_extension(format!("jsonl.torn-{number}"));
+        if !aside.try_exists()? {
+            tracing::warn!(?aside, "an audit file without any record was set aside");
+            return std::fs::rename(path, aside);
+        }
+    }
+    unreachable!("a directory holds fewer files than there are numbers")
 }
 
 /// All files of `dir`, oldest first.
@@ -192,11 +214,17 @@ impl<'a> Lines<'a> {
         Ok(Some(&self.line))
     }
 
-    /// How many bytes are left behind the last line.
-    fn rest(&mut self) -> Result<u64, ScanError> {
-        let read = io::copy(&mut self.reader, &mut io::sink());
-        let read = read.map_err(|error| read_error(self.path, error))?;
-        Ok(self.rest + read)
+    /// How many bytes are left, if none of them are a record. Where records follow, the zeros
+    /// before them are no end that was never written: records that were answered may be gone.
+    fn torn_to_the_end(&mut self) -> Result<Option<u64>, ScanError> {
+        let mut bytes = 0;
+        while let Some(line) = self.next()? {
+            if chain::links(line).is_ok() {
+                return Ok(None);
+            }
+            bytes += line.len() as u64 + 1;
+        }
+        Ok(Some(bytes + self.rest))
     }
 }
 

@@ -251,7 +251,7 @@ impl Tail {
             match files::scan(&path) {
                 // A crash came between making the file and its first line: as if never made.
                 Ok(found) if found.whole_bytes == 0 => {
-                    std::fs::remove_file(&path).map_err(unavailable)?;
+                    files::set_aside(&path).map_err(unavailable)?;
                 }
                 Ok(found) => return Ok(Self::Append { path, found }),
                 Err(ScanError::Broken {

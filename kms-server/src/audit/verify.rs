@@ -1,6 +1,9 @@
 //! Checks one node's log: its chain, its checkpoints' signatures, and that it holds every line
 //! that was anchored.
 //!
+//! An anchor is not signed, and may come from whoever made up the rest. It counts only if the line
+//! it names is a checkpoint that the node signed: then nobody without the node's key has made both.
+//!
 //! Fed with the files' bytes in order, wherever they come from: a running node, a stopped one's
 //! directory, an export. It goes on behind a finding, so that all are told.
 
@@ -30,7 +33,7 @@ pub struct LogReport {
     pub head: Head,
     /// Up to which line a good checkpoint speaks for the log.
     pub signed_to: u64,
-    /// Up to which line an anchor speaks for it.
+    /// Up to which line an anchor of a good checkpoint speaks for it.
     pub anchored_to: u64,
     /// Bytes behind the last whole line of the newest file: a write that was never answered.
     pub torn_bytes: u64,
@@ -68,6 +71,9 @@ pub enum Problem {
     /// A file's name and its first line do not agree.
     #[error("the file's first record is {0}, which is not what its name says")]
     Name(u64),
+    /// Zeros in the midst of a file: no power cut leaves records behind what it cut short.
+    #[error("{0} bytes are no record, and records follow them: what stood there is gone")]
+    Hole(u64),
     /// Bytes without an end, in a file that others follow.
     #[error("the file ends in {0} bytes of no record, and others follow it")]
     TornWithin(u64),
@@ -88,8 +94,11 @@ pub enum Problem {
         /// The newest anchor.
         anchored: u64,
     },
+    /// An anchor names a line that the node has not signed: no leader anchors one.
+    #[error("record {0} was anchored, but it is no checkpoint that this node signed")]
+    AnchorUnsigned(u64),
     /// Nobody speaks for the log.
-    #[error("the log was never anchored: nothing but itself speaks for it")]
+    #[error("no anchor counts for the log: nothing but itself speaks for it")]
     NotAnchored,
     /// When it was anchored, it had lost what was anchored before.
     #[error("when record {0} was anchored, the node's log no longer held the anchor before it")]
@@ -120,8 +129,8 @@ pub struct LogVerifier {
     head_place: (String, u64),
     file: String,
     line: u64,
-    /// Whether the rest of this file is what a power cut left of a write.
-    torn: bool,
+    /// The line from which on the file is what a power cut left of a write, if no record follows.
+    torn: Option<u64>,
     pending: Vec<u8>,
     /// Behind a line that is too long, until its end.
     skipping: bool,
@@ -141,7 +150,7 @@ impl LogVerifier {
             head_place: (String::new(), 0),
             file: String::new(),
             line: 0,
-            torn: false,
+            torn: None,
             pending: Vec::new(),
             skipping: false,
             report: LogReport {
@@ -186,7 +195,7 @@ impl LogVerifier {
         }
         name.clone_into(&mut self.file);
         self.line = 0;
-        self.torn = false;
+        self.torn = None;
         self.report.torn_bytes = 0;
         self.report.files += 1;
     }
@@ -197,6 +206,7 @@ impl LogVerifier {
             let (line, rest) = bytes.split_at(end);
             bytes = &rest[1..];
             if std::mem::take(&mut self.skipping) {
+                self.count_torn(line.len() + 1);
                 continue;
             }
             if self.pending.is_empty() {
@@ -208,15 +218,15 @@ impl LogVerifier {
             }
         }
         if self.skipping {
+            self.count_torn(bytes.len());
             return;
         }
         self.pending.extend_from_slice(bytes);
         if self.pending.len() > LINE_BYTES_MAX {
-            self.pending.clear();
             self.skipping = true;
             self.line += 1;
-            let problem = Problem::Chain(ChainProblem::Unreadable);
-            self.found(self.next_sequence(), problem);
+            let long = std::mem::take(&mut self.pending);
+            self.take_unreadable(&long, long.len());
         }
     }
 
@@ -234,13 +244,10 @@ impl LogVerifier {
     pub fn finish(mut self) -> LogReport {
         self.line = 0;
         let end = self.head.map_or(0, |head| head.sequence);
-        if let Some((anchored, _)) = self.anchors.last_key_value() {
-            let anchored = *anchored;
-            self.report.anchored_to = anchored.min(end);
-            if anchored > end {
-                self.found(end + 1, Problem::Truncated { end, anchored });
-            }
-        } else if end > 0 {
+        let anchored = self.anchors.last_key_value().map_or(0, |(last, _)| *last);
+        if anchored > end {
+            self.found(end + 1, Problem::Truncated { end, anchored });
+        } else if self.report.anchored_to == 0 {
             self.found(1, Problem::NotAnchored);
         }
         self.file.clear();
@@ -252,30 +259,17 @@ impl LogVerifier {
     }
 
     fn take(&mut self, line: &[u8]) {
-        if self.torn {
-            self.report.torn_bytes += line.len() as u64 + 1;
-            return;
-        }
         self.line += 1;
-        self.report.lines += 1;
-        let links = match chain::links(line) {
-            Ok(links) => links,
-            // What a power cut left of blocks that were not written yet; no line has such bytes.
-            Err(_) if line.contains(&0) => {
-                self.torn = true;
-                self.report.torn_bytes += line.len() as u64 + 1;
-                return;
-            }
-            Err(problem) => {
-                self.found(self.next_sequence(), Problem::Chain(problem));
-                // Its digest is what the next line must hold, if it was always so.
-                let sequence = self.next_sequence();
-                let hash = Digest::of(line);
-                self.head = Some(Head { sequence, hash });
-                self.head_place = (self.file.clone(), self.line);
-                return;
-            }
+        let Ok(links) = chain::links(line) else {
+            return self.take_unreadable(line, line.len() + 1);
         };
+        if let Some(torn) = self.torn.take() {
+            let here = std::mem::replace(&mut self.line, torn);
+            let bytes = std::mem::take(&mut self.report.torn_bytes);
+            self.found(self.next_sequence(), Problem::Hole(bytes));
+            self.line = here;
+        }
+        self.report.lines += 1;
         self.check_place(&links);
         let head = Head {
             sequence: links.seq,
@@ -283,13 +277,34 @@ impl LogVerifier {
         };
         self.head = Some(head);
         self.head_place = (self.file.clone(), self.line);
-        if links.kind == CHECKPOINT {
-            self.check_signature(line, links.seq);
+        let signed = links.kind == CHECKPOINT && self.check_signature(line, links.seq);
+        self.check_anchors(&head, signed);
+    }
+
+    /// Takes a line that is no record, or the beginning of one that is too long.
+    fn take_unreadable(&mut self, line: &[u8], bytes: usize) {
+        // What a power cut left of blocks that were not written yet; no line has such bytes.
+        if self.torn.is_none() && line.contains(&0) {
+            self.torn = Some(self.line);
         }
-        if let Some(anchored) = self.anchors.get(&head.sequence)
-            && anchored.iter().any(|hash| *hash != head.hash)
-        {
-            self.found(head.sequence, Problem::Anchor(head.sequence));
+        if self.torn.is_some() {
+            return self.count_torn(bytes);
+        }
+        self.report.lines += 1;
+        self.found(
+            self.next_sequence(),
+            Problem::Chain(ChainProblem::Unreadable),
+        );
+        // Its digest is what the next line must hold, if it was always so.
+        let sequence = self.next_sequence();
+        let hash = Digest::of(line);
+        self.head = Some(Head { sequence, hash });
+        self.head_place = (self.file.clone(), self.line);
+    }
+
+    fn count_torn(&mut self, bytes: usize) {
+        if self.torn.is_some() {
+            self.report.torn_bytes += bytes as u64;
         }
     }
 
@@ -321,7 +336,24 @@ impl LogVerifier {
         }
     }
 
-    fn check_signature(&mut self, line: &[u8], sequence: u64) {
+    /// Compares the line with what was anchored under its number.
+    fn check_anchors(&mut self, line: &Head, signed: bool) {
+        let Some(anchored) = self.anchors.get(&line.sequence) else {
+            return;
+        };
+        let is_anchored = anchored.contains(&line.hash);
+        if anchored.iter().any(|hash| *hash != line.hash) {
+            self.found(line.sequence, Problem::Anchor(line.sequence));
+        }
+        if is_anchored && signed {
+            self.report.anchored_to = self.report.anchored_to.max(line.sequence);
+        } else if is_anchored {
+            self.found(line.sequence, Problem::AnchorUnsigned(line.sequence));
+        }
+    }
+
+    /// Whether a key of the node signed the checkpoint.
+    fn check_signature(&mut self, line: &[u8], sequence: u64) -> bool {
         let problem = match line::signed_part(line) {
             Some(part) if !self.keys.contains(&part.key) => Problem::Key,
             Some(part)
@@ -331,11 +363,12 @@ impl LogVerifier {
             {
                 self.report.checkpoints += 1;
                 self.report.signed_to = sequence;
-                return;
+                return true;
             }
             Some(_) | None => Problem::Signature,
         };
         self.found(sequence, problem);
+        false
     }
 
     fn next_sequence(&self) -> u64 {

@@ -37,7 +37,11 @@ impl AnchorAudit {
             }
             let former = frame.index.audit_trail(head.node_id);
             let mut trail = former.map_or_else(|| AuditTrail::new(head.node_id), Clone::clone);
-            head.add_to(&mut trail, frame.now_ms)?;
+            // One node's head must not keep the others' from being anchored.
+            if !head.fits(&trail) {
+                continue;
+            }
+            head.add_to(&mut trail, frame.now_ms);
             if Some(&trail) != former {
                 frame.writes.put(
                     RecordId::AuditTrail(head.node_id),
@@ -50,22 +54,30 @@ impl AnchorAudit {
 }
 
 impl AuditHead {
-    fn add_to(&self, trail: &mut AuditTrail, now_ms: u64) -> Result<(), Refusal> {
-        if let Some(key) = &self.key
-            && !trail.keys.iter().any(|known| known == key)
-        {
-            let too_large = key.binding.len() > BINDING_BYTES_MAX
-                || key.certificate.len() > CERTIFICATE_BYTES_MAX
-                || trail.keys.len() >= KEYS_MAX;
-            if too_large {
-                return Err(Refusal::TooLarge);
-            }
+    /// Whether the state takes this head. A leader asks before it proposes one: what is passed
+    /// over each second must not be written each second.
+    pub(crate) fn fits(&self, trail: &AuditTrail) -> bool {
+        let Some(key) = self.new_key(trail) else {
+            return true;
+        };
+        key.binding.len() <= BINDING_BYTES_MAX
+            && key.certificate.len() <= CERTIFICATE_BYTES_MAX
+            && trail.keys.len() < KEYS_MAX
+    }
+
+    fn new_key(&self, trail: &AuditTrail) -> Option<&AuditKey> {
+        let key = self.key.as_ref()?;
+        (!trail.keys.contains(key)).then_some(key)
+    }
+
+    fn add_to(&self, trail: &mut AuditTrail, now_ms: u64) {
+        if let Some(key) = self.new_key(trail) {
             trail.keys.push(key.clone());
         }
         let last = trail.anchors.last();
         // An answer that was on its way for long is older than what is known.
         if self.continues && last.is_some_and(|last| last.sequence >= self.sequence) {
-            return Ok(());
+            return;
         }
         let fork = !self.continues && last.is_some();
         trail.add_anchor(Anchor {
@@ -74,7 +86,6 @@ impl AuditHead {
             time_ms: now_ms,
             fork,
         });
-        Ok(())
     }
 }
 
@@ -82,7 +93,7 @@ impl AuditHead {
 const BINDING_BYTES_MAX: usize = 128;
 /// Bytes of a node's certificate, with room.
 const CERTIFICATE_BYTES_MAX: usize = 8 * 1_024;
-/// Keys that one node may have had.
+/// Keys that one node may have had: none is forgotten, for old lines are signed with it.
 const KEYS_MAX: usize = 16;
 
 #[cfg(test)]
@@ -112,6 +123,51 @@ mod tests {
             index.put(id, record);
         }
         effect.answer
+    }
+
+    /// A node that makes itself a new key each time is left out; the others are anchored still.
+    #[test]
+    fn a_head_that_does_not_fit_keeps_no_other_from_being_anchored() {
+        let mut index = Index::default();
+        let begun = carry_out(&mut index, crate::command::testing::begin());
+        assert_eq!(begun, Ok(Outcome::Begun));
+        let second = crate::state::NodeRecord {
+            node_id: NodeId(2),
+            ..crate::command::testing::genesis().node
+        };
+        index.put(RecordId::Node(NodeId(2)), Some(Record::Node(second)));
+        let key = |fill: u8, bytes: usize| AuditKey {
+            public_key: [fill; 32],
+            binding: vec![fill; bytes],
+            certificate: vec![fill; 8],
+        };
+        let too_large = key(100, BINDING_BYTES_MAX + 1);
+        let keys = (1..=KEYS_MAX).map(|it| key(u8::try_from(it).unwrap(), 64));
+        let keys = std::iter::once(too_large).chain(keys).chain([key(101, 64)]);
+        for (key, sequence) in keys.zip(1..) {
+            let head = |node: u64, key: Option<AuditKey>| AuditHead {
+                node_id: NodeId(node),
+                sequence,
+                hash: [1; 32],
+                continues: true,
+                key,
+            };
+            let heads = vec![head(1, Some(key)), head(2, None)];
+            let command = Command::AnchorAudit(AnchorAudit { heads });
+            let answer = carry_out(&mut index, command);
+            assert_eq!(answer, Ok(Outcome::AuditAnchored));
+        }
+        let newest = |node: u64| {
+            let trail = index.audit_trail(NodeId(node)).unwrap();
+            (trail.keys.len(), trail.anchors.last().unwrap().sequence)
+        };
+        let last = KEYS_MAX as u64 + 2;
+        assert_eq!(
+            newest(1),
+            (KEYS_MAX, last - 1),
+            "but the first and the last"
+        );
+        assert_eq!(newest(2), (0, last));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::audit::{AnchorsDocument, BoundKey, Digest, Head, LogName};
 use crate::command::{AnchorAudit, AuditHead, Command, Proposal};
 use crate::node::context::Node;
 use crate::replica::MemberStatus;
-use crate::state::{AuditKey, NodeId};
+use crate::state::{AuditKey, AuditTrail, NodeId};
 
 /// Goes on until the node drains, and does all once more then.
 pub(super) async fn keep_anchored(node: &Node, copy_at: &Path) {
@@ -85,12 +85,11 @@ pub(crate) async fn own_head(node: &Node, asked: GetAuditHeadRequest) -> GetAudi
 pub(crate) fn document(node: &Node) -> AnchorsDocument {
     node.replica.read(|index| {
         let ca = index.cluster().map(|cluster| &*cluster.ca_certificates);
-        AnchorsDocument::of(
-            node.cluster_id,
-            node.id.0,
-            ca.unwrap_or_default(),
-            index.audit_trails(),
-        )
+        let trails = index.audit_trails().map(|trail| {
+            let removed = index.node(trail.node_id).is_none();
+            (trail, removed)
+        });
+        AnchorsDocument::of(node.cluster_id, node.id.0, ca.unwrap_or_default(), trails)
     })
 }
 
@@ -105,6 +104,7 @@ async fn anchor(node: &Node) {
     let command = Command::AnchorAudit(AnchorAudit { heads });
     let proposal = Proposal::internal(sys::clock::wall_ms(), command);
     if let Err(error) = node.replica.propose(proposal).await {
+        // Also while a leader hands over, so this is no warning; the gauges tell of one that stays.
         tracing::debug!(%error, "the audit logs were not anchored yet");
     }
 }
@@ -143,16 +143,30 @@ async fn ask(node: &Node, member: &MemberStatus) -> Option<AuditHead> {
     } else if is_bound(node, id, &key, &member.member.public_key) {
         Some(key)
     } else {
-        tracing::warn!(node = %id, "the audit log is not anchored: its key is not the node's");
-        return None;
+        return refuse(id, "its key is not the node's");
     };
-    (moved || key.is_some()).then_some(AuditHead {
+    if !moved && key.is_none() {
+        return None;
+    }
+    let head = AuditHead {
         node_id: id,
         sequence: head.sequence,
         hash: *head.hash.as_bytes(),
         continues: told.continues,
         key,
-    })
+    };
+    let trail = node.replica.read(|index| index.audit_trail(id).cloned());
+    if !head.fits(&trail.unwrap_or_else(|| AuditTrail::new(id))) {
+        return refuse(id, "it has had too many keys, or its key is too large");
+    }
+    Some(head)
+}
+
+/// Leaves one node's head out; it is asked again with the next anchor.
+fn refuse(node: NodeId, why: &str) -> Option<AuditHead> {
+    metrics::counter!("ward_audit_heads_refused_total").increment(1);
+    tracing::warn!(%node, why, "the node's audit log is not anchored");
+    None
 }
 
 /// Whether the key is bound to the member by the certificate key that the membership knows.

@@ -35,6 +35,10 @@ pub(crate) struct VerifyArguments {
     /// Check an export.
     #[arg(long, value_name = "FILE")]
     pub(crate) export: Option<PathBuf>,
+    /// Demand what this copy of a node's anchors.json tells too. May be repeated. Whoever makes up
+    /// an export makes up its anchors; those that were copied before, or from elsewhere, are not.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) anchors: Vec<PathBuf>,
     /// Trust this authority alone: SHA-256 of its public key, hex [default: that of the
     /// identity in the data directory, or what the evidence itself names].
     #[arg(long, value_name = "HEX", value_parser = sha256)]

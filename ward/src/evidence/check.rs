@@ -17,6 +17,15 @@ pub(crate) struct Trust {
     pub(crate) ca_sha256: Vec<[u8; 32]>,
 }
 
+/// Which logs must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Every one that was ever anchored, but for those of removed nodes.
+    All,
+    /// Those that somebody named.
+    Named,
+}
+
 /// What was found.
 #[derive(Default)]
 pub(crate) struct Verdict {
@@ -30,13 +39,16 @@ pub(crate) struct Verdict {
     pub(crate) problems: Vec<String>,
     /// Logs that could not be read.
     pub(crate) missing: Vec<(u64, Failure)>,
-    /// Nodes that were anchored once and are none of those: they left the cluster.
-    pub(crate) former: Vec<u64>,
+    /// Nodes that were removed from the cluster, and whose logs are not in the evidence.
+    pub(crate) removed: Vec<u64>,
+    /// Other nodes that were anchored once, and whose logs are not in the evidence.
+    pub(crate) absent: Vec<u64>,
 }
 
 /// Checks as it is handed the evidence.
 pub(crate) struct Checker {
     trust: Trust,
+    scope: Scope,
     documents: Vec<AnchorsDocument>,
     /// Made from all documents when the first node comes.
     ground: Option<Ground>,
@@ -53,9 +65,10 @@ struct Ground {
 
 impl Checker {
     /// Begins.
-    pub(crate) fn new(trust: Trust) -> Self {
+    pub(crate) fn new(trust: Trust, scope: Scope) -> Self {
         Self {
             trust,
+            scope,
             documents: Vec::new(),
             ground: None,
             log: None,
@@ -149,6 +162,13 @@ impl Checker {
     }
 }
 
+fn cut_out() -> Failure {
+    broken(
+        "its log is not in this export, and the anchors do not say that it was removed from the \
+         cluster: the export was made of some nodes only, or somebody took the log out",
+    )
+}
+
 impl Sink for Checker {
     fn document(&mut self, json: &[u8]) -> Result<(), Failure> {
         match AnchorsDocument::parse(json) {
@@ -209,9 +229,24 @@ impl Sink for Checker {
         let read = self.verdict.logs.iter().map(|log| log.node);
         let missing = self.verdict.missing.iter().map(|(node, _)| *node);
         let seen: BTreeSet<u64> = read.chain(missing).collect();
+        if seen.is_empty() {
+            let problem = "the evidence holds no log at all".to_owned();
+            self.verdict.problems.push(problem);
+        }
         let anchored = self.documents.iter().flat_map(|it| &it.logs);
-        let anchored: BTreeSet<u64> = anchored.map(|log| log.node).collect();
-        self.verdict.former = anchored.difference(&seen).copied().collect();
+        let not_seen = anchored.filter(|log| !seen.contains(&log.node));
+        // Whoever made up one document has not made up those of the others.
+        let (removed, stayed): (Vec<_>, Vec<_>) = not_seen.partition(|log| log.removed);
+        let stayed: BTreeSet<u64> = stayed.into_iter().map(|log| log.node).collect();
+        let removed: BTreeSet<u64> = removed.into_iter().map(|log| log.node).collect();
+        self.verdict.removed = removed.difference(&stayed).copied().collect();
+        match self.scope {
+            Scope::Named => self.verdict.absent = stayed.into_iter().collect(),
+            Scope::All => {
+                let missing = stayed.into_iter().map(|node| (node, cut_out()));
+                self.verdict.missing.extend(missing);
+            }
+        }
         Ok(())
     }
 }

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::cli::{Global, VerifyArguments};
 use crate::error::{Failure, Reason};
-use crate::evidence::Source;
-use crate::evidence::check::{Checker, Trust, Verdict};
+use crate::evidence::check::{Checker, Scope, Trust, Verdict};
+use crate::evidence::{Sink, Source};
 use crate::node_names::NodeNames;
 use crate::output::{Answer, answer};
 
@@ -19,7 +19,19 @@ pub(super) async fn run(global: &Global, arguments: VerifyArguments) -> Result<(
         None if arguments.files.is_empty() => Source::of(global)?,
         None => Source::folders(&arguments.files)?,
     };
-    let mut checker = Checker::new(trust);
+    let scope = match source {
+        Source::Export(_) => Scope::All,
+        Source::Cluster | Source::Folders(..) => Scope::Named,
+    };
+    let mut checker = Checker::new(trust, scope);
+    // Before the evidence: what these say of the cluster and its authority is what it must fit.
+    for path in &arguments.anchors {
+        let json = std::fs::read(path).map_err(|error| {
+            let what = format!("cannot read {}", path.display());
+            Failure::io(&what, &error)
+        })?;
+        checker.document(&json)?;
+    }
     source.read(global, &mut checker).await?;
     let verdict = checker.finish();
     let names = NodeNames::load(&global.data_dir)?;
@@ -88,8 +100,10 @@ struct VerdictView {
     nodes: Vec<LogView>,
     problems: Vec<String>,
     not_checked: Vec<MissingView>,
-    /// Left the cluster; their logs are where they were.
-    former_nodes: Vec<u64>,
+    /// Left the cluster, as the anchors say; their logs are where they were.
+    removed_nodes: Vec<u64>,
+    /// Nothing is said of these: they are members, or were.
+    not_in_this_evidence: Vec<u64>,
 }
 
 /// A log, as shown.
@@ -143,7 +157,8 @@ impl VerdictView {
             nodes,
             problems: verdict.problems.clone(),
             not_checked: verdict.missing.iter().map(missing).collect(),
-            former_nodes: verdict.former.clone(),
+            removed_nodes: verdict.removed.clone(),
+            not_in_this_evidence: verdict.absent.clone(),
         }
     }
 
@@ -223,10 +238,13 @@ impl Answer for VerdictView {
                 missing.node, missing.why
             ));
         }
-        for former in &self.former_nodes {
+        for node in &self.removed_nodes {
             text.push_str(&format!(
-                "node {former} left the cluster; its log is not here\n"
+                "node {node} was removed from the cluster, as the anchors say; its log is not here\n"
             ));
+        }
+        for node in &self.not_in_this_evidence {
+            text.push_str(&format!("node {node} is not in this evidence\n"));
         }
         text
     }

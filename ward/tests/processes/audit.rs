@@ -1,10 +1,11 @@
 //! The audit logs: shown, checked and exported; each kind of change is found, and where.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 
+use crate::forgery::{self, verify_by_python};
 use crate::harness::{Stack, reason_of, refused, succeeded, wait_for};
 
 const VERIFY: [&str; 2] = ["audit", "verify"];
@@ -40,24 +41,6 @@ fn copy_folder(from: &Path, to: &Path) {
         let file = file.unwrap();
         std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
     }
-}
-
-/// Runs the Python script; none where python3-cryptography is missing.
-fn python(export: &Path, more: &[&str]) -> Option<Output> {
-    let has = Command::new("python3")
-        .args(["-c", "import cryptography.x509"])
-        .output();
-    if !has.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: docs/audit_verify.py (install python3-cryptography)");
-        return None;
-    }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/audit_verify.py");
-    let output = Command::new("python3")
-        .arg(script)
-        .arg(export)
-        .args(more)
-        .output();
-    Some(output.unwrap())
 }
 
 #[test]
@@ -128,12 +111,12 @@ fn exports(stack: &Stack, ca_sha256: &str) {
     };
     succeeded(&VERIFY, verify(&out, ca_sha256));
     assert_eq!(refused(&verify(&out, &"0".repeat(64))), "AUDIT_BROKEN");
-    if let Some(output) = python(&out, &[ca_sha256]) {
+    if let Some(output) = verify_by_python(&[out.to_str().unwrap(), ca_sha256]) {
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{told}{}", said(&output));
         assert!(told.contains("node 3: "), "{told}");
     }
-    if let Some(output) = python(&out, &[&"0".repeat(64)]) {
+    if let Some(output) = verify_by_python(&[out.to_str().unwrap(), &"0".repeat(64)]) {
         assert_eq!(
             output.status.code(),
             Some(1),
@@ -141,7 +124,13 @@ fn exports(stack: &Stack, ca_sha256: &str) {
         );
     }
 
+    if let Some(output) = verify_by_python(&[]) {
+        assert_eq!(output.status.code(), Some(1));
+        assert!(said(&output).starts_with("usage: "), "{}", said(&output));
+    }
+
     let whole = std::fs::read(&out).unwrap();
+    forgery::are_found(stack, &whole, ca_sha256);
     let flipped = replace_once(&whole, b"\"CreateKey\"", b"\"CreateKez\"");
     for (change, bytes) in [
         ("flipped", &flipped[..]),
@@ -154,7 +143,7 @@ fn exports(stack: &Stack, ca_sha256: &str) {
             "AUDIT_BROKEN",
             "{change}"
         );
-        if let Some(output) = python(&path, &[]) {
+        if let Some(output) = verify_by_python(&[path.to_str().unwrap()]) {
             assert_eq!(output.status.code(), Some(1), "{change}: {}", said(&output));
         }
     }
@@ -216,7 +205,11 @@ fn finds_changes(stack: &Stack) {
 
     let folder = stack.dir().join("node-1");
     let alone = ["audit", "verify", "--files", folder.to_str().unwrap()];
-    succeeded(&alone, stack.ward(&alone));
+    let told = String::from_utf8(succeeded(&alone, stack.ward(&alone))).unwrap();
+    for other in [2, 3] {
+        let sentence = format!("node {other} is not in this evidence");
+        assert!(told.contains(&sentence), "{told}");
+    }
     let nothing = stack.dir().join("operator");
     let reason = stack.reason(&["audit", "verify", "--files", nothing.to_str().unwrap()]);
     assert_eq!(reason, "NO_CLUSTER");

@@ -15,6 +15,7 @@ mod contain;
 mod crypt;
 mod demo;
 mod faults;
+mod forgery;
 mod harness;
 mod hosts;
 mod keys;

@@ -78,6 +78,11 @@ fn a_removed_node_ends_and_stays_away_until_its_directory_is_gone() {
             .then_some(())
     });
     assert_eq!(all_well(&stack, 2).len(), 2);
+    wait_for("the anchors to tell of the removal", || {
+        let output = stack.ward(&["--output", "json", "audit", "verify"]);
+        let verdict: Value = serde_json::from_slice(&output.stdout).ok()?;
+        (verdict["removed_nodes"] == serde_json::json!([leader])).then_some(())
+    });
     create(&stack, "after");
     let again = ["node", "remove", "--member", &leader.to_string()];
     assert_eq!(stack.reason(&again), "NODE_NOT_FOUND");

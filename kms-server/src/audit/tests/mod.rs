@@ -43,6 +43,7 @@ fn check(dir: &Path, anchors: &[Head]) -> LogReport {
     });
     let told = LogAnchors {
         node: 1,
+        removed: false,
         keys: Vec::new(),
         anchors: anchors.collect(),
     };
@@ -272,6 +273,51 @@ async fn a_file_that_never_got_its_first_line_is_as_if_never_made() {
     let audit = Audit::open(&config(&dir)).unwrap();
     assert_eq!(audit.record(record(2)).await.unwrap().sequence(), 4);
     assert_eq!(verify(dir.path()).files, 1);
+    let aside = dir.path().join("audit-0000000000000004.jsonl.torn-1");
+    assert_eq!(text(&aside), "{\"se", "nothing is thrown away");
+}
+
+/// Records that were answered stand behind the zeros: a start takes none of them for a write that
+/// a power cut cut short, wherever the zeros are.
+#[tokio::test]
+async fn zeros_with_records_behind_them_erase_nothing() {
+    for block in [0..40, 700..800, 300..1_500] {
+        let dir = tempfile::tempdir().unwrap();
+        write_log(&dir, 9).await;
+        let path = only_file(&dir);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[block.clone()].fill(0);
+        std::fs::write(&path, &bytes).unwrap();
+        let found = problems(&verify(dir.path()));
+        let is_hole = |problem: &Problem| matches!(problem, Problem::Hole(_));
+        assert!(found.iter().any(is_hole), "{block:?}: {found:?}");
+
+        let audit = Audit::open(&config(&dir)).unwrap();
+        let durable = audit.record(record(10)).await.unwrap();
+        // Eleven lines, the new file's first, and this.
+        assert_eq!(durable.sequence(), 13, "{block:?}");
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "evidence is kept");
+        let newest = files(dir.path()).unwrap().pop().unwrap();
+        assert!(text(&newest).contains("former-chain-broken"), "{block:?}");
+        let again = problems(&verify(dir.path()));
+        assert_eq!(again, found, "what follows holds");
+    }
+}
+
+#[tokio::test]
+async fn many_zeros_at_the_end_are_a_torn_tail_however_many() {
+    let dir = tempfile::tempdir().unwrap();
+    write_log(&dir, 1).await;
+    let path = only_file(&dir);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let torn = [&[0; 3 * limits::LINE_BYTES_MAX][..], b"\"}\n"].concat();
+    bytes.extend_from_slice(&torn);
+    std::fs::write(&path, &bytes).unwrap();
+    let report = verify(dir.path());
+    assert_eq!(problems(&report), []);
+    assert_eq!(report.torn_bytes, torn.len() as u64);
+    drop(Audit::open(&config(&dir)).unwrap());
+    assert_eq!(problems(&verify(dir.path())), []);
 }
 
 #[tokio::test]

@@ -179,6 +179,39 @@ async fn a_chain_computed_anew_with_the_key_is_not_what_was_anchored() {
     assert_eq!(problems(&verify(dir.path())), []);
 }
 
+/// Somebody without any key leaves the checkpoints out and makes up an anchor that fits.
+#[tokio::test]
+async fn an_anchor_of_a_line_that_nobody_signed_does_not_count() {
+    let dir = tempfile::tempdir().unwrap();
+    write_log(&dir, 9).await;
+    let mut head = Head::EMPTY;
+    edit(&only_file(&dir), |lines| {
+        lines.retain(|line| !line.contains("\"checkpoint\""));
+        lines.truncate(4);
+        for line in lines {
+            let (_, rest) = line.split_once(",\"prev\":\"").unwrap();
+            let sequence = head.sequence + 1;
+            let prev = head.hash.to_hex();
+            *line = format!("{{\"seq\":{sequence},\"prev\":\"{prev}{}", &rest[64..]);
+            head = Head {
+                sequence,
+                hash: Digest::of(line.as_bytes()),
+            };
+        }
+    });
+    let report = check(dir.path(), &[head]);
+    assert_eq!(
+        problems(&report),
+        [Problem::AnchorUnsigned(4), Problem::NotAnchored]
+    );
+    assert_eq!(report.anchored_to, 0);
+    // Nor does one of no line at all.
+    assert_eq!(
+        problems(&check(dir.path(), &[Head::EMPTY])),
+        [Problem::NotAnchored]
+    );
+}
+
 #[tokio::test]
 async fn the_node_itself_notices_that_its_log_is_not_what_was_anchored() {
     let dir = tempfile::tempdir().unwrap();
