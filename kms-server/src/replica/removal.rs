@@ -30,6 +30,12 @@ impl Replica {
         self.member(node).is_some() && self.read(|index| is_removed(index, node))
     }
 
+    /// Whether this node is a member whose removal is not decided: only such a one vouches for
+    /// callers.
+    pub fn is_staying(&self, node: NodeId) -> bool {
+        self.member(node).is_some() && !self.read(|index| is_removed(index, node))
+    }
+
     /// Whether the cluster can do without this node. Only the leader can tell.
     ///
     /// # Errors
