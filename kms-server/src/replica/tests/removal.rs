@@ -1,6 +1,7 @@
 //! What a removed node may do while Raft keeps it, and that one that stays holds nobody up.
 
 use bytes::Bytes;
+use openraft::async_runtime::WatchReceiver;
 use tonic::Code;
 use ward_proto::peer::v1::{
     ForwardRequest, GetAuditHeadRequest, GetNodeStatusRequest, ReadIndexRequest,
@@ -17,6 +18,7 @@ struct Stuck {
     cluster: Cluster,
     leader: u64,
     leaving: u64,
+    dead: u64,
 }
 
 impl Stuck {
@@ -35,7 +37,20 @@ impl Stuck {
             cluster,
             leader,
             leaving,
+            dead,
         }
+    }
+
+    /// Waits until the leader's membership is committed with these voters alone.
+    async fn until_voters(&self, expected: &[u64]) {
+        until("the membership", || {
+            let metrics = self.replica(self.leader).raft().metrics();
+            let committed = metrics.borrow_watched().committed_membership_config.clone();
+            let members = committed.membership();
+            let nodes = members.nodes().map(|(node, _)| node.0);
+            members.get_joint_config().len() == 1 && nodes.eq(expected.iter().copied())
+        })
+        .await;
     }
 
     fn replica(&self, node: u64) -> &Replica {
@@ -71,4 +86,24 @@ async fn a_removed_node_that_raft_keeps_vouches_for_nobody_and_votes_on() {
     let status = request_for(leader, GetNodeStatusRequest {});
     client().get_node_status(status).await.unwrap();
     stuck.replica(stuck.leader).read_barrier().await.unwrap();
+}
+
+// Mutation: waiting for the first removed member alone, none of these two ever changes anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_node_that_cannot_be_spared_lets_the_dead_one_go_first() {
+    let stuck = Stuck::begin().await;
+    let leader = stuck.replica(stuck.leader);
+    leader.check_removal(NodeId(stuck.dead)).unwrap();
+    stuck.cluster.write(remove(stuck.dead)).await;
+    stuck.until_voters(&[stuck.leader]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_node_that_cannot_be_spared_lets_a_new_one_in() {
+    let mut stuck = Stuck::begin().await;
+    stuck.cluster.join_unready(4).await;
+    // With its vote the removed one is not needed any more.
+    let mut left = [stuck.leader, stuck.dead, 4];
+    left.sort_unstable();
+    stuck.until_voters(&left).await;
 }
