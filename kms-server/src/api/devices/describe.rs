@@ -48,7 +48,7 @@ fn find(
         )
     })?;
     Ok(DescribeDeviceResponse {
-        device: Some(inventory::device(call, &known)?),
+        device: Some(inventory::opened(call, &known)?),
         applied,
     })
 }

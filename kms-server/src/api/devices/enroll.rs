@@ -40,7 +40,7 @@ pub(crate) async fn enroll(
         .read(|index| index.device(&request.device_id).cloned());
     let device =
         device.ok_or_else(|| Failure::new(Reason::DeviceNotFound, "the device is gone"))?;
-    let device = inventory::device(call, &device)?;
+    let device = inventory::opened(call, &device)?;
     Ok(EnrollDeviceResponse {
         device: Some(device),
         applied: convert::applied(made.index),

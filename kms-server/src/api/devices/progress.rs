@@ -43,7 +43,7 @@ pub(crate) async fn describe(
     })
 }
 
-/// The device as it is now.
+/// The device as it is now, without its inventory.
 ///
 /// # Errors
 /// DEVICE_NOT_FOUND.
@@ -56,7 +56,7 @@ pub(crate) fn device(call: &Call, device_id: &str) -> Result<Device, Failure> {
         let message = "no such device; list the devices for what there is";
         Failure::new(Reason::DeviceNotFound, message)
     })?;
-    inventory::device(call, &known)
+    Ok(inventory::unopened(call, &known))
 }
 
 /// Waits until the order that stands is complete, or `wait_ms` is over.
