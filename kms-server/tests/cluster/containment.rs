@@ -361,7 +361,13 @@ async fn containment_goes_on_while_no_audit_record_can_be_written() {
     let waited = operator.describe_containment("mon-1", Duration::from_secs(1));
     let waited = waited.await.unwrap();
     assert!(waited.is_complete() && waited.device.inventory.is_none());
-    operator.release_device("mon-1").await.unwrap();
+    // What gives rights back is recorded as other writes are, also when it is repeated.
+    let observe = ContainOrder::of(ContainLevel::Observe);
+    let lowered = operator.contain_device("mon-1", &observe).await;
+    assert_eq!(reason(lowered), Reason::AuditUnavailable);
+    let released = operator.release_device("mon-1").await;
+    assert_eq!(reason(released), Reason::AuditUnavailable);
+    contain(&operator, ContainLevel::Observe).await;
     operator.revoke_device("mon-1", None).await.unwrap();
 
     let context = EncryptionContext::new();

@@ -1,7 +1,9 @@
 //! ContainDevice, RevokeDevice, ReleaseDevice and SetOfflineAllowance: the writes.
 //!
-//! The first three are answered although no audit record can be written: Raft holds who ordered
-//! what, and an incident does not wait for a disk. `progress` tells how far gateways are.
+//! An order that takes nothing but rights away is answered although no audit record can be written:
+//! Raft holds who ordered what, and an incident does not wait for a disk. A release, or an order below
+//! the one that stood, gives rights back, and is recorded first as other writes are. `progress` tells
+//! how far gateways are.
 
 use ward_proto::admin::v1::{
     ContainDeviceRequest, ReleaseDeviceRequest, RevokeDeviceRequest, SetOfflineAllowanceRequest,
@@ -18,7 +20,7 @@ use crate::command::{
 };
 use crate::policy::{Action, Facts};
 use crate::replica::Applied;
-use crate::state::{ALLOWANCE_MAX_S, ContainLevel};
+use crate::state::{ALLOWANCE_MAX_S, ContainLevel, ContainmentRecord};
 
 /// Serves ContainDevice up to where the order stands, and tells at which index.
 pub(crate) async fn contain(call: &Call, request: &ContainDeviceRequest) -> Result<u64, Failure> {
@@ -115,8 +117,15 @@ impl Order<'_> {
         }
         let mut record = call.record(self.action.name(), self.device_id);
         record.order = Some(self.words());
-        let made = self.propose(call, intent, &mut record).await;
-        Ok(settle_revocation(&call.node, record, made).await?.index)
+        let mut gives_back = self.may_give_back();
+        let made = self
+            .propose(call, intent, &mut record, &mut gives_back)
+            .await;
+        let made = match gives_back {
+            true => call.settle(record, made).await?.0,
+            false => settle_revocation(&call.node, record, made).await?,
+        };
+        Ok(made.index)
     }
 
     async fn propose(
@@ -124,10 +133,14 @@ impl Order<'_> {
         call: &Call,
         intent: &Intent,
         record: &mut AuditRecord,
+        gives_back: &mut bool,
     ) -> Result<Applied, Failure> {
         propose(call, intent, OnConflict::Retry, record, |_barrier| {
             let resource = resource::of(call, self.device_id);
             let authorized = call.authorize(self.action, resource.as_resource(), Facts::None)?;
+            let replica = &call.node.replica;
+            *gives_back =
+                replica.read(|index| self.allows_more(&index.containment(self.device_id)));
             let command = OrderContainment {
                 device_id: self.device_id.to_owned(),
                 level: self.level,
@@ -138,6 +151,24 @@ impl Order<'_> {
             Ok((authorized, Command::OrderContainment(command)))
         })
         .await
+    }
+
+    /// Whether it can give rights back, whatever stood: what counts for a repetition, which is not
+    /// compared with the state.
+    fn may_give_back(&self) -> bool {
+        match self.level {
+            ContainLevel::None | ContainLevel::Observe | ContainLevel::Restrict => true,
+            ContainLevel::Isolate | ContainLevel::Revoke => false,
+        }
+    }
+
+    /// Whether it gives back something that the order which stands took away. A release counts as
+    /// that always.
+    fn allows_more(&self, standing: &ContainmentRecord) -> bool {
+        let opens = |service| !standing.services.contains(service);
+        self.level == ContainLevel::None
+            || self.level < standing.level
+            || (self.level == standing.level && self.services.iter().any(opens))
     }
 
     /// As the audit record has it.
