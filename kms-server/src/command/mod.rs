@@ -134,8 +134,8 @@ impl Command {
         }
     }
 
-    /// The format version that brought this command: it is refused in a state of an older one, since
-    /// a member of that version might not know it.
+    /// The format version that brought this command: it is refused in a state of an older one,
+    /// since a member of that version might not know it.
     pub(crate) fn format(&self) -> u32 {
         match self {
             Self::Genesis(_)
