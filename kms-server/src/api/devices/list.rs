@@ -18,10 +18,12 @@ pub(crate) async fn list(
     call.wait_for(request.read.as_ref().map_or(0, |read| read.min_index))
         .await?;
     let mut record = call.record(Action::ListDevices.name(), "cluster");
-    let permitted = call.authorize(Action::ListDevices, Resource::Cluster, Facts::None);
-    if let Ok(authorized) = &permitted {
-        record.policies = authorized.policies().to_vec();
-    }
+    let permitted = call.permit(
+        &mut record,
+        Action::ListDevices,
+        Resource::Cluster,
+        Facts::None,
+    );
     let to_gateway = call.caller.role == Role::Gateway;
     if to_gateway {
         // A gateway that was away learns here which devices are contained, and no more than that.
