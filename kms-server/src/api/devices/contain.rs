@@ -1,12 +1,13 @@
-//! ContainDevice, RevokeDevice, ReleaseDevice and SetOfflineAllowance: the writes.
+//! ContainDevice, ReleaseDevice and SetOfflineAllowance: the writes. RevokeDevice is ContainDevice
+//! with REVOKE.
 //!
-//! An order that takes nothing but rights away is answered although no audit record can be written:
-//! Raft holds who ordered what, and an incident does not wait for a disk. A release, or an order below
-//! the one that stood, gives rights back, and is recorded first as other writes are. `progress` tells
-//! how far gateways are.
+//! An order that takes nothing but rights away is answered although no audit record can be
+//! written: Raft holds who ordered what, and an incident does not wait for a disk. A release, or an
+//! order below the one that stood, gives rights back, and is recorded first as other writes are.
+//! `progress` tells how far gateways are.
 
 use ward_proto::admin::v1::{
-    ContainDeviceRequest, ReleaseDeviceRequest, RevokeDeviceRequest, SetOfflineAllowanceRequest,
+    ContainDeviceRequest, ReleaseDeviceRequest, SetOfflineAllowanceRequest,
 };
 use ward_proto::v1 as proto;
 
@@ -38,20 +39,6 @@ pub(crate) async fn contain(call: &Call, request: &ContainDeviceRequest) -> Resu
         device_id: &request.device_id,
         level,
         services,
-        case_id: &request.case_id,
-    };
-    let action = order.action.name();
-    let intent = Intent::new(call, action, request, request.write.as_ref())?;
-    order.carry_out(call, &intent).await
-}
-
-/// Serves RevokeDevice up to where the order stands.
-pub(crate) async fn revoke(call: &Call, request: &RevokeDeviceRequest) -> Result<u64, Failure> {
-    let order = Order {
-        action: Action::RevokeDevice,
-        device_id: &request.device_id,
-        level: ContainLevel::Revoke,
-        services: Vec::new(),
         case_id: &request.case_id,
     };
     let action = order.action.name();
