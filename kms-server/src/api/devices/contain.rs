@@ -185,9 +185,13 @@ pub(super) fn check_allowance(allowance_s: u32) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check_id(device_id: &str) -> Result<(), Failure> {
+/// Checks an id of a device or a gateway.
+///
+/// # Errors
+/// INVALID_ARGUMENT, with the alphabet.
+pub(super) fn check_id(id: &str) -> Result<(), Failure> {
     let message = "an id has 1 to 64 lower-case letters, digits and `- . _`";
-    is_id(device_id)
+    is_id(id)
         .then_some(())
         .ok_or_else(|| Failure::invalid(message))
 }
