@@ -71,8 +71,9 @@ impl DeviceState {
 pub struct Device {
     /// Unique.
     pub id: String,
-    /// What is known of it.
-    pub inventory: Inventory,
+    /// What is known of it; `None` where it is not told: in the answers of containment verbs, and
+    /// to gateways that list devices.
+    pub inventory: Option<Inventory>,
     /// Whether it may communicate.
     pub state: DeviceState,
     /// Its key, `device/<id>`.
@@ -109,7 +110,7 @@ pub(crate) fn device_from_wire(device: Option<v1::Device>) -> Result<Device, Err
     let state = state_from_wire(device.state)?;
     Ok(Device {
         id: device.device_id,
-        inventory: inventory_from_wire(device.inventory.unwrap_or_default()),
+        inventory: device.inventory.map(inventory_from_wire),
         state,
         key_id: id_from_wire("key id", &device.key_id)?,
         gateway: Some(device.gateway).filter(|gateway| !gateway.is_empty()),

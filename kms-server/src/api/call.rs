@@ -106,6 +106,22 @@ impl Call {
         Ok(self.node.policies.authorize(&request)?)
     }
 
+    /// Asks the policies, and writes into `record` which of them permitted it.
+    ///
+    /// # Errors
+    /// As [`Self::authorize`].
+    pub(crate) fn permit(
+        &self,
+        record: &mut AuditRecord,
+        action: Action,
+        resource: Resource<'_>,
+        facts: Facts<'_>,
+    ) -> Result<Authorized, Failure> {
+        let authorized = self.authorize(action, resource, facts)?;
+        record.policies = authorized.policies().to_vec();
+        Ok(authorized)
+    }
+
     /// What must still hold when a write that was decided for this caller is applied.
     pub(crate) fn guard(&self, authorized: &Authorized) -> Guard {
         Guard {

@@ -83,7 +83,7 @@ fn attempt<'a>(
     proposal: &Proposal,
 ) -> Result<(Outcome, Frame<'a>), Refusal> {
     let cluster_id = cluster_of(index, &proposal.command)?;
-    check_format(index, proposal.command.format())?;
+    check_format(index, &proposal.command)?;
     if proposal
         .guard
         .as_ref()
@@ -117,8 +117,13 @@ fn cluster_of(index: &Index, command: &Command) -> Result<ClusterId, Refusal> {
     }
 }
 
-/// Refuses what a member of the state's format version may not know.
-fn check_format(index: &Index, needed: u32) -> Result<(), Refusal> {
+/// Refuses what a member of the state's format version may not know. Asked before a command goes
+/// into the log, for such a member could not read it there, and again when it is applied.
+pub(crate) fn check_format(index: &Index, command: &Command) -> Result<(), Refusal> {
+    check_needed(index, command.format())
+}
+
+fn check_needed(index: &Index, needed: u32) -> Result<(), Refusal> {
     match index.cluster() {
         Some(cluster) if needed > cluster.format_version => Err(Refusal::FormatNewer),
         Some(_) | None => Ok(()),
@@ -211,13 +216,13 @@ mod tests {
     #[test]
     fn a_command_of_a_newer_format_is_refused() {
         let mut index = Index::default();
-        assert_eq!(check_format(&index, FORMAT_VERSION + 1), Ok(()));
+        assert_eq!(check_needed(&index, FORMAT_VERSION + 1), Ok(()));
         let begun = apply(&index, 1, &Proposal::internal(1, begin()));
         for (id, record) in begun.writes.into_vec() {
             index.put(id, record);
         }
-        assert_eq!(check_format(&index, FORMAT_VERSION), Ok(()));
-        let newer = check_format(&index, FORMAT_VERSION + 1);
+        assert_eq!(check_needed(&index, FORMAT_VERSION), Ok(()));
+        let newer = check_needed(&index, FORMAT_VERSION + 1);
         assert_eq!(newer, Err(Refusal::FormatNewer));
     }
 }

@@ -41,7 +41,7 @@ use serde::{Deserialize, Serialize};
 pub use acknowledge_containment::AcknowledgeContainment;
 pub use anchor_audit::{AnchorAudit, AuditHead};
 pub use announce_gateway::AnnounceGateway;
-pub(crate) use apply::{Effect, apply};
+pub(crate) use apply::{Effect, apply, check_format};
 pub(crate) use consume_join_token::Holder;
 pub use consume_join_token::{ConsumeJoinToken, NodeJoin};
 pub use create_join_token::CreateJoinToken;
@@ -134,7 +134,7 @@ impl Command {
         }
     }
 
-    /// The format version that brought this command: apply refuses it in a state of an older one,
+    /// The format version that brought this command: it is refused in a state of an older one,
     /// since a member of that version might not know it.
     pub(crate) fn format(&self) -> u32 {
         match self {

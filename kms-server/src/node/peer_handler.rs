@@ -22,7 +22,7 @@ pub(crate) struct Handler(pub(crate) Arc<Node>);
 impl PeerHandler for Handler {
     async fn forward(&self, from: NodeId, intent: Bytes) -> Result<(Bytes, u64), Status> {
         tracing::debug!(%from, "a write was handed over");
-        Ok(forward::take(&self.0, &intent).await?)
+        Ok(forward::take(&self.0, from, &intent).await?)
     }
 
     fn node_status(&self) -> NodeStatus {

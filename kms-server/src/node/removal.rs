@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::cluster::remove_node::remove_replaced;
+use crate::api::failure::Failure;
 use crate::node::NodeError;
 use crate::node::context::Node;
 use crate::node::identity_file::IdentityFile;
 use crate::node::layout::Layout;
+use crate::state::NodeId;
 
 /// Waits until another member says that this node was removed. Notes it, so that the next start
 /// ends at once and asks nobody.
@@ -46,11 +48,18 @@ pub(super) async fn remove_former_selves(node: &Arc<Node>) {
         seen = silent;
         if let Some((former, by)) = silent
             && rounds >= SILENT_ROUNDS
-            && let Err(error) = remove_replaced(node, former, by).await
+            && let Err(error) = remove(node, former, by).await
         {
             tracing::warn!(%former, %error, "a dead member is not removed yet");
         }
     }
+}
+
+/// As every write: a node that stops meanwhile waits until it is recorded.
+async fn remove(node: &Arc<Node>, former: NodeId, by: NodeId) -> Result<(), Failure> {
+    let own = Arc::clone(node);
+    let write = async move { remove_replaced(&own, former, by).await };
+    node.writes.carry("remove-former-self", write).await
 }
 
 /// The end of a removed node.

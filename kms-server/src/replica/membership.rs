@@ -131,7 +131,7 @@ impl Membership {
             // A change that was cut off half-way is completed.
             return self.change(Change::AddVoterIds(BTreeSet::new())).await;
         }
-        if let Some(node) = self.next_removed(membership) {
+        if let Some(node) = self.next_removed(metrics) {
             return self.let_go(metrics, node).await;
         }
         if let Some((node, member)) = self.next_learner(membership) {
@@ -147,23 +147,29 @@ impl Membership {
         Ok(())
     }
 
-    /// A member that was removed from the cluster and is one of Raft's still.
-    fn next_removed(&self, membership: &StoredMembershipOf<TypeConfig>) -> Option<NodeId> {
+    /// A member that was removed from the cluster, is one of Raft's still, and can be spared now.
+    /// One that cannot be holds nothing else up: what does, may be what it waits for.
+    fn next_removed(&self, metrics: &RaftMetrics<TypeConfig>) -> Option<NodeId> {
         let index = self.core.cell.index();
-        let mut members = membership.membership().nodes().map(|(node, _)| *node);
-        members.find(|node| is_removed(&index, *node))
+        let members = metrics.membership_config.membership().nodes();
+        let mut removed = members
+            .map(|(node, _)| *node)
+            .filter(|node| is_removed(&index, *node));
+        removed.find(|node| {
+            let spared = can_spare(metrics, self.own_id, *node);
+            if let Err(error) = &spared {
+                tracing::warn!(%node, %error, "a removed member stays in Raft for now");
+            }
+            spared.is_ok()
+        })
     }
 
-    /// Takes a member out of Raft, if the others can spare it now; else a later step does.
+    /// Takes a member out of Raft.
     async fn let_go(
         &self,
         metrics: &RaftMetrics<TypeConfig>,
         node: NodeId,
     ) -> Result<(), ChangeError> {
-        if let Err(error) = can_spare(metrics, self.own_id, node) {
-            tracing::warn!(%node, %error, "a removed member stays in Raft for now");
-            return Ok(());
-        }
         if node == self.own_id {
             // Elected after it was removed: another one has to do it.
             let heir = longest_logs(metrics, self.own_id).first().copied();

@@ -7,7 +7,7 @@ use openraft::raft::ClientWriteResponse;
 
 use super::limits::{ELECTION_PATIENCE, PROPOSE_TIMEOUT};
 use super::{ProposeError, Replica};
-use crate::command::{Command, Genesis, Outcome, Proposal, Refusal};
+use crate::command::{Command, Genesis, Outcome, Proposal, Refusal, check_format};
 use crate::raft::{Answer, TypeConfig};
 
 /// A command that was applied on this node.
@@ -32,6 +32,8 @@ impl Replica {
         if !self.has_room() {
             return Err(ProposeError::StorageFull);
         }
+        // Not by apply alone: who does not know the command cannot even take its entry.
+        self.read(|index| check_format(index, &proposal.command))?;
         let writing = self.inner.raft.client_write(proposal);
         match tokio::time::timeout(PROPOSE_TIMEOUT, writing).await {
             Err(_) => Err(ProposeError::NoQuorum),

@@ -30,7 +30,17 @@ impl Replica {
         self.member(node).is_some() && self.read(|index| is_removed(index, node))
     }
 
-    /// Whether the cluster can do without this node. Only the leader can tell.
+    /// Whether this node is a member whose removal is not decided: only such a one vouches for
+    /// callers.
+    pub fn is_staying(&self, node: NodeId) -> bool {
+        self.member(node).is_some() && !self.read(|index| is_removed(index, node))
+    }
+
+    /// Whether the cluster can do without this node. Only the leader can tell. Whose removal is
+    /// decided already is not counted on: it may be switched off as soon as Raft has let it go.
+    ///
+    /// If this allows it, and there is a quorum now, then Raft can let all of them go, those that
+    /// are dead first: each of these steps leaves as many that answer, of fewer.
     ///
     /// # Errors
     ///
@@ -42,7 +52,14 @@ impl Replica {
         if !joined && members.get_node(&node).is_none() {
             return Err(RemovalError::Unknown { node });
         }
-        can_spare(&metrics, self.inner.node_id, node)
+        let voters: Vec<_> = members.voter_ids().collect();
+        if !voters.contains(&node) {
+            return Ok(());
+        }
+        let left = self.read(|index| staying(&voters, node, |voter| is_removed(index, voter)));
+        enough(&left, node, |voter| {
+            voter == self.inner.node_id || has_caught_up(&metrics, voter)
+        })
     }
 
     /// Waits a little for voters whose answers are under way: a new leader has heard of nobody.
@@ -134,7 +151,8 @@ pub(super) fn is_removed(index: &Index, node: NodeId) -> bool {
     identity.is_some_and(|identity| identity.state == IdentityState::Revoked)
 }
 
-/// Whether the voters but `node` that are there are a quorum of what will be left.
+/// Whether Raft can let `node` go now: the voters but it that are there, removed or not, are a
+/// quorum of what will be left.
 pub(super) fn can_spare(
     metrics: &RaftMetrics<TypeConfig>,
     own: NodeId,
@@ -145,15 +163,21 @@ pub(super) fn can_spare(
         return Ok(());
     }
     let there = |voter| voter == own || has_caught_up(metrics, voter);
-    enough(&voters, node, there)
+    enough(&staying(&voters, node, |_| false), node, there)
 }
 
+/// The voters that are left when `node` and those that are removed are gone.
+fn staying(voters: &[NodeId], node: NodeId, is_removed: impl Fn(NodeId) -> bool) -> Vec<NodeId> {
+    let stays = |voter: &NodeId| *voter != node && !is_removed(*voter);
+    voters.iter().copied().filter(stays).collect()
+}
+
+/// Whether those of `left` that are there are a quorum of them.
 fn enough(
-    voters: &[NodeId],
+    left: &[NodeId],
     node: NodeId,
     there: impl Fn(NodeId) -> bool,
 ) -> Result<(), RemovalError> {
-    let left: Vec<_> = voters.iter().copied().filter(|it| *it != node).collect();
     if left.is_empty() {
         return Err(RemovalError::LastVoter { node });
     }
@@ -196,8 +220,19 @@ mod tests {
     use super::*;
 
     fn check(voters: &[u64], node: u64, there: &[u64], expected: Result<(), &str>) {
+        check_after(&[], voters, node, there, expected);
+    }
+
+    fn check_after(
+        removed: &[u64],
+        voters: &[u64],
+        node: u64,
+        there: &[u64],
+        expected: Result<(), &str>,
+    ) {
         let voters: Vec<_> = voters.iter().copied().map(NodeId).collect();
-        let said = enough(&voters, NodeId(node), |voter| there.contains(&voter.0));
+        let left = staying(&voters, NodeId(node), |voter| removed.contains(&voter.0));
+        let said = enough(&left, NodeId(node), |voter| there.contains(&voter.0));
         match (said, expected) {
             (Ok(()), Ok(())) => {}
             (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{error}"),
@@ -214,8 +249,17 @@ mod tests {
         check(&[1], 1, &[1], Err("last voter"));
         check(&[1, 2, 3, 4], 4, &[1, 2, 4], Ok(()));
         check(&[1, 2, 3, 4, 5], 5, &[1, 2, 5], Err("node_id 3, 4"));
-        // Who does not vote is always spared.
-        let votes_not = NodeId(9);
-        assert!(enough(&[NodeId(1), NodeId(2)], votes_not, |_| true).is_ok());
+    }
+
+    // Mutation: counting on who is removed already accepts the third of these removals.
+    #[test]
+    fn who_is_removed_already_is_not_counted_on() {
+        let (voters, there) = ([1, 2, 3, 4, 5], [1, 2, 3, 4]);
+        check_after(&[], &voters, 4, &there, Ok(()));
+        check_after(&[4], &voters, 3, &there, Ok(()));
+        check_after(&[3, 4], &voters, 2, &there, Err("node_id 5"));
+        // Nor does it stand in the way: the dead one goes, then the one that waited for that.
+        check_after(&[2], &[1, 2, 3], 3, &[1, 2], Ok(()));
+        check_after(&[2], &[1, 2], 1, &[1, 2], Err("last voter"));
     }
 }

@@ -5,3 +5,4 @@ mod disk;
 mod format;
 mod life;
 mod measure;
+mod removal;

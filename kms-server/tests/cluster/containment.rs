@@ -10,7 +10,7 @@ use kms_client::Client;
 use kms_client::identity::{IdentityDir, Role};
 use kms_client::model::{
     ContainLevel, ContainOrder, ContainmentReport, DataKeyKind, DeviceChange, DeviceState,
-    GatewayRole, NewDevice, WatchEvent, WatchEventKind,
+    GatewayRole, Inventory, NewDevice, WatchEvent, WatchEventKind,
 };
 use kms_client::reason::Reason;
 
@@ -18,8 +18,13 @@ use crate::harness::{Cluster, PATIENCE, eventually};
 
 /// Enrols `mon-1`, for any gateway.
 pub(crate) async fn enroll(cluster: &Cluster, allowance_s: u64) {
+    let inventory = Inventory {
+        vendor: "Acme".into(),
+        ..Inventory::default()
+    };
     let device = NewDevice {
         id: "mon-1".into(),
+        inventory,
         offline_allowance: Some(Duration::from_secs(allowance_s)),
         ..NewDevice::default()
     };
@@ -332,6 +337,8 @@ async fn containment_goes_on_while_no_audit_record_can_be_written() {
     let operator = cluster.operator_at(1);
     let edge = cluster.enlist(Role::Gateway, "edge").await;
     enroll(&cluster, 0).await;
+    let known = operator.list_devices().await.unwrap().remove(0);
+    assert_eq!(known.inventory.unwrap().vendor, "Acme");
     let dir = cluster.nodes[0].file.data_dir.join("audit");
     std::fs::rename(&dir, dir.with_extension("away")).unwrap();
 
@@ -343,10 +350,24 @@ async fn containment_goes_on_while_no_audit_record_can_be_written() {
     assert_eq!(next(&mut watch).await.kind, WatchEventKind::Resync);
     let devices = edge.list_devices().await.unwrap();
     assert_eq!(devices[0].containment.level, ContainLevel::Isolate);
+    // What nobody writes down leaves without the inventory.
+    assert_eq!(
+        (&report.device.inventory, &devices[0].inventory),
+        (&None, &None)
+    );
+    let refused = operator.list_devices().await;
+    assert_eq!(reason(refused), Reason::AuditUnavailable);
     edge.acknowledge_containment("mon-1", 1).await.unwrap();
     let waited = operator.describe_containment("mon-1", Duration::from_secs(1));
-    assert!(waited.await.unwrap().is_complete());
-    operator.release_device("mon-1").await.unwrap();
+    let waited = waited.await.unwrap();
+    assert!(waited.is_complete() && waited.device.inventory.is_none());
+    // What gives rights back is recorded as other writes are, also when it is repeated.
+    let observe = ContainOrder::of(ContainLevel::Observe);
+    let lowered = operator.contain_device("mon-1", &observe).await;
+    assert_eq!(reason(lowered), Reason::AuditUnavailable);
+    let released = operator.release_device("mon-1").await;
+    assert_eq!(reason(released), Reason::AuditUnavailable);
+    contain(&operator, ContainLevel::Observe).await;
     operator.revoke_device("mon-1", None).await.unwrap();
 
     let context = EncryptionContext::new();

@@ -74,7 +74,7 @@ async fn a_follower_takes_up_joins_announcements_and_certificates_for_the_leader
             .describe_device("mon-1")
             .await
             .unwrap();
-        assert_eq!(known.inventory.vendor, "Acme");
+        assert_eq!(known.inventory.unwrap().vendor, "Acme");
     }
     let status = cluster.operator().cluster_status().await.unwrap();
     assert_eq!(status.gateways.len(), 1);

@@ -74,6 +74,16 @@ pub(super) struct DeviceView {
     key_id: String,
     gateway: String,
     enrolled: String,
+    /// Where it is told.
+    #[serde(flatten)]
+    inventory: Option<InventoryView>,
+    offline_allowance_s: u64,
+    containment: OrderView,
+}
+
+/// What is known of a device, as shown.
+#[derive(Serialize)]
+struct InventoryView {
     vendor: String,
     model: String,
     serial: String,
@@ -83,8 +93,6 @@ pub(super) struct DeviceView {
     owner: String,
     criticality: String,
     data_sensitivity: String,
-    offline_allowance_s: u64,
-    containment: OrderView,
 }
 
 /// The order that stands for a device, as shown.
@@ -104,8 +112,8 @@ struct OrderView {
 #[serde(transparent)]
 struct DeviceList(Vec<DeviceView>);
 
-impl From<Device> for DeviceView {
-    fn from(device: Device) -> Self {
+impl From<Inventory> for InventoryView {
+    fn from(inventory: Inventory) -> Self {
         let Inventory {
             vendor,
             model,
@@ -116,7 +124,23 @@ impl From<Device> for DeviceView {
             owner,
             criticality,
             data_sensitivity,
-        } = device.inventory;
+        } = inventory;
+        Self {
+            vendor,
+            model,
+            serial,
+            software_version,
+            mac,
+            location,
+            owner,
+            criticality,
+            data_sensitivity,
+        }
+    }
+}
+
+impl From<Device> for DeviceView {
+    fn from(device: Device) -> Self {
         let order = device.containment;
         let ordered = Some(order.ordered_ms).filter(|ms| *ms > 0);
         let containment = OrderView {
@@ -136,28 +160,14 @@ impl From<Device> for DeviceView {
             gateway: device.gateway.unwrap_or_default(),
             enrolled: time(device.enrolled_ms),
             device_id: device.id,
-            vendor,
-            model,
-            serial,
-            software_version,
-            mac,
-            location,
-            owner,
-            criticality,
-            data_sensitivity,
+            inventory: device.inventory.map(InventoryView::from),
         }
     }
 }
 
-impl DeviceView {
-    fn rows(&self) -> [(&'static str, &str); 15] {
+impl InventoryView {
+    fn rows(&self) -> [(&'static str, &str); 9] {
         [
-            ("device", &self.device_id),
-            ("state", self.state),
-            ("key", &self.key),
-            ("key id", &self.key_id),
-            ("gateway", &self.gateway),
-            ("enrolled", &self.enrolled),
             ("vendor", &self.vendor),
             ("model", &self.model),
             ("serial", &self.serial),
@@ -172,6 +182,21 @@ impl DeviceView {
 }
 
 impl DeviceView {
+    fn rows(&self) -> Vec<(&'static str, &str)> {
+        let mut rows: Vec<(&str, &str)> = vec![
+            ("device", &self.device_id),
+            ("state", self.state),
+            ("key", &self.key),
+            ("key id", &self.key_id),
+            ("gateway", &self.gateway),
+            ("enrolled", &self.enrolled),
+        ];
+        if let Some(inventory) = &self.inventory {
+            rows.extend(inventory.rows());
+        }
+        rows
+    }
+
     /// Whether an order stands.
     pub(super) fn is_contained(&self) -> bool {
         self.containment.level != ContainLevel::None.as_str()
@@ -219,12 +244,20 @@ impl Answer for DeviceList {
             "ENROLLED",
         ]);
         for device in &self.0 {
+            let known = |field: fn(&InventoryView) -> &String| {
+                device
+                    .inventory
+                    .as_ref()
+                    .map(field)
+                    .cloned()
+                    .unwrap_or_default()
+            };
             table.row([
                 device.device_id.clone(),
                 device.state.to_owned(),
                 device.containment.level.to_owned(),
-                device.vendor.clone(),
-                device.model.clone(),
+                known(|inventory| &inventory.vendor),
+                known(|inventory| &inventory.model),
                 device.gateway.clone(),
                 device.enrolled.clone(),
             ]);

@@ -52,8 +52,7 @@ async fn attempt(
     let leaving = replica.is_leaving(node_id);
     if leaving || node_id == call.node.id {
         let barrier = call.barrier().await?;
-        let authorized = call.authorize(action, Resource::Cluster, Facts::None)?;
-        record.policies = authorized.policies().to_vec();
+        let _authorized = call.permit(record, action, Resource::Cluster, Facts::None)?;
         replica.check_removal(node_id)?;
         if node_id == call.node.id {
             return Err(step_aside(&call.node).await);

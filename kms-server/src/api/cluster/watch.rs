@@ -43,10 +43,7 @@ pub(crate) type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchEvent, Statu
 /// Serves Watch.
 pub(crate) async fn watch(node: &Arc<Node>, call: &Call) -> Result<WatchStream, Failure> {
     let mut record = call.record(Action::Watch.name(), "cluster");
-    let permitted = call.authorize(Action::Watch, Resource::Cluster, Facts::None);
-    if let Ok(authorized) = &permitted {
-        record.policies = authorized.policies().to_vec();
-    }
+    let permitted = call.permit(&mut record, Action::Watch, Resource::Cluster, Facts::None);
     // Who caches must learn what is taken away, also while an audit log is full.
     let _authorized = settle_unsecret(node, record, permitted).await?;
     let place = node.watches.take(call.caller.id.to_string());

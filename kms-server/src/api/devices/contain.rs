@@ -1,10 +1,13 @@
-//! ContainDevice, RevokeDevice, ReleaseDevice and SetOfflineAllowance: the writes.
+//! ContainDevice, ReleaseDevice and SetOfflineAllowance: the writes. RevokeDevice is ContainDevice
+//! with REVOKE.
 //!
-//! The first three are answered although no audit record can be written: Raft holds who ordered
-//! what, and an incident does not wait for a disk. `progress` tells how far gateways are.
+//! An order that takes nothing but rights away is answered although no audit record can be
+//! written: Raft holds who ordered what, and an incident does not wait for a disk. A release, or an
+//! order below the one that stood, gives rights back, and is recorded first as other writes are.
+//! `progress` tells how far gateways are.
 
 use ward_proto::admin::v1::{
-    ContainDeviceRequest, ReleaseDeviceRequest, RevokeDeviceRequest, SetOfflineAllowanceRequest,
+    ContainDeviceRequest, ReleaseDeviceRequest, SetOfflineAllowanceRequest,
 };
 use ward_proto::v1 as proto;
 
@@ -18,7 +21,7 @@ use crate::command::{
 };
 use crate::policy::{Action, Facts};
 use crate::replica::Applied;
-use crate::state::{ALLOWANCE_MAX_S, ContainLevel};
+use crate::state::{ALLOWANCE_MAX_S, ContainLevel, ContainmentRecord};
 
 /// Serves ContainDevice up to where the order stands, and tells at which index.
 pub(crate) async fn contain(call: &Call, request: &ContainDeviceRequest) -> Result<u64, Failure> {
@@ -36,20 +39,6 @@ pub(crate) async fn contain(call: &Call, request: &ContainDeviceRequest) -> Resu
         device_id: &request.device_id,
         level,
         services,
-        case_id: &request.case_id,
-    };
-    let action = order.action.name();
-    let intent = Intent::new(call, action, request, request.write.as_ref())?;
-    order.carry_out(call, &intent).await
-}
-
-/// Serves RevokeDevice up to where the order stands.
-pub(crate) async fn revoke(call: &Call, request: &RevokeDeviceRequest) -> Result<u64, Failure> {
-    let order = Order {
-        action: Action::RevokeDevice,
-        device_id: &request.device_id,
-        level: ContainLevel::Revoke,
-        services: Vec::new(),
         case_id: &request.case_id,
     };
     let action = order.action.name();
@@ -115,8 +104,15 @@ impl Order<'_> {
         }
         let mut record = call.record(self.action.name(), self.device_id);
         record.order = Some(self.words());
-        let made = self.propose(call, intent, &mut record).await;
-        Ok(settle_revocation(&call.node, record, made).await?.index)
+        let mut gives_back = self.may_give_back();
+        let made = self
+            .propose(call, intent, &mut record, &mut gives_back)
+            .await;
+        let made = match gives_back {
+            true => call.settle(record, made).await?.0,
+            false => settle_revocation(&call.node, record, made).await?,
+        };
+        Ok(made.index)
     }
 
     async fn propose(
@@ -124,10 +120,14 @@ impl Order<'_> {
         call: &Call,
         intent: &Intent,
         record: &mut AuditRecord,
+        gives_back: &mut bool,
     ) -> Result<Applied, Failure> {
         propose(call, intent, OnConflict::Retry, record, |_barrier| {
             let resource = resource::of(call, self.device_id);
             let authorized = call.authorize(self.action, resource.as_resource(), Facts::None)?;
+            let replica = &call.node.replica;
+            *gives_back =
+                replica.read(|index| self.allows_more(&index.containment(self.device_id)));
             let command = OrderContainment {
                 device_id: self.device_id.to_owned(),
                 level: self.level,
@@ -138,6 +138,24 @@ impl Order<'_> {
             Ok((authorized, Command::OrderContainment(command)))
         })
         .await
+    }
+
+    /// Whether it can give rights back, whatever stood: what counts for a repetition, which is not
+    /// compared with the state.
+    fn may_give_back(&self) -> bool {
+        match self.level {
+            ContainLevel::None | ContainLevel::Observe | ContainLevel::Restrict => true,
+            ContainLevel::Isolate | ContainLevel::Revoke => false,
+        }
+    }
+
+    /// Whether it gives back something that the order which stands took away. A release counts as
+    /// that always.
+    fn allows_more(&self, standing: &ContainmentRecord) -> bool {
+        let opens = |service| !standing.services.contains(service);
+        self.level == ContainLevel::None
+            || self.level < standing.level
+            || (self.level == standing.level && self.services.iter().any(opens))
     }
 
     /// As the audit record has it.
@@ -167,9 +185,13 @@ pub(super) fn check_allowance(allowance_s: u32) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check_id(device_id: &str) -> Result<(), Failure> {
+/// Checks an id of a device or a gateway.
+///
+/// # Errors
+/// INVALID_ARGUMENT, with the alphabet.
+pub(super) fn check_id(id: &str) -> Result<(), Failure> {
     let message = "an id has 1 to 64 lower-case letters, digits and `- . _`";
-    is_id(device_id)
+    is_id(id)
         .then_some(())
         .ok_or_else(|| Failure::invalid(message))
 }

@@ -1,16 +1,15 @@
 //! EnrollDevice: a device with its inventory fields and its key, both or neither.
 
 use envelope::id::{KeyId, KeyVersion};
-use kms_client::reason::Reason;
 use ward_proto::admin::v1::{EnrollDeviceRequest, EnrollDeviceResponse};
 
-use super::contain::check_allowance;
-use super::inventory;
+use super::contain::{check_allowance, check_id};
+use super::{inventory, resource};
 use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
 use crate::api::write::{Intent, OnConflict, propose};
-use crate::command::{Command, CreateKey, EnrollDevice, is_id};
+use crate::command::{Command, CreateKey, EnrollDevice};
 use crate::policy::{Action, Authorized, DeviceRef, Facts, Resource};
 use crate::state::ALLOWANCE_DEFAULT_S;
 
@@ -20,11 +19,9 @@ pub(crate) async fn enroll(
     request: EnrollDeviceRequest,
 ) -> Result<EnrollDeviceResponse, Failure> {
     let action = Action::EnrollDevice;
-    let gateway_allowed = request.gateway.is_empty() || is_id(&request.gateway);
-    if !is_id(&request.device_id) || !gateway_allowed {
-        return Err(Failure::invalid(
-            "an id has 1 to 64 lower-case letters, digits and `- . _`",
-        ));
+    check_id(&request.device_id)?;
+    if !request.gateway.is_empty() {
+        check_id(&request.gateway)?;
     }
     let allowance_s = request.offline_allowance_s;
     check_allowance(allowance_s.unwrap_or(ALLOWANCE_DEFAULT_S))?;
@@ -34,15 +31,9 @@ pub(crate) async fn enroll(
     let decide = |_barrier: &_| decide(call, &request, key_id);
     let made = propose(call, &intent, OnConflict::Refuse, &mut record, decide).await;
     let (made, _durable) = call.settle(record, made).await?;
-    let device = call
-        .node
-        .replica
-        .read(|index| index.device(&request.device_id).cloned());
-    let device =
-        device.ok_or_else(|| Failure::new(Reason::DeviceNotFound, "the device is gone"))?;
-    let device = inventory::device(call, &device)?;
+    let device = resource::of(call, &request.device_id);
     Ok(EnrollDeviceResponse {
-        device: Some(device),
+        device: Some(inventory::opened(call, device.record()?)?),
         applied: convert::applied(made.index),
     })
 }

@@ -44,22 +44,32 @@ pub(super) fn seal(
         .seal_record(&place, revision, now_ms, &text)?)
 }
 
-/// Opens a device's record into the contract's message.
+/// A device as the contract tells it, with its inventory, for a call that is audited before it is
+/// answered.
 ///
 /// # Errors
-/// When the stored record does not open.
-pub(super) fn device(call: &Call, record: &DeviceRecord) -> Result<proto::Device, Failure> {
+/// When the stored inventory does not open.
+pub(super) fn opened(call: &Call, record: &DeviceRecord) -> Result<proto::Device, Failure> {
     let place = Place::device(&record.device_id, record.key_id);
     let text = call.node.vault.open_record(&place, &record.sealed)?;
     let inventory = Inventory::decode(text.expose())
         .map_err(|_| Failure::internal("a stored inventory is malformed"))?;
+    Ok(proto::Device {
+        inventory: Some(inventory),
+        ..unopened(call, record)
+    })
+}
+
+/// A device without its inventory: nothing of that is secret, and nothing can fail. For what must
+/// be answered in an incident, whatever state the audit log or the inventory is in.
+pub(super) fn unopened(call: &Call, record: &DeviceRecord) -> proto::Device {
     let order = call
         .node
         .replica
         .read(|index| index.containment(&record.device_id));
-    Ok(proto::Device {
+    proto::Device {
         device_id: record.device_id.clone(),
-        inventory: Some(inventory),
+        inventory: None,
         state: told_state(record).into(),
         key_id: Bytes::copy_from_slice(record.key_id.as_bytes()),
         gateway: record.gateway.clone(),
@@ -67,7 +77,7 @@ pub(super) fn device(call: &Call, record: &DeviceRecord) -> Result<proto::Device
         revision: record.revision + order.revision,
         offline_allowance_s: order.allowance_s,
         containment: Some(told_order(order)),
-    })
+    }
 }
 
 /// What watchers are told of a device: nothing of the inventory.

@@ -18,12 +18,15 @@ pub(crate) async fn list(
     call.wait_for(request.read.as_ref().map_or(0, |read| read.min_index))
         .await?;
     let mut record = call.record(Action::ListDevices.name(), "cluster");
-    let permitted = call.authorize(Action::ListDevices, Resource::Cluster, Facts::None);
-    if let Ok(authorized) = &permitted {
-        record.policies = authorized.policies().to_vec();
-    }
-    if call.caller.role == Role::Gateway {
-        // A gateway that was away learns here which devices are contained.
+    let permitted = call.permit(
+        &mut record,
+        Action::ListDevices,
+        Resource::Cluster,
+        Facts::None,
+    );
+    let to_gateway = call.caller.role == Role::Gateway;
+    if to_gateway {
+        // A gateway that was away learns here which devices are contained, and no more than that.
         let _authorized = settle_unsecret(&call.node, record, permitted).await?;
     } else {
         let (_authorized, _durable) = call.settle(record, permitted).await?;
@@ -36,7 +39,10 @@ pub(crate) async fn list(
         .replica
         .read(|index| page.take(index.devices(page.after()).cloned()));
     let (records, next_page_token) = page.finish(records, |device| &device.device_id);
-    let devices = records.iter().map(|record| inventory::device(call, record));
+    let devices = records.iter().map(|record| match to_gateway {
+        true => Ok(inventory::unopened(call, record)),
+        false => inventory::opened(call, record),
+    });
     Ok(ListDevicesResponse {
         devices: devices.collect::<Result<_, _>>()?,
         next_page_token,

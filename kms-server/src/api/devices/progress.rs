@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use kms_client::reason::Reason;
 use tokio::sync::broadcast::error::RecvError;
 use ward_proto::admin::v1::{
     ContainmentProgress, DescribeContainmentRequest, DescribeContainmentResponse, PendingGateway,
@@ -30,10 +29,7 @@ pub(crate) async fn describe(
     call.barrier().await?;
     let mut record = call.record(action.name(), &request.device_id);
     let resource = resource::of(call, &request.device_id);
-    let permitted = call.authorize(action, resource.as_resource(), Facts::None);
-    if let Ok(authorized) = &permitted {
-        record.policies = authorized.policies().to_vec();
-    }
+    let permitted = call.permit(&mut record, action, resource.as_resource(), Facts::None);
     let _authorized = settle_unsecret(&call.node, record, permitted).await?;
     let progress = wait(call, &request.device_id, request.wait_ms).await;
     Ok(DescribeContainmentResponse {
@@ -43,20 +39,13 @@ pub(crate) async fn describe(
     })
 }
 
-/// The device as it is now.
+/// The device as it is now, without its inventory.
 ///
 /// # Errors
 /// DEVICE_NOT_FOUND.
 pub(crate) fn device(call: &Call, device_id: &str) -> Result<Device, Failure> {
-    let known = call
-        .node
-        .replica
-        .read(|index| index.device(device_id).cloned());
-    let known = known.ok_or_else(|| {
-        let message = "no such device; list the devices for what there is";
-        Failure::new(Reason::DeviceNotFound, message)
-    })?;
-    inventory::device(call, &known)
+    let known = resource::of(call, device_id);
+    Ok(inventory::unopened(call, known.record()?))
 }
 
 /// Waits until the order that stands is complete, or `wait_ms` is over.

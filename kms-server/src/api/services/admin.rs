@@ -16,9 +16,11 @@ use ward_proto::admin::v1::{
     RevokeGatewayRequest, RevokeGatewayResponse, RotateKeyRequest, RotateKeyResponse,
     SetOfflineAllowanceRequest, SetOfflineAllowanceResponse,
 };
+use ward_proto::v1::ContainLevel;
 
 use super::Api;
 use crate::api::call::Call;
+use crate::api::failure::Failure;
 use crate::api::{cluster, convert, devices, gateways, identities, keys};
 
 #[tonic::async_trait]
@@ -72,6 +74,29 @@ impl KeyAdminService for Api {
     }
 }
 
+impl Api {
+    /// Orders a containment, and waits for it as long as the caller asked.
+    async fn contain(
+        &self,
+        call: Call,
+        request: ContainDeviceRequest,
+    ) -> Result<ContainDeviceResponse, Failure> {
+        let (device_id, wait_ms) = (request.device_id.clone(), request.wait_ms);
+        let write = async move {
+            let index = devices::contain::contain(&call, &request).await?;
+            Ok((call, index))
+        };
+        let (call, index) = self.node.writes.carry("contain-device", write).await?;
+        // The order stands: whoever gives up waiting from here on leaves nothing half-done.
+        let progress = devices::progress::wait(&call, &device_id, wait_ms).await;
+        Ok(ContainDeviceResponse {
+            device: Some(devices::progress::device(&call, &device_id)?),
+            progress: Some(progress),
+            applied: convert::applied(index),
+        })
+    }
+}
+
 #[tonic::async_trait]
 impl DeviceAdminService for Api {
     async fn enroll_device(
@@ -91,20 +116,8 @@ impl DeviceAdminService for Api {
         request: Request<ContainDeviceRequest>,
     ) -> Result<Response<ContainDeviceResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
-        let request = request.into_inner();
-        let (device_id, wait_ms) = (request.device_id.clone(), request.wait_ms);
-        let write = async move {
-            let index = devices::contain::contain(&call, &request).await?;
-            Ok((call, index))
-        };
-        let (call, index) = self.node.writes.carry("contain-device", write).await?;
-        // The order stands: whoever gives up waiting from here on leaves nothing half-done.
-        let progress = devices::progress::wait(&call, &device_id, wait_ms).await;
-        Ok(Response::new(ContainDeviceResponse {
-            device: Some(devices::progress::device(&call, &device_id)?),
-            progress: Some(progress),
-            applied: convert::applied(index),
-        }))
+        let ordered = self.contain(call, request.into_inner()).await?;
+        Ok(Response::new(ordered))
     }
 
     async fn release_device(
@@ -131,18 +144,29 @@ impl DeviceAdminService for Api {
         request: Request<RevokeDeviceRequest>,
     ) -> Result<Response<RevokeDeviceResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
-        let request = request.into_inner();
-        let (device_id, wait_ms) = (request.device_id.clone(), request.wait_ms);
-        let write = async move {
-            let index = devices::contain::revoke(&call, &request).await?;
-            Ok((call, index))
+        let RevokeDeviceRequest {
+            device_id,
+            case_id,
+            wait_ms,
+            write,
+        } = request.into_inner();
+        let order = ContainDeviceRequest {
+            device_id,
+            level: ContainLevel::Revoke.into(),
+            services: Vec::new(),
+            case_id,
+            wait_ms,
+            write,
         };
-        let (call, index) = self.node.writes.carry("revoke-device", write).await?;
-        let progress = devices::progress::wait(&call, &device_id, wait_ms).await;
+        let ContainDeviceResponse {
+            device,
+            progress,
+            applied,
+        } = self.contain(call, order).await?;
         Ok(Response::new(RevokeDeviceResponse {
-            device: Some(devices::progress::device(&call, &device_id)?),
-            progress: Some(progress),
-            applied: convert::applied(index),
+            device,
+            progress,
+            applied,
         }))
     }
 

@@ -149,11 +149,14 @@ impl Core {
                 (Answer::Nothing, Vec::new())
             }
             EntryPayload::Normal(proposal) => {
-                if let Command::RaiseFormat(raise) = &proposal.command {
-                    // Before it is applied: a newer program goes on from here.
+                let effect = command::apply(&self.cell.index(), log_id.index, proposal);
+                if let Command::RaiseFormat(raise) = &proposal.command
+                    && effect.answer.is_ok()
+                {
+                    // Before it is kept: a newer program goes on from here. One that was refused
+                    // raises nothing.
                     self.check_format(raise.version)?;
                 }
-                let effect = command::apply(&self.cell.index(), log_id.index, proposal);
                 answer_of(effect)
             }
         };

@@ -18,13 +18,16 @@ use tempfile::TempDir;
 use super::patient::Patient;
 use super::{Core, StateMachine};
 use crate::command::testing::{RING, begin, create_key, key_id, record};
-use crate::command::{Command, CreateJoinToken, Proposal, PutPolicy, RotateKey, SetKeyState};
+use crate::command::{
+    Command, CreateJoinToken, Proposal, PutPolicy, RaiseFormat, RotateKey, SetKeyState,
+};
 use crate::keyring::{Place, RecordError};
 use crate::raft::TypeConfig;
 use crate::raft::log::{LogStore, Torn};
 use crate::raft::snapshot::{Shelf, SnapshotWriter, read_snapshot};
 use crate::state::{
-    Index, KeyState, NodeId, Record, RecordId, Role, StateCell, Store, wait_until_free,
+    FORMAT_VERSION, Index, KeyState, NodeId, Record, RecordId, Role, StateCell, Store,
+    wait_until_free,
 };
 
 fn open(dir: &Path) -> Arc<Core> {
@@ -214,6 +217,32 @@ async fn a_snapshot_goes_on_when_the_state_is_replaced_under_it() {
         Some(log_id(501)),
         "never backwards"
     );
+}
+
+// Mutation: a check before the answer is known stops an old program over a raise that was refused.
+#[tokio::test]
+async fn only_a_newer_format_that_was_not_refused_stops_an_older_program() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = StateMachine::new(open(dir.path()));
+    apply(&mut machine, entries(0)).await;
+    let next_node_id = machine.core.cell.index().counters().next_node_id;
+    let raise = |next_node_id| {
+        let version = FORMAT_VERSION + 1;
+        Command::RaiseFormat(RaiseFormat {
+            version,
+            next_node_id,
+        })
+    };
+    // Somebody joined since that was decided.
+    apply(&mut machine, vec![entry(2, raise(next_node_id - 1))]).await;
+    assert_eq!(machine.core.applied().index(), 2);
+    assert_eq!(machine.core.found_newer_format(), None);
+
+    let raised = stream::iter([Ok((entry(3, raise(next_node_id)), None))]);
+    machine.apply(raised).await.unwrap_err();
+    assert_eq!(machine.core.applied().index(), 2);
+    let found = machine.core.found_newer_format();
+    assert_eq!(found, Some(FORMAT_VERSION + 1));
 }
 
 #[tokio::test]

@@ -55,6 +55,16 @@ impl PeerApi {
         }
     }
 
+    /// Who asks, if it is a member that stays. A removed one is heard on what Raft needs to let it
+    /// go, and on nothing else.
+    fn check_stays<T>(&self, request: &Request<T>) -> Result<NodeId, Status> {
+        let from = self.check(request)?;
+        match self.replica.is_staying(from) {
+            true => Ok(from),
+            false => Err(Status::permission_denied("only members that stay ask this")),
+        }
+    }
+
     /// Writes the chunks into a file and makes it durable.
     async fn receive(
         &self,
@@ -168,7 +178,7 @@ impl PeerService for PeerApi {
         &self,
         request: Request<ReadIndexRequest>,
     ) -> Result<Response<ReadIndexResponse>, Status> {
-        self.check(&request)?;
+        self.check_stays(&request)?;
         let index = self.replica.confirm_read_index().await;
         let index = index.map_err(|error| Status::unavailable(error.to_string()))?;
         Ok(Response::new(ReadIndexResponse { index }))
@@ -178,10 +188,7 @@ impl PeerService for PeerApi {
         &self,
         request: Request<ForwardRequest>,
     ) -> Result<Response<ForwardResponse>, Status> {
-        let from = self.check(&request)?;
-        if self.replica.member(from).is_none() {
-            return Err(Status::permission_denied("only members forward writes"));
-        }
+        let from = self.check_stays(&request)?;
         let intent = request.into_inner().intent;
         let (outcome, index) = self.handler.forward(from, intent).await?;
         Ok(Response::new(ForwardResponse { outcome, index }))
@@ -218,7 +225,7 @@ impl PeerService for PeerApi {
         &self,
         request: Request<GetAuditHeadRequest>,
     ) -> Result<Response<GetAuditHeadResponse>, Status> {
-        self.check(&request)?;
+        self.check_stays(&request)?;
         let asked = request.into_inner();
         Ok(Response::new(self.handler.audit_head(asked).await))
     }

@@ -22,7 +22,9 @@ use ward_proto::peer::v1::{GetAuditHeadRequest, GetAuditHeadResponse};
 use ward_proto::v1::NodeStatus;
 
 use crate::command::testing::genesis;
-use crate::command::{Command, ConsumeJoinToken, CreateJoinToken, NodeJoin, Outcome, Proposal};
+use crate::command::{
+    Command, ConsumeJoinToken, CreateJoinToken, Genesis, NodeJoin, Outcome, Proposal,
+};
 use crate::raft::Member;
 use crate::raft::peer::{PeerConnector, PeerHandler, PeerIdentity, PeerStream};
 use crate::replica::{Applied, OpenError, ProposeError, Replica, ReplicaConfig, ReplicaRole};
@@ -62,18 +64,24 @@ type Connections = Arc<Mutex<Vec<std::net::TcpStream>>>;
 impl Cluster {
     /// One node that has begun the cluster.
     pub(super) async fn begin() -> Self {
+        Self::begin_in(FORMAT_VERSION).await
+    }
+
+    /// The same, of a state and programs of this format.
+    pub(super) async fn begin_in(format_version: u32) -> Self {
         let mut cluster = Self {
             dir: tempfile::tempdir().unwrap(),
             nodes: BTreeMap::new(),
             addresses: BTreeMap::new(),
-            formats: BTreeMap::new(),
+            formats: BTreeMap::from([(1, format_version)]),
         };
         cluster.start(1).await.unwrap();
-        cluster.nodes[&1]
-            .replica
-            .initialize(genesis())
-            .await
-            .unwrap();
+        let genesis = Genesis {
+            format_version,
+            ..genesis()
+        };
+        let replica = &cluster.nodes[&1].replica;
+        replica.initialize(genesis).await.unwrap();
         cluster
     }
 
