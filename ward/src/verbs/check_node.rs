@@ -39,14 +39,9 @@ pub(super) fn report(path: &Path) -> Report {
     ];
     let running = is_running(&file.data_dir);
     for (name, address) in listeners {
-        if running {
-            report.ok(
-                name,
-                format!("not tried: this node runs and holds {address}"),
-            );
-        } else {
-            checks::port(&mut report, name, address, || TcpListener::bind(address));
-        }
+        checks::port(&mut report, name, address, running, || {
+            TcpListener::bind(address)
+        });
     }
     report
 }

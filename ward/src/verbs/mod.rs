@@ -24,6 +24,7 @@ mod node_remove;
 mod revoke_gateway;
 mod token;
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use kms_client::Client;
@@ -122,10 +123,11 @@ fn archive(global: &Global) -> Result<Archive, Failure> {
 /// Opens the client of the data directory, bound to `--node` where that was given.
 pub(crate) fn client(global: &Global) -> Result<Client, Failure> {
     let dir = &global.data_dir;
-    if !["key.pem", "operator/key.pem", "tls/key.pem"]
-        .iter()
-        .any(|key| dir.join(key).exists())
-    {
+    let mut identity = false;
+    for key in ["key.pem", "operator/key.pem", "tls/key.pem"] {
+        identity |= is_there(&dir.join(key))?;
+    }
+    if !identity {
         return Err(no_cluster(dir, "no identity"));
     }
     let mut builder = Client::builder().dir(dir);
@@ -133,6 +135,15 @@ pub(crate) fn client(global: &Global) -> Result<Client, Failure> {
         builder = builder.only_node(NodeNames::load(dir)?.id_of(node)?);
     }
     Ok(builder.open()?)
+}
+
+/// Whether a file is there; an error where this user may not look.
+fn is_there(path: &Path) -> Result<bool, Failure> {
+    match path.try_exists() {
+        Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(false),
+        there => there
+            .map_err(|error| Failure::io(format!("cannot look for {}", path.display()), &error)),
+    }
 }
 
 fn no_cluster(dir: &Path, lacks: &str) -> Failure {
