@@ -19,6 +19,7 @@ mod enroll;
 mod gateway;
 mod init;
 mod key;
+mod known_services;
 mod node;
 mod node_remove;
 mod revoke_gateway;
