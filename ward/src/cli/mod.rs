@@ -9,6 +9,7 @@ mod enter;
 mod global;
 mod key;
 mod node;
+mod policy;
 mod serve;
 mod up;
 
@@ -31,6 +32,7 @@ pub(crate) use enter::{
 pub(crate) use global::Global;
 pub(crate) use key::KeyVerb;
 pub(crate) use node::{NodeArguments, NodeVerb, RemoveArguments};
+pub(crate) use policy::{PolicyVerb, PutArguments};
 pub(crate) use serve::{DoctorArguments, ServeArguments};
 pub(crate) use up::{ArchiveMode, UpArguments};
 
@@ -78,6 +80,9 @@ pub(crate) enum Verb {
     /// Enrol, show and contain devices.
     #[command(subcommand)]
     Device(DeviceVerb),
+    /// Permit and forbid what operators, gateways and applications may do.
+    #[command(subcommand)]
+    Policy(PolicyVerb),
     /// Look at the cluster.
     #[command(subcommand)]
     Cluster(ClusterVerb),
@@ -124,6 +129,7 @@ impl Cli {
             | Verb::Token(_)
             | Verb::Enroll(_)
             | Verb::Key(_)
+            | Verb::Policy(_)
             | Verb::Cluster(_)
             | Verb::Archive(_)
             | Verb::Audit(_) => None,

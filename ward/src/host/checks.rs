@@ -89,7 +89,10 @@ pub(crate) fn port(
     let error = match bind() {
         Ok(_listener) => return report.ok(subject, format!("{address} can be bound")),
         Err(error) if runs && error.kind() == io::ErrorKind::AddrInUse => {
-            return report.ok(subject, format!("{address} is in use, and this process runs"));
+            return report.ok(
+                subject,
+                format!("{address} is in use, and this process runs"),
+            );
         }
         Err(error) => error,
     };

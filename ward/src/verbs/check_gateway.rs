@@ -73,7 +73,9 @@ fn listeners(report: &mut Report, written: &Written) {
         } else {
             listen_for_tunnels
         };
-        checks::port(report, name, &address.to_string(), running, || bind(address));
+        checks::port(report, name, &address.to_string(), running, || {
+            bind(address)
+        });
     };
     port("ops.listen", written.ops.listen, false);
     for (at, route) in written.routes.iter().enumerate() {

@@ -22,6 +22,7 @@ mod key;
 mod known_services;
 mod node;
 mod node_remove;
+mod policy;
 mod revoke_gateway;
 mod token;
 
@@ -66,6 +67,7 @@ pub(crate) fn run(cli: Cli, warnings: &[String]) -> Result<(), Failure> {
         Verb::Encrypt(arguments) => ask(&global, encrypt::run(&global, arguments)),
         Verb::Decrypt(arguments) => ask(&global, decrypt::run(&global, arguments)),
         Verb::Device(verb) => ask(&global, device::run(&global, verb)),
+        Verb::Policy(verb) => ask(&global, policy::run(&global, verb)),
         Verb::Cluster(ClusterVerb::Status) => ask(&global, cluster_status::run(&global)),
         Verb::Cluster(ClusterVerb::RevokeGateway(gateway)) => {
             ask(&global, revoke_gateway::run(&global, &gateway.id))

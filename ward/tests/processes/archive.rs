@@ -139,9 +139,15 @@ fn without_a_kms_no_damage_is_told(stack: &Stack) {
     let may_pass = |reason: &str| reason.parse::<Reason>().is_ok_and(Reason::may_pass);
     assert!(may_pass(&reason), "{reason}");
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&told["finished"], &told["failed"]), (&json!(false), &json!(0)));
+    assert_eq!(
+        (&told["finished"], &told["failed"]),
+        (&json!(false), &json!(0))
+    );
     let talk = String::from_utf8(output.stderr).unwrap();
-    assert!(!talk.contains("restore") && talk.contains("0 objects were checked"), "{talk}");
+    assert!(
+        !talk.contains("restore") && talk.contains("0 objects were checked"),
+        "{talk}"
+    );
 }
 
 fn holds_no_canary(stack: &Stack) {

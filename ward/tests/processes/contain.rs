@@ -174,7 +174,9 @@ fn a_device_is_restricted_to_a_service_and_observed() {
         "its own service is named"
     );
     let another = [&restrict[..], &["--service", "another"]].concat();
-    let output = site.stack.ward(&[&["--output", "json"], &another[..]].concat());
+    let output = site
+        .stack
+        .ward(&[&["--output", "json"], &another[..]].concat());
     let talk = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         talk.contains("serves no `another`") && talk.contains(&name),

@@ -21,6 +21,7 @@ mod keys;
 mod lifecycle;
 mod membership;
 mod memory;
+mod policies;
 mod refusals;
 mod second;
 mod servers;

@@ -1,7 +1,7 @@
 //! What is refused before anything runs: wrong usage, and directories that are not for us.
 
-use std::net::TcpListener;
 use std::fs::Permissions;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
