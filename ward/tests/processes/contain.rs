@@ -144,6 +144,22 @@ fn a_contained_device_is_cut_refused_and_released() {
 
     site.release();
     drop(site.flow());
+    checks_find_no_fault_in_what_runs(&site.stack);
+}
+
+/// The guide says to check settings before a restart: the ports are then the process's own.
+fn checks_find_no_fault_in_what_runs(stack: &Stack) {
+    for (verb, name, file) in [
+        ("gateway", "edge", "gateway.toml"),
+        ("gateway", "core", "gateway.toml"),
+        ("node", "node-1", "node.toml"),
+    ] {
+        let config = stack.dir().join(name).join(file);
+        let check = [verb, "--config", config.to_str().unwrap(), "--check"];
+        let said = String::from_utf8(succeeded(&check, stack.ward(&check))).unwrap();
+        assert!(said.contains("is in use, and this process runs"), "{said}");
+        assert!(!said.contains("has mode"), "{said}");
+    }
 }
 
 #[test]
