@@ -8,6 +8,7 @@ mod device;
 mod enter;
 mod global;
 mod key;
+mod manual;
 mod node;
 mod policy;
 mod serve;
@@ -32,6 +33,7 @@ pub(crate) use enter::{
 };
 pub(crate) use global::Global;
 pub(crate) use key::KeyVerb;
+pub(crate) use manual::{CompletionsArguments, ManArguments};
 pub(crate) use node::{NodeArguments, NodeVerb, RemoveArguments};
 pub(crate) use policy::{PolicyVerb, PutArguments};
 pub(crate) use serve::{DoctorArguments, ServeArguments};
@@ -93,6 +95,10 @@ pub(crate) enum Verb {
     /// Read, check and export the nodes' audit logs.
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// Write a shell's completion script to standard output.
+    Completions(CompletionsArguments),
+    /// Write the manual pages.
+    Man(ManArguments),
 }
 
 impl Cli {
@@ -135,7 +141,9 @@ impl Cli {
             | Verb::Policy(_)
             | Verb::Cluster(_)
             | Verb::Archive(_)
-            | Verb::Audit(_) => None,
+            | Verb::Audit(_)
+            | Verb::Completions(_)
+            | Verb::Man(_) => None,
         }
     }
 }
@@ -249,6 +257,9 @@ mod tests {
             "ward token create --role app --id x --ttl 2d",
             "ward enroll --endpoint a:1 --token t --out d",
             "ward enroll --endpoint a:1 --ca-sha256 ab --token t --out d",
+            "ward completions",
+            "ward completions csh",
+            "ward man",
             "ward policy put",
             "ward policy show",
             "ward audit",

@@ -20,6 +20,7 @@ mod gateway;
 mod init;
 mod key;
 mod known_services;
+mod manual;
 mod node;
 mod node_remove;
 mod policy;
@@ -74,6 +75,8 @@ pub(crate) fn run(cli: Cli, warnings: &[String]) -> Result<(), Failure> {
         }
         Verb::Archive(verb) => read_archive(&global, verb),
         Verb::Audit(verb) => runtime::block_on(read_audit(&global, verb)),
+        Verb::Completions(arguments) => manual::completions(&arguments),
+        Verb::Man(arguments) => manual::man(&arguments),
     }
 }
 
