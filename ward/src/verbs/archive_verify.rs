@@ -115,23 +115,21 @@ impl ReportView {
 
 impl Answer for ReportView {
     fn text(&self) -> String {
-        let mut text = format!(
-            "objects opened     {}\nbytes              {}\ncut by a stop      {}\n\
-             still open         {}\ngaps               {}\nnot opened         {}\n\
-             keys kept back     {}\ndamaged places     {}\nwithout beginning  {}\nwithout key        {}\n\
-             not covered        {}\n",
-            self.objects,
-            self.bytes,
-            self.truncated,
-            self.open,
-            self.gaps,
-            self.failed,
-            self.withheld,
-            self.damaged,
-            self.orphans,
-            self.keyless,
-            self.uncovered
-        );
+        let rows = [
+            ("objects opened", self.objects),
+            ("bytes", self.bytes),
+            ("cut by a stop", self.truncated),
+            ("still open", self.open),
+            ("gaps", self.gaps),
+            ("not opened", self.failed),
+            ("keys kept back", self.withheld),
+            ("damaged places", self.damaged),
+            ("without beginning", self.orphans),
+            ("without key", self.keyless),
+            ("not covered", self.uncovered),
+        ];
+        let line = |(name, count): (&str, u64)| format!("{name:<18} {count}\n");
+        let mut text: String = rows.map(line).concat();
         for finding in &self.findings {
             let object = finding.object_id.as_deref().unwrap_or("a place");
             text.push_str(&format!("{object}: {}\n", finding.what));

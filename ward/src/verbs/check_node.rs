@@ -68,7 +68,7 @@ fn data(report: &mut Report, dir: &Path) {
 }
 
 fn seal(report: &mut Report, path: &Path) {
-    if !path.exists() {
+    if matches!(path.try_exists(), Ok(false)) {
         let remedy = "copy the root seal of another node there, mode 600, owned by the node's user";
         let finding = format!("{} is missing; the node would stay sealed", path.display());
         report.fail("root seal", finding, remedy);
