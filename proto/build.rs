@@ -19,6 +19,7 @@ const FILES: &[&str] = &[
     "ward/admin/v1/tokens.proto",
     "ward/admin/v1/gateways.proto",
     "ward/admin/v1/cluster.proto",
+    "ward/admin/v1/policies.proto",
     "ward/peer/v1/peer.proto",
 ];
 

@@ -69,7 +69,8 @@ fn the_operating_guide_works_as_it_stands() {
 fn all_vote(hosts: &Hosts) {
     wait::until("three unsealed voters", || {
         let asked = "ward --data-dir /home/alice/.ward --output json cluster status";
-        let status: serde_json::Value = serde_json::from_str(&hosts.ask("core-1", asked)?).ok()?;
+        let status: serde_json::Value =
+            serde_json::from_str(&hosts.ask("core-1", "alice", asked)?).ok()?;
         let nodes = status["nodes"].as_array()?;
         let serves = |node: &&serde_json::Value| {
             let votes = ["leader", "follower"].contains(&node["role"].as_str().unwrap_or(""));
@@ -83,16 +84,23 @@ fn all_vote(hosts: &Hosts) {
 /// The first message and its answer lie in the archive, and open for alice, on another host than
 /// any key.
 fn archived(hosts: &Hosts) {
-    let at = "--data-dir /home/alice/.ward --archive-dir /var/lib/ward/gateway/archive";
+    let at = "--data-dir /home/alice/.ward --archive-dir /home/alice/archive";
+    let copy = "cp -RT /var/lib/ward/gateway/archive /home/alice/archive
+                chown -R alice: /home/alice/archive";
     let first = wait::until("the first message in the archive", || {
-        let listed = hosts.ask("core-1", &format!("ward {at} archive list"))?;
+        hosts.ask("core-1", "root", copy)?;
+        let listed = hosts.ask("core-1", "alice", &format!("ward {at} archive list"))?;
         let objects = listed.lines().filter_map(|line| {
             let object: serde_json::Value = serde_json::from_str(line).ok()?;
             object["object_id"].as_str().map(str::to_owned)
         });
         objects.into_iter().next()
     });
-    let opened = hosts.ask("core-1", &format!("ward {at} archive get {first}"));
-    let opened = opened.expect("alice may open it");
-    assert!(opened.contains("ORU^R01|1|"), "{opened}");
+    for identity in [".ward", "portal"] {
+        let at = format!("--data-dir /home/alice/{identity} --archive-dir /home/alice/archive");
+        let get = format!("ward {at} archive get {first}");
+        let opened = hosts.ask("core-1", "alice", &get);
+        let opened = opened.unwrap_or_else(|| panic!("{identity} may open it"));
+        assert!(opened.contains("ORU^R01|1|"), "{opened}");
+    }
 }

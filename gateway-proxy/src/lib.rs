@@ -23,4 +23,4 @@ pub mod stack;
 pub mod tls;
 pub mod tunnel;
 
-pub use run::run;
+pub use run::{is_running, run};

@@ -1,10 +1,12 @@
-//! The commands of an operating guide: fenced blocks whose info string is `sh HOST`.
+//! The commands of an operating guide: fenced blocks whose info string is `sh HOST [USER]`.
 
 /// One block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
     /// Where it is typed.
     pub host: String,
+    /// By whom; none for the user of the services.
+    pub user: Option<String>,
     /// What is typed.
     pub script: String,
     /// The line it begins on.
@@ -23,8 +25,13 @@ pub fn blocks(document: &str) -> Vec<Block> {
                 block.script.push('\n');
             }
             (None, Some(info)) => {
-                open = info.strip_prefix("sh ").map(|host| Block {
-                    host: host.trim().to_owned(),
+                let mut words = info
+                    .strip_prefix("sh ")
+                    .into_iter()
+                    .flat_map(str::split_whitespace);
+                open = words.next().map(|host| Block {
+                    host: host.to_owned(),
+                    user: words.next().map(str::to_owned),
                     script: String::new(),
                     line: at + 1,
                 });
@@ -41,9 +48,14 @@ mod tests {
 
     #[test]
     fn only_blocks_that_name_a_host_are_run() {
-        let text = "x\n```sh\nno\n```\n```sh kms-1\nyes \\\n  more\n```\n```toml\n```\n";
+        let text = "x\n```sh\nno\n```\n```sh kms-1\nyes \\\n  more\n```\n```sh kms-2 root\nas\n```\n```toml\n```\n";
         let found = blocks(text);
-        assert_eq!(found.len(), 1);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].user, None);
+        assert_eq!(
+            (found[1].host.as_str(), found[1].user.as_deref()),
+            ("kms-2", Some("root"))
+        );
         assert_eq!(found[0].host, "kms-1");
         assert_eq!(found[0].script, "yes \\\n  more\n");
         assert_eq!(found[0].line, 5);

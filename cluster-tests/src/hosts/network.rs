@@ -55,6 +55,16 @@ impl Network {
         command
     }
 
+    /// The same by another user, who has no group but their own and can become nobody else.
+    pub fn on_as(&self, host: &str, uid: u32, program: impl AsRef<Path>) -> Command {
+        let mut command = self.on(host, "setpriv");
+        let id = uid.to_string();
+        command.args(["--reuid", &id, "--regid", &id, "--clear-groups"]);
+        command.args(["--no-new-privs", "--inh-caps=-all"]);
+        command.arg(program.as_ref());
+        command
+    }
+
     fn add(&mut self, host: &str) -> String {
         let name = format!("{}{host}", self.prefix);
         ip(&["netns", "add", &name]);

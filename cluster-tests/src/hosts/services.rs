@@ -1,5 +1,6 @@
 //! The hosts of a document with their folders and services: runs its blocks as they stand.
 //!
+//! Each block and service runs as the user whom the document names, who is a bare number here.
 //! Only these are not what they are on real hosts: the folders `/var/lib/ward`, `/etc/ward` and
 //! `/home/alice` are below a temporary one, `scp` is a copy, `nc` a script, and `systemctl` starts
 //! the unit's ExecStart and waits for its READY=1, as systemd does.
@@ -9,7 +10,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal};
 
@@ -37,12 +38,12 @@ impl Hosts {
     pub fn new(hosts: &[(&str, &str)], ward: &Path, units: &Path, root: &Path) -> Self {
         for (host, _) in hosts {
             for folder in FOLDERS {
-                let folder = root.join(host).join(folder.trim_start_matches('/'));
-                fs::create_dir_all(&folder).expect("a folder");
-                fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("its mode");
+                make(root, host, folder);
             }
-            fs::create_dir_all(root.join(host).join("etc/ward/seal")).expect("a folder");
+            make(root, host, "/etc/ward/seal");
         }
+        // Others than root work in folders of their own below it.
+        fs::set_permissions(root, fs::Permissions::from_mode(0o755)).expect("its mode");
         let hosts_made = Self {
             services: HashMap::new(),
             printed: HashMap::new(),
@@ -60,7 +61,8 @@ impl Hosts {
     /// # Panics
     /// When a command of it fails, or a service does not start.
     pub fn run(&mut self, block: &Block) -> String {
-        let systemctl = block.script.trim().strip_prefix("systemctl ");
+        let typed = block.script.lines().find(|line| !line.starts_with('#'));
+        let systemctl = typed.and_then(|line| line.strip_prefix("systemctl "));
         if let Some(order) = systemctl {
             self.systemctl(&block.host, order);
             return String::new();
@@ -88,8 +90,8 @@ impl Hosts {
     }
 
     /// Runs one command on a host and answers what it printed, where it succeeded.
-    pub fn ask(&self, host: &str, script: &str) -> Option<String> {
-        let mut command = self.network.on(host, "/bin/sh");
+    pub fn ask(&self, host: &str, user: &str, script: &str) -> Option<String> {
+        let mut command = self.shell(host, user);
         command.args(["-euc", &self.here(host, script)]);
         let path = format!(
             "{}:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -106,7 +108,7 @@ impl Hosts {
         for (word, value) in &self.printed {
             script = script.replace(word, value);
         }
-        let mut command = self.network.on(&block.host, "/bin/sh");
+        let mut command = self.shell(&block.host, block.user.as_deref().unwrap_or(SERVICE));
         command.args(["-euc", &script]).stdin(Stdio::null());
         let path = format!(
             "{}:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -126,11 +128,22 @@ impl Hosts {
         said
     }
 
-    /// The script with the folders of `host`.
+    fn shell(&self, host: &str, user: &str) -> Command {
+        match uid(user) {
+            0 => self.network.on(host, "/bin/sh"),
+            uid => self.network.on_as(host, uid, "/bin/sh"),
+        }
+    }
+
+    /// The script with the folders of `host`, and with numbers for users that only the document
+    /// has.
     fn here(&self, host: &str, script: &str) -> String {
         let root = self.root.join(host);
-        FOLDERS.iter().fold(script.to_owned(), |script, folder| {
+        let script = FOLDERS.iter().fold(script.to_owned(), |script, folder| {
             script.replace(folder, &format!("{}{folder}", root.display()))
+        });
+        USERS.iter().fold(script, |script, (user, uid)| {
+            script.replace(&format!(" {user}: "), &format!(" {uid}:{uid} "))
         })
     }
 
@@ -159,9 +172,11 @@ impl Hosts {
         drop(fs::remove_file(&socket));
         let notified = UnixDatagram::bind(&socket).expect("a socket");
         notified.set_nonblocking(true).expect("a socket");
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0o777)).expect("its mode");
         let log = self.root.join(host).join(format!("{unit}.log"));
         let log = fs::File::options().create(true).append(true).open(log);
-        let mut command = self.network.on(host, &self.ward);
+        assert!(text.contains("\nUser=ward\n"), "{unit} is not root's");
+        let mut command = self.network.on_as(host, uid(SERVICE), &self.ward);
         command
             .args(arguments.split(' '))
             .env("NOTIFY_SOCKET", &socket);
@@ -225,4 +240,26 @@ fn stop(mut service: Child, with: Signal) {
     service.wait().expect("our own child");
 }
 
+/// Makes a folder of a host, for the user who has it in the document.
+fn make(root: &Path, host: &str, folder: &str) {
+    let owner = uid(if folder.starts_with("/home/") {
+        "alice"
+    } else {
+        SERVICE
+    });
+    let folder = root.join(host).join(folder.trim_start_matches('/'));
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("its mode");
+    std::os::unix::fs::chown(&folder, Some(owner), Some(owner)).expect("its owner");
+}
+
+fn uid(user: &str) -> u32 {
+    let found = USERS.iter().find(|(name, _)| *name == user);
+    found.expect("a user of the document").1
+}
+
+/// Whom the services run as, and the blocks that name nobody.
+const SERVICE: &str = "ward";
+/// The document's users; the numbers are nobody's on this machine.
+const USERS: [(&str, u32); 3] = [("root", 0), (SERVICE, 64_201), ("alice", 64_202)];
 const FOLDERS: [&str; 3] = ["/var/lib/ward", "/etc/ward", "/home/alice"];

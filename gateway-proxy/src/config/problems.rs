@@ -4,6 +4,7 @@
 use super::written::{Role, Written};
 use super::{Config, ConfigError, one_line, parse, route, service, threads};
 use crate::ids::GatewayId;
+use crate::limits::CONFIG_BYTES_MAX;
 
 impl Written {
     /// Reads the file at `path`; its values are not looked at yet.
@@ -15,6 +16,11 @@ impl Written {
             path: path.to_owned(),
             source,
         };
+        if std::fs::metadata(path).map_err(unreadable)?.len() > CONFIG_BYTES_MAX {
+            return Err(ConfigError::TooLarge {
+                path: path.to_owned(),
+            });
+        }
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
         toml::from_str(&text).map_err(|error| ConfigError::Malformed {
             path: path.to_owned(),

@@ -3,6 +3,7 @@
 
 mod contain;
 mod control;
+mod lock;
 mod threads;
 
 use std::io;
@@ -14,6 +15,7 @@ use kms_client::reason::Reason;
 use crate::config::{Config, RoleConfig};
 use crate::limits::DRAIN_TIMEOUT;
 use crate::{drain, ops, socket};
+pub use lock::is_running;
 use threads::{DataThreads, Work};
 
 /// Runs a gateway until it is told to stop, then drains it. Under a supervisor that is the end of
@@ -43,6 +45,7 @@ struct Bound {
 
 async fn live(config: Config, supervised: bool) -> Result<(), Error> {
     let stop = sys::shutdown::requested(supervised);
+    let _lock = lock::take(&config.state_dir)?;
     let bound = bind(&config)?;
     let state = ops::State::default();
     ops::serve(bound.ops, state.clone())

@@ -23,6 +23,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::reason::Reason;
@@ -67,11 +68,16 @@ impl Archive {
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
         let dir = dir.as_ref();
         let of_core = dir.join("core").join("archive");
-        let is_data_dir = dir.join("seal").is_dir() || dir.join("cluster.toml").is_file();
-        if of_core.is_dir() || is_data_dir {
+        // What may not be looked at is not missing.
+        let there = |path: &Path| match path.try_exists() {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(false),
+            there => there.map_err(|error| files::unreadable(path, error)),
+        };
+        let [seal, cluster, lock] = ["seal", "cluster.toml", "lock"].map(|name| dir.join(name));
+        if there(&of_core)? || there(&seal)? || there(&cluster)? {
             return Ok(Self { dir: of_core });
         }
-        let has_lock = dir.join("lock").is_file();
+        let has_lock = there(&lock)?;
         if dir.is_dir() && (has_lock || !files::segments(dir)?.is_empty()) {
             let dir = dir.to_owned();
             return Ok(Self { dir });

@@ -7,6 +7,7 @@ mod data_key;
 mod device;
 mod identity;
 mod key;
+mod policy;
 mod watch;
 
 pub use audit::AuditFile;
@@ -20,6 +21,7 @@ pub use data_key::{
 pub use device::{Device, DeviceState, Inventory, NewDevice};
 pub use identity::{CreatedJoinToken, IssuedCertificate};
 pub use key::{Decrypted, Encrypted, Key, KeySelector, KeyState, KeyVersionInfo};
+pub use policy::Policy;
 pub use watch::{KeyChange, WatchEvent, WatchEventKind};
 
 pub(crate) use cluster::status_from_wire;

@@ -31,7 +31,7 @@ pub enum Refusal {
     #[error("a device of this id exists")]
     DeviceExists,
     /// No such device.
-    #[error("no such device")]
+    #[error("no such device; list the devices for what there is")]
     DeviceNotFound,
     /// The revision or version this was decided on is no longer the newest.
     #[error("it was changed meanwhile; read it again and repeat")]

@@ -11,6 +11,7 @@ use ward_proto::admin::v1::cluster_admin_service_server::ClusterAdminServiceServ
 use ward_proto::admin::v1::device_admin_service_server::DeviceAdminServiceServer;
 use ward_proto::admin::v1::gateway_admin_service_server::GatewayAdminServiceServer;
 use ward_proto::admin::v1::key_admin_service_server::KeyAdminServiceServer;
+use ward_proto::admin::v1::policy_admin_service_server::PolicyAdminServiceServer;
 use ward_proto::admin::v1::token_admin_service_server::TokenAdminServiceServer;
 use ward_proto::v1::audit_service_server::AuditServiceServer;
 use ward_proto::v1::certificate_service_server::CertificateServiceServer;
@@ -122,6 +123,11 @@ fn with_operator_verbs<L>(router: Router<L>, api: Api) -> Router<L> {
         )
         .add_service(
             GatewayAdminServiceServer::new(api.clone())
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX),
+        )
+        .add_service(
+            PolicyAdminServiceServer::new(api.clone())
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(RESPONSE_BYTES_MAX),
         )

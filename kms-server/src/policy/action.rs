@@ -70,11 +70,15 @@ pub enum Action {
     AcknowledgeContainment,
     /// Reads the audit logs.
     ReadAudit,
+    /// Writes or replaces a policy.
+    PutPolicy,
+    /// Tells about the policies that were put.
+    ReadPolicies,
 }
 
 impl Action {
     /// All of them, for tables and for the test that compares them with the schema.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 34] = [
         Self::Encrypt,
         Self::Decrypt,
         Self::ReEncryptFrom,
@@ -107,6 +111,8 @@ impl Action {
         Self::RenewLease,
         Self::AcknowledgeContainment,
         Self::ReadAudit,
+        Self::PutPolicy,
+        Self::ReadPolicies,
     ];
 
     /// The name in the schema, in policies and in audit records.
@@ -145,6 +151,8 @@ impl Action {
             Self::RenewLease => "RenewLease",
             Self::AcknowledgeContainment => "AcknowledgeContainment",
             Self::ReadAudit => "ReadAudit",
+            Self::PutPolicy => "PutPolicy",
+            Self::ReadPolicies => "ReadPolicies",
         }
     }
 }

@@ -37,6 +37,9 @@ pub(crate) enum Verb {
     RevokeGateway,
     CreateJoinToken,
     RemoveNode,
+    PutPolicy,
+    ListPolicies,
+    DescribePolicy,
     Join,
 }
 
@@ -78,6 +81,9 @@ impl Verb {
             "/ward.admin.v1.GatewayAdminService/RevokeGateway" => Self::RevokeGateway,
             "/ward.admin.v1.TokenAdminService/CreateJoinToken" => Self::CreateJoinToken,
             "/ward.admin.v1.ClusterAdminService/RemoveNode" => Self::RemoveNode,
+            "/ward.admin.v1.PolicyAdminService/PutPolicy" => Self::PutPolicy,
+            "/ward.admin.v1.PolicyAdminService/ListPolicies" => Self::ListPolicies,
+            "/ward.admin.v1.PolicyAdminService/DescribePolicy" => Self::DescribePolicy,
             "/ward.v1.JoinService/Join" => Self::Join,
             _ => return None,
         })
@@ -118,6 +124,9 @@ impl Verb {
             Self::RevokeGateway => "RevokeGateway",
             Self::CreateJoinToken => "CreateJoinToken",
             Self::RemoveNode => "RemoveNode",
+            Self::PutPolicy => "PutPolicy",
+            Self::ListPolicies => "ListPolicies",
+            Self::DescribePolicy => "DescribePolicy",
             Self::Join => "Join",
         }
     }
@@ -157,7 +166,10 @@ impl Verb {
             | Self::DescribeContainment
             | Self::RevokeGateway
             | Self::CreateJoinToken
-            | Self::RemoveNode => Place::Leader,
+            | Self::RemoveNode
+            | Self::PutPolicy
+            | Self::ListPolicies
+            | Self::DescribePolicy => Place::Leader,
         }
     }
 
@@ -201,6 +213,7 @@ mod tests {
             include_str!("../../../proto/proto/ward/admin/v1/tokens.proto"),
             include_str!("../../../proto/proto/ward/admin/v1/gateways.proto"),
             include_str!("../../../proto/proto/ward/admin/v1/cluster.proto"),
+            include_str!("../../../proto/proto/ward/admin/v1/policies.proto"),
         ];
         let mut seen = 0;
         for path in protos.iter().flat_map(|proto| paths(proto)) {
@@ -208,7 +221,7 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 33);
+        assert_eq!(seen, 36);
     }
 
     fn paths(proto: &str) -> Vec<String> {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::sha256::Sha256;
+
 /// What to do with the audit logs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditVerb {
@@ -41,7 +43,7 @@ pub(crate) struct VerifyArguments {
     pub(crate) anchors: Vec<PathBuf>,
     /// Trust this authority alone: SHA-256 of its public key, hex [default: that of the
     /// identity in the data directory, or what the evidence itself names].
-    #[arg(long, value_name = "HEX", value_parser = sha256)]
+    #[arg(long, value_name = "HEX")]
     pub(crate) ca_sha256: Option<Sha256>,
 }
 
@@ -54,14 +56,4 @@ pub(crate) struct ExportArguments {
     /// Export the files of this node's data directory, not what nodes answer. May be repeated.
     #[arg(long, value_name = "DIR")]
     pub(crate) files: Vec<PathBuf>,
-}
-
-/// A digest.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sha256(pub(crate) [u8; 32]);
-
-fn sha256(text: &str) -> Result<Sha256, String> {
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(text, &mut bytes).map_err(|_| "64 hexadecimal digits".to_owned())?;
-    Ok(Sha256(bytes))
 }

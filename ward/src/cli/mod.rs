@@ -8,15 +8,18 @@ mod device;
 mod enter;
 mod global;
 mod key;
+mod manual;
 mod node;
+mod policy;
 mod serve;
+mod sha256;
 mod up;
 
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use archive::{ArchiveVerb, GetArguments, ListArguments};
 pub(crate) use audit::{AuditVerb, ExportArguments, TailArguments, VerifyArguments};
@@ -30,7 +33,9 @@ pub(crate) use enter::{
 };
 pub(crate) use global::Global;
 pub(crate) use key::KeyVerb;
+pub(crate) use manual::{CompletionsArguments, ManArguments};
 pub(crate) use node::{NodeArguments, NodeVerb, RemoveArguments};
+pub(crate) use policy::{PolicyVerb, PutArguments};
 pub(crate) use serve::{DoctorArguments, ServeArguments};
 pub(crate) use up::{ArchiveMode, UpArguments};
 
@@ -78,6 +83,9 @@ pub(crate) enum Verb {
     /// Enrol, show and contain devices.
     #[command(subcommand)]
     Device(DeviceVerb),
+    /// Permit and forbid what operators, gateways and applications may do.
+    #[command(subcommand)]
+    Policy(PolicyVerb),
     /// Look at the cluster.
     #[command(subcommand)]
     Cluster(ClusterVerb),
@@ -87,12 +95,18 @@ pub(crate) enum Verb {
     /// Read, check and export the nodes' audit logs.
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// Write a shell's completion script to standard output.
+    Completions(CompletionsArguments),
+    /// Write the manual pages.
+    Man(ManArguments),
 }
 
 impl Cli {
     /// Reads what was typed, and refuses what one argument alone does not show.
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let matches = Self::command().try_get_matches_from(words)?;
+        let words: Vec<OsString> = words.into_iter().collect();
+        let matches = Self::command().try_get_matches_from(&words);
+        let matches = matches.map_err(|error| with_hint(error, &words))?;
         let mut cli = Self::from_arg_matches(&matches)?;
         let source = matches.value_source("data_dir");
         cli.global.data_dir_typed = source == Some(ValueSource::CommandLine);
@@ -105,7 +119,7 @@ impl Cli {
             cli.global.data_dir = global::DATA_DIR.into();
         }
         match cli.contradiction() {
-            Some(problem) => Err(Self::command().error(ErrorKind::ArgumentConflict, problem)),
+            Some(problem) => Err(verb_of(&matches).error(ErrorKind::ArgumentConflict, problem)),
             None => Ok(cli),
         }
     }
@@ -124,10 +138,44 @@ impl Cli {
             | Verb::Token(_)
             | Verb::Enroll(_)
             | Verb::Key(_)
+            | Verb::Policy(_)
             | Verb::Cluster(_)
             | Verb::Archive(_)
-            | Verb::Audit(_) => None,
+            | Verb::Audit(_)
+            | Verb::Completions(_)
+            | Verb::Man(_) => None,
         }
+    }
+}
+
+/// The definition of the verb that was typed, whose usage a refusal shows.
+fn verb_of(mut matches: &ArgMatches) -> Command {
+    let mut command = Cli::command();
+    // Only then do the verbs know what they are called from.
+    command.build();
+    while let Some((name, inside)) = matches.subcommand() {
+        let Some(verb) = command.find_subcommand(name) else {
+            break;
+        };
+        (command, matches) = (verb.clone(), inside);
+    }
+    command
+}
+
+/// `--wait 5` leaves a 5 over that belongs to nothing, since --wait may stand alone.
+fn with_hint(error: clap::Error, words: &[OsString]) -> clap::Error {
+    let number = |word: &OsString| {
+        word.to_str()
+            .is_some_and(|word| word.parse::<u32>().is_ok())
+    };
+    let mut pairs = words.windows(2);
+    let apart = pairs.find(|pair| pair[0] == "--wait" && number(&pair[1]));
+    match apart {
+        Some([_, seconds]) if error.kind() == ErrorKind::UnknownArgument => {
+            let problem = format!("write --wait={} (with `=`)", seconds.display());
+            Cli::command().error(ErrorKind::UnknownArgument, problem)
+        }
+        Some(_) | None => error,
     }
 }
 
@@ -209,6 +257,11 @@ mod tests {
             "ward token create --role app --id x --ttl 2d",
             "ward enroll --endpoint a:1 --token t --out d",
             "ward enroll --endpoint a:1 --ca-sha256 ab --token t --out d",
+            "ward completions",
+            "ward completions csh",
+            "ward man",
+            "ward policy put",
+            "ward policy show",
             "ward audit",
             "ward audit export",
             "ward audit verify --files d --export f",
@@ -236,6 +289,31 @@ mod tests {
         assert_eq!(wait(line), Some(10));
         let line = "ward device contain mon-1 --level restrict --service hl7 --wait=90";
         assert_eq!(wait(line), Some(90));
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_write_and_how_that_verb_is_used() {
+        let hash = "ab".repeat(32);
+        let no_port = format!("ward enroll --endpoint kms-1 --ca-sha256 {hash} --token t --out d");
+        for (line, told) in [
+            (
+                "ward device contain mon-1 --level isolate --wait 5",
+                "--wait=5",
+            ),
+            (
+                "ward device contain --wait 5 mon-1 --level isolate",
+                "--wait=5",
+            ),
+            (
+                "ward device contain mon-1 --level restrict",
+                "Usage: ward device contain",
+            ),
+            (&no_port, "host:port"),
+        ] {
+            let refusal = parse(line).unwrap_err();
+            assert_eq!(refusal.exit_code(), 2, "{line}");
+            assert!(refusal.to_string().contains(told), "{line}: {refusal}");
+        }
     }
 
     #[test]

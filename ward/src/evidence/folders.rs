@@ -44,7 +44,8 @@ pub(super) fn read(folders: &[(u64, PathBuf)], sink: &mut impl Sink) -> Result<(
     }
     for (node, dir) in folders {
         let audit = dir.join("audit");
-        if !audit.is_dir() {
+        // What this user may not look at is not gone; reading it says so.
+        if matches!(audit.try_exists(), Ok(false)) {
             let sentence = format!(
                 "{} is gone, and the node's audit log with it",
                 audit.display()

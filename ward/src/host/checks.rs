@@ -78,15 +78,22 @@ pub(crate) fn identity(report: &mut Report, dir: &Path) {
     }
 }
 
-/// Binds a port for a moment.
+/// Binds a port for a moment. Of a process that runs, one that is taken is taken by itself.
 pub(crate) fn port(
     report: &mut Report,
     subject: &str,
     address: &str,
+    runs: bool,
     bind: impl FnOnce() -> io::Result<TcpListener>,
 ) {
     let error = match bind() {
         Ok(_listener) => return report.ok(subject, format!("{address} can be bound")),
+        Err(error) if runs && error.kind() == io::ErrorKind::AddrInUse => {
+            return report.ok(
+                subject,
+                format!("{address} is in use, and this process runs"),
+            );
+        }
         Err(error) => error,
     };
     // What is no HOST:PORT at all is told with the settings.
@@ -95,7 +102,7 @@ pub(crate) fn port(
         return;
     }
     let remedy = if kind == io::ErrorKind::AddrInUse {
-        "if that is not this very service running, stop it (see `ss -ltnp`), or choose another port"
+        "another program has it: stop that (see `ss -ltnp`), or choose another port"
     } else if kind == io::ErrorKind::PermissionDenied {
         "ports below 1024 need CAP_NET_BIND_SERVICE"
     } else {

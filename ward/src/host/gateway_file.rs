@@ -51,7 +51,7 @@ listen = {ops}
 fn edge() -> String {
     "
 # The devices, one [[route]] for each port that one connects to. Enrol the device first
-# (`ward device enroll mon-1 --gateway ID_OF_THIS_GATEWAY`). PROTOCOL: hl7, tcp.
+# (`ward device enroll mon-1 --gateway ID_OF_THIS_GATEWAY`). PROTOCOL: hl7, dicom, tcp.
 #
 # [[route]]
 # device = \"mon-1\"

@@ -47,6 +47,10 @@ pub(crate) fn run(dir: &Path, arguments: UpArguments) -> Result<(), Failure> {
     let ready_file = arguments.ready_file.map(ReadyFile::at).transpose()?;
     let doors = arguments.route.into_iter().map(Door::find);
     let doors = doors.collect::<Result<Vec<_>, Failure>>()?;
+    if !dir.join("cluster.toml").exists() {
+        // Nor does a door that is taken, where no earlier run can be what holds it.
+        doors::check(&doors)?;
+    }
     let layout = Layout::create(dir)?;
     let _lock = lock(&layout)?;
     if let Some(earlier) = &ready_file {

@@ -38,8 +38,12 @@ pub(crate) fn running(plan: &Plan, took: Duration) {
     for door in plan.doors() {
         let route = &door.route;
         say(format_args!(
-            "  device {}: connect it to {} ({}); the server is {}",
-            route.device, door.listen, route.protocol, route.upstream
+            "  device {}: connect it to {} ({}); the server is {}, service {}",
+            route.device,
+            door.listen,
+            route.protocol,
+            route.upstream,
+            route.service()
         ));
     }
     say(format_args!(

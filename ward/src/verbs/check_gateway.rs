@@ -66,13 +66,16 @@ fn identity(report: &mut Report, written: &Written) {
 }
 
 fn listeners(report: &mut Report, written: &Written) {
+    let running = gateway_proxy::is_running(&written.state_dir);
     let mut port = |name: &str, address: SocketAddr, legs: bool| {
         let bind = if legs {
             listen_for_legs
         } else {
             listen_for_tunnels
         };
-        checks::port(report, name, &address.to_string(), || bind(address));
+        checks::port(report, name, &address.to_string(), running, || {
+            bind(address)
+        });
     };
     port("ops.listen", written.ops.listen, false);
     for (at, route) in written.routes.iter().enumerate() {

@@ -39,14 +39,9 @@ pub(super) fn report(path: &Path) -> Report {
     ];
     let running = is_running(&file.data_dir);
     for (name, address) in listeners {
-        if running {
-            report.ok(
-                name,
-                format!("not tried: this node runs and holds {address}"),
-            );
-        } else {
-            checks::port(&mut report, name, address, || TcpListener::bind(address));
-        }
+        checks::port(&mut report, name, address, running, || {
+            TcpListener::bind(address)
+        });
     }
     report
 }
@@ -73,7 +68,7 @@ fn data(report: &mut Report, dir: &Path) {
 }
 
 fn seal(report: &mut Report, path: &Path) {
-    if !path.exists() {
+    if matches!(path.try_exists(), Ok(false)) {
         let remedy = "copy the root seal of another node there, mode 600, owned by the node's user";
         let finding = format!("{} is missing; the node would stay sealed", path.display());
         report.fail("root seal", finding, remedy);

@@ -7,15 +7,19 @@ use kms_client::model::{ContainLevel, ContainOrder, ContainmentReport, Device, P
 use serde::Serialize;
 
 use super::device::DeviceView;
-use crate::cli::{ContainArguments, Level, OrderArguments};
+use super::known_services;
+use crate::cli::{ContainArguments, Global, Level, OrderArguments};
 use crate::error::Failure;
 use crate::output::{Answer, say};
 
 /// Contains a device, and waits as long as was asked.
 pub(super) async fn contain(
+    global: &Global,
     client: &Client,
     arguments: ContainArguments,
 ) -> Result<ReportView, Failure> {
+    let device_id = arguments.device.id.as_str();
+    known_services::check(global, device_id, &arguments.service)?;
     let order = ContainOrder {
         level: match arguments.level {
             Level::Observe => ContainLevel::Observe,
@@ -26,7 +30,6 @@ pub(super) async fn contain(
         services: arguments.service,
         case_id: case(&arguments.order),
     };
-    let device_id = arguments.device.id.as_str();
     let report = client.contain_device(device_id, &order).await?;
     waited(client, report, arguments.order.wait).await
 }

@@ -25,7 +25,7 @@ pub(super) async fn run(global: &Global, verb: DeviceVerb) -> Result<(), Failure
             return answer(global.format(), &report);
         }
         DeviceVerb::Contain(arguments) => {
-            let report = contain::contain(&client, arguments).await?;
+            let report = contain::contain(global, &client, arguments).await?;
             return answer(global.format(), &report);
         }
         DeviceVerb::Revoke(arguments) => {

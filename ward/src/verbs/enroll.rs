@@ -50,7 +50,7 @@ fn from_standard_input() -> Result<Zeroizing<String>, Failure> {
 
 /// The hash came another way than the token: whoever swaps the token cannot swap both.
 fn check_authority(token: &JoinToken, arguments: &EnrollArguments) -> Result<(), Failure> {
-    if token.ca_spki_sha256 == arguments.ca_sha256 {
+    if token.ca_spki_sha256 == arguments.ca_sha256.0 {
         return Ok(());
     }
     let sentence = "the token is for a cluster with another authority than --ca-sha256 says: copy \

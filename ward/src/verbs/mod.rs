@@ -19,11 +19,15 @@ mod enroll;
 mod gateway;
 mod init;
 mod key;
+mod known_services;
+mod manual;
 mod node;
 mod node_remove;
+mod policy;
 mod revoke_gateway;
 mod token;
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use kms_client::Client;
@@ -64,12 +68,15 @@ pub(crate) fn run(cli: Cli, warnings: &[String]) -> Result<(), Failure> {
         Verb::Encrypt(arguments) => ask(&global, encrypt::run(&global, arguments)),
         Verb::Decrypt(arguments) => ask(&global, decrypt::run(&global, arguments)),
         Verb::Device(verb) => ask(&global, device::run(&global, verb)),
+        Verb::Policy(verb) => ask(&global, policy::run(&global, verb)),
         Verb::Cluster(ClusterVerb::Status) => ask(&global, cluster_status::run(&global)),
         Verb::Cluster(ClusterVerb::RevokeGateway(gateway)) => {
             ask(&global, revoke_gateway::run(&global, &gateway.id))
         }
         Verb::Archive(verb) => read_archive(&global, verb),
         Verb::Audit(verb) => runtime::block_on(read_audit(&global, verb)),
+        Verb::Completions(arguments) => manual::completions(&arguments),
+        Verb::Man(arguments) => manual::man(&arguments),
     }
 }
 
@@ -122,10 +129,11 @@ fn archive(global: &Global) -> Result<Archive, Failure> {
 /// Opens the client of the data directory, bound to `--node` where that was given.
 pub(crate) fn client(global: &Global) -> Result<Client, Failure> {
     let dir = &global.data_dir;
-    if !["key.pem", "operator/key.pem", "tls/key.pem"]
-        .iter()
-        .any(|key| dir.join(key).exists())
-    {
+    let mut identity = false;
+    for key in ["key.pem", "operator/key.pem", "tls/key.pem"] {
+        identity |= is_there(&dir.join(key))?;
+    }
+    if !identity {
         return Err(no_cluster(dir, "no identity"));
     }
     let mut builder = Client::builder().dir(dir);
@@ -133,6 +141,15 @@ pub(crate) fn client(global: &Global) -> Result<Client, Failure> {
         builder = builder.only_node(NodeNames::load(dir)?.id_of(node)?);
     }
     Ok(builder.open()?)
+}
+
+/// Whether a file is there; an error where this user may not look.
+fn is_there(path: &Path) -> Result<bool, Failure> {
+    match path.try_exists() {
+        Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(false),
+        there => there
+            .map_err(|error| Failure::io(format!("cannot look for {}", path.display()), &error)),
+    }
 }
 
 fn no_cluster(dir: &Path, lacks: &str) -> Failure {

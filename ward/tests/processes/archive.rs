@@ -4,9 +4,10 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
+use kms_client::reason::Reason;
 use serde_json::{Value, json};
 
-use crate::harness::{Stack, files_below, free_address, succeeded, wait_for};
+use crate::harness::{Stack, files_below, free_address, refused, succeeded, wait_for};
 use crate::servers::{ACKNOWLEDGEMENT, Server, mllp, read_mllp};
 
 pub(crate) fn listed(stack: &Stack) -> Vec<Value> {
@@ -89,6 +90,7 @@ fn both_directions_of_two_routes_are_archived() {
     stack.stop();
     let stopped = listed(&stack).len();
     assert_eq!(stopped, objects.len(), "list also works with up stopped");
+    without_a_kms_no_damage_is_told(&stack);
     holds_no_canary(&stack);
 }
 
@@ -129,6 +131,23 @@ fn refuses_and_verifies(stack: &Stack) {
     let unknown = "00000000000000000000000000000000";
     let reason = stack.reason(&["archive", "get", unknown]);
     assert_eq!(reason, "OBJECT_NOT_FOUND");
+}
+
+fn without_a_kms_no_damage_is_told(stack: &Stack) {
+    let output = stack.ward(&["--output", "json", "archive", "verify"]);
+    let reason = refused(&output);
+    let may_pass = |reason: &str| reason.parse::<Reason>().is_ok_and(Reason::may_pass);
+    assert!(may_pass(&reason), "{reason}");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&told["finished"], &told["failed"]),
+        (&json!(false), &json!(0))
+    );
+    let talk = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        !talk.contains("restore") && talk.contains("0 objects were checked"),
+        "{talk}"
+    );
 }
 
 fn holds_no_canary(stack: &Stack) {

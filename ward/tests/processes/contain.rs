@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
-use crate::harness::{PATIENCE, Stack, free_address, wait_for};
+use crate::harness::{PATIENCE, Stack, free_address, succeeded, wait_for};
 
 /// A stack with one device, and the server that its flows end at.
 struct Site {
@@ -42,20 +42,15 @@ impl Site {
         let mut device = TcpStream::connect(self.device).ok()?;
         device.set_read_timeout(Some(PATIENCE)).unwrap();
         device.write_all(b"hello").ok()?;
-        let begun = sys::clock::monotonic();
-        while begun.elapsed() < PATIENCE {
-            if let Ok((mut server, _)) = self.server.accept() {
-                server.set_nonblocking(false).unwrap();
-                server.set_read_timeout(Some(PATIENCE)).unwrap();
-                server.read_exact(&mut [0; 5]).ok()?;
-                return Some((device, server));
-            }
-            if is_reset(&device, Duration::ZERO) {
-                return None;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        None
+        // The server's end; none when the flow is reset instead.
+        let mut server = wait_for("a flow to open or to be reset", || {
+            let accepted = self.server.accept().ok().map(|(server, _)| server);
+            (accepted.is_some() || is_reset(&device, Duration::ZERO)).then_some(accepted)
+        })?;
+        server.set_nonblocking(false).unwrap();
+        server.set_read_timeout(Some(PATIENCE)).unwrap();
+        server.read_exact(&mut [0; 5]).ok()?;
+        Some((device, server))
     }
 
     /// A new flow is reset, and the server hears nothing of it.
@@ -149,6 +144,22 @@ fn a_contained_device_is_cut_refused_and_released() {
 
     site.release();
     drop(site.flow());
+    checks_find_no_fault_in_what_runs(&site.stack);
+}
+
+/// The guide says to check settings before a restart: the ports are then the process's own.
+fn checks_find_no_fault_in_what_runs(stack: &Stack) {
+    for (verb, name, file) in [
+        ("gateway", "edge", "gateway.toml"),
+        ("gateway", "core", "gateway.toml"),
+        ("node", "node-1", "node.toml"),
+    ] {
+        let config = stack.dir().join(name).join(file);
+        let check = [verb, "--config", config.to_str().unwrap(), "--check"];
+        let said = String::from_utf8(succeeded(&check, stack.ward(&check))).unwrap();
+        assert!(said.contains("is in use, and this process runs"), "{said}");
+        assert!(!said.contains("has mode"), "{said}");
+    }
 }
 
 #[test]
@@ -178,9 +189,16 @@ fn a_device_is_restricted_to_a_service_and_observed() {
         !is_reset(&flow.0, Duration::ZERO),
         "its own service is named"
     );
-    let report = site
+    let another = [&restrict[..], &["--service", "another"]].concat();
+    let output = site
         .stack
-        .json(&[&restrict[..], &["--service", "another"]].concat());
+        .ward(&[&["--output", "json"], &another[..]].concat());
+    let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        talk.contains("serves no `another`") && talk.contains(&name),
+        "{talk}"
+    );
+    let report: Value = serde_json::from_slice(&succeeded(&another, output)).unwrap();
     assert_eq!(report["complete"], true, "{report}");
     assert!(is_reset(&flow.0, PATIENCE) && is_reset(&flow.1, PATIENCE));
     site.refused();

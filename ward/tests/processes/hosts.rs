@@ -49,6 +49,28 @@ fn a_check_says_everything_at_once() {
 }
 
 #[test]
+fn a_gateway_that_cannot_start_says_everything_that_is_wrong_with_its_settings() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("gateway.toml");
+    let settings = "id = \"A B\"\nrole = \"core\"\nidentity_dir = \"i\"\nstate_dir = \"s\"\n\
+                    threads = 0\n[ops]\nlisten = \"127.0.0.1:0\"\n\
+                    [tunnel]\nlisten = \"127.0.0.1:0\"\n";
+    for (settings, found) in [
+        (settings.to_owned(), ["id: ", "threads: "]),
+        (
+            settings.replace("state_dir", "sate_dir"),
+            ["line 4", "sate_dir"],
+        ),
+    ] {
+        std::fs::write(&config, settings).unwrap();
+        let refusal = ward(&["gateway", "--config", text(&config)]);
+        assert_eq!(refused(&refusal), "INVALID_ARGUMENT");
+        let talk = String::from_utf8(refusal.stderr).unwrap();
+        assert!(found.iter().all(|found| talk.contains(found)), "{talk}");
+    }
+}
+
+#[test]
 fn a_cluster_is_made_once_and_its_operator_is_told_where_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().join("node");

@@ -22,6 +22,7 @@ mod keys;
 mod lifecycle;
 mod membership;
 mod memory;
+mod policies;
 mod refusals;
 mod second;
 mod servers;

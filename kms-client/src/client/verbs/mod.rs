@@ -9,6 +9,7 @@ mod crypto;
 mod devices;
 mod keys;
 mod members;
+mod policies;
 mod tokens;
 
 use bytes::Bytes;

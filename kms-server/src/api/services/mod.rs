@@ -6,6 +6,7 @@ mod crypto;
 mod gateways;
 mod general;
 mod join;
+mod policies;
 
 use std::sync::Arc;
 

@@ -97,6 +97,8 @@ fn ask(
         | Action::RevokeGateway
         | Action::RenewLease
         | Action::AcknowledgeContainment
+        | Action::PutPolicy
+        | Action::ReadPolicies
         | Action::ReadAudit => Facts::None,
     };
     engine.authorize(&Request {
@@ -145,6 +147,8 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::Watch
         | Action::RenewLease
         | Action::RevokeGateway
+        | Action::PutPolicy
+        | Action::ReadPolicies
         | Action::ReadAudit => Resource::Cluster,
     }
 }

@@ -43,7 +43,7 @@ pub(super) async fn tell(story: &mut Story, cast: &mut Cast<'_>) -> Result<(), F
 
     let structure = archive.verify_structure()?;
     let report = archive.verify(Filter::default(), &client).await?;
-    if !structure.is_sound() || report.failed > 0 {
+    if !structure.is_sound() || !report.is_sound() {
         return Err(broken("the archive is not sound"));
     }
     let verified = format!(
