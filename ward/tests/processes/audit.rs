@@ -64,6 +64,7 @@ fn three_logs_are_shown_checked_exported_and_every_change_is_found() {
         assert!(node["checkpoints"].as_u64().unwrap() > 0, "{node}");
     }
     shows_records(&stack);
+    anchored_again(&stack, &verdict);
     exports(&stack, verdict["ca_sha256"][0].as_str().unwrap());
     stack.stop();
     sound(&stack);
@@ -72,6 +73,19 @@ fn three_logs_are_shown_checked_exported_and_every_change_is_found() {
     sound(&stack);
     stack.start();
     sound(&stack);
+}
+
+/// Has node 1 record more, and waits until that is anchored too: a log of several anchors.
+fn anchored_again(stack: &Stack, before: &Value) {
+    let of_one = |verdict: &Value| {
+        let nodes = verdict["nodes"].as_array().unwrap();
+        let node = nodes.iter().find(|node| node["node"] == "node-1").unwrap();
+        node["anchored_to"].as_u64().unwrap()
+    };
+    stack.json(&["key", "describe", "lab-1", "--node", "1"]);
+    wait_for("a further anchor", || {
+        (of_one(&sound(stack)) > of_one(before)).then_some(())
+    });
 }
 
 fn shows_records(stack: &Stack) {
