@@ -37,11 +37,11 @@ sizes:
 
 # The frozen vectors in a second implementation (needs python3-cryptography).
 vectors:
-    python3 envelope/vectors/check.py
+    python3 envelope/python/check_vectors.py
 
 # The suites of Project Wycheproof, with their counts.
 wycheproof:
-    cargo test -q -p envelope --lib wycheproof -- --nocapture
+    cargo test -q -p envelope -p kms-server --lib wycheproof -- --nocapture
 
 # Sealing and opening speed against ring's own.
 bench-envelope:
@@ -51,9 +51,13 @@ bench-envelope:
 bench-archive:
     cargo bench -p gateway-proxy --bench archive
 
-# Fuzz one format, a target of envelope/fuzz or, with crate=gateway-proxy, of gateway-proxy/fuzz
-# (needs nightly and cargo-fuzz).
-fuzz target seconds="60" crate="envelope":
+# Fuzz every format and parser for so many seconds each, on the stable compiler (needs g++).
+fuzz seconds="60":
+    .ci/fuzz {{ seconds }}
+
+# Fuzz one, a target of envelope/fuzz or, with crate=gateway-proxy, of gateway-proxy/fuzz, with the
+# address sanitizer (needs nightly and cargo-fuzz).
+fuzz-one target seconds="60" crate="envelope":
     cd {{ crate }} && cargo +nightly fuzz run {{ target }} -- -max_total_time={{ seconds }}
 
 # Ward beside stunnel, haproxy, nginx and no encryption, under the same load. Peers from Debian:

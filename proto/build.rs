@@ -12,9 +12,14 @@ const FILES: &[&str] = &[
     "ward/v1/join.proto",
     "ward/v1/cluster.proto",
     "ward/v1/watch.proto",
+    "ward/v1/gateways.proto",
+    "ward/v1/audit.proto",
     "ward/admin/v1/keys.proto",
     "ward/admin/v1/devices.proto",
     "ward/admin/v1/tokens.proto",
+    "ward/admin/v1/gateways.proto",
+    "ward/admin/v1/cluster.proto",
+    "ward/admin/v1/policies.proto",
     "ward/peer/v1/peer.proto",
 ];
 

@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod dicom;
+pub mod hosts;
 pub mod peer;
 pub mod scenario;
 pub mod sniff;

@@ -105,7 +105,7 @@ pub struct RecordHeader {
     pub tree: String,
     /// Its id in that tree.
     pub record_id: String,
-    /// State, usage, dates: whatever the owner keeps in clear and authenticated.
+    /// What is fixed for the record's life, in clear and authenticated; each purpose has a layout.
     pub attributes: Vec<u8>,
 }
 

@@ -7,9 +7,6 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::config::HostPort;
-use crate::limits::UPSTREAM_CONNECT_TIMEOUT;
-use crate::socket::Leg;
-use crate::stack::Refusal;
 
 /// A connection as the kernel gave it.
 pub(crate) struct Accepted {
@@ -41,32 +38,6 @@ pub(crate) async fn resolve(target: &HostPort) -> io::Result<Vec<SocketAddr>> {
     }
     let found = tokio::net::lookup_host((target.host(), target.port())).await?;
     Ok(found.take(ADDRESSES_MAX).collect())
-}
-
-/// Connects to a service, or to a device. A peer that resets meanwhile is not watched for: what it
-/// did reach gets its last bytes and then the reset, as it would directly.
-///
-/// # Errors
-/// Why not, as the peer is told.
-pub(crate) async fn reach(upstream: &HostPort) -> Result<Leg, Refusal> {
-    match tokio::time::timeout(UPSTREAM_CONNECT_TIMEOUT, connect_any(upstream)).await {
-        Ok(Ok(leg)) => Ok(leg),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            Err(Refusal::UpstreamRefused)
-        }
-        Ok(Err(_)) | Err(_) => Err(Refusal::UpstreamUnreachable),
-    }
-}
-
-async fn connect_any(upstream: &HostPort) -> io::Result<Leg> {
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in resolve(upstream).await? {
-        match Leg::connect(address).await {
-            Ok(leg) => return Ok(leg),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);

@@ -57,6 +57,27 @@ pub const PING_TIMEOUT: Duration = Duration::from_secs(15);
 /// A device that opened a flow within this time keeps one tunnel warm.
 pub const WARM_SPARE_AGE_MAX: Duration = Duration::from_secs(600);
 
+/// Devices that a gateway keeps the orders of; those beyond are not served.
+pub const DEVICES_MAX: usize = 100_000;
+
+/// Largest file of kept orders that is read.
+pub const CONTAINMENT_FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// How often a lease is asked for. Before one of 10 s ends there is time to wait for a node that
+/// does not answer and to ask the next.
+pub const LEASE_INTERVAL: Duration = Duration::from_secs(3);
+
+/// How often flows are looked for whose device's time has run out. Nothing is forwarded of them
+/// meanwhile.
+pub const LEASE_SWEEP_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How often the lease is kept for a restart. What it is shorter by is taken off the offline
+/// allowance of a gateway that starts while the KMS is away.
+pub const LEASE_KEEP_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Acknowledgements on their way at a time.
+pub const ACKNOWLEDGEMENTS_MAX: usize = 16;
+
 /// Flows of one process.
 pub const FLOWS_MAX: usize = 50_000;
 

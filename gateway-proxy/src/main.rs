@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     // First of all, while the process is still small: what it keeps back must never be dumped.
     let warnings = sys::harden::process();
     let arguments = Arguments::parse();
-    sys::log::start(&arguments.log, &warnings);
+    let _log = sys::log::start(&arguments.log, &warnings);
     let config = match Config::load(&arguments.config) {
         Ok(config) => config,
         Err(error) => {

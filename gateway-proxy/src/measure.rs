@@ -3,12 +3,15 @@
 
 use std::error::Error;
 use std::fmt::Write;
+use std::time::Duration;
 
+use kms_client::model::ContainLevel;
 use metrics::{counter, gauge};
 
 use crate::capture::FlowInfo;
 use crate::flow::{Ending, Report};
 use crate::frame::Open;
+use crate::ids::{DeviceId, ServiceName};
 use crate::stack::Refusal;
 
 /// A flow that is being carried.
@@ -23,9 +26,17 @@ impl FlowOpen {
 
     /// Counts what came of it.
     pub(crate) fn ended(self, report: &Report) {
-        counter!("ward_flows_ended_total", "ending" => ending(&report.ending)).increment(1);
+        flow_ended(&report.ending);
         counter!("ward_flow_bytes_total", "direction" => "to_tunnel").increment(report.sent);
         counter!("ward_flow_bytes_total", "direction" => "from_tunnel").increment(report.delivered);
+    }
+}
+
+/// Counts how a flow ended, also one that was not opened any more.
+pub(crate) fn flow_ended(how: &Ending) {
+    counter!("ward_flows_ended_total", "ending" => ending(how)).increment(1);
+    if let Ending::Cut(closed) = how {
+        counter!("ward_flows_cut_total", "reason" => closed.as_str()).increment(1);
     }
 }
 
@@ -59,6 +70,37 @@ pub(crate) fn flow_refused(reason: Refusal) {
 /// A DICOM device was told to try again.
 pub(crate) fn association_rejected() {
     counter!("ward_associations_rejected_total").increment(1);
+}
+
+/// A device at level observe has opened or ended a flow: the event that level is for.
+pub(crate) fn observed_flow(device: &DeviceId, service: &ServiceName, event: &'static str) {
+    counter!("ward_observed_flows_total", "event" => event).increment(1);
+    tracing::info!(%device, %service, event, "a flow of an observed device");
+}
+
+/// How many devices are at this level.
+pub(crate) fn devices(level: ContainLevel, count: u32) {
+    gauge!("ward_devices", "level" => level.as_str()).set(count);
+}
+
+/// How many lines of the log found no room so far.
+pub(crate) fn log_lines_dropped(count: u64) {
+    counter!("ward_log_lines_dropped_total").absolute(count);
+}
+
+/// What came of asking for a lease.
+pub(crate) fn lease_asked(outcome: &'static str) {
+    counter!("ward_leases_total", "outcome" => outcome).increment(1);
+}
+
+/// How long the lease still lasts; 0 when it is over and only offline allowances are left.
+pub(crate) fn lease_left(left: Duration) {
+    gauge!("ward_lease_seconds").set(left.as_secs_f64());
+}
+
+/// What came of acknowledging an order.
+pub(crate) fn order_acknowledged(outcome: &'static str) {
+    counter!("ward_containment_acknowledgements_total", "outcome" => outcome).increment(1);
 }
 
 /// The edge has used a tunnel for a flow.
@@ -123,6 +165,7 @@ fn ending(ending: &Ending) -> &'static str {
         Ending::Aborted(_) => "peer_reset",
         Ending::TunnelLost(_) => "tunnel_lost",
         Ending::NoAnswer => "no_answer",
+        Ending::Cut(_) => "cut",
     }
 }
 
@@ -131,6 +174,7 @@ fn cause(ending: &Ending) -> Option<String> {
         Ending::Finished | Ending::NoAnswer => None,
         Ending::Rejected { reason, .. } | Ending::Aborted(reason) => Some(reason.clone()),
         Ending::LegLost(error) => Some(error.to_string()),
+        Ending::Cut(closed) => Some(closed.as_str().to_owned()),
         Ending::TunnelLost(error) => Some(chain(error)),
     }
 }

@@ -130,6 +130,7 @@ fn transient(reason: Refusal) -> Option<Transient> {
         | Refusal::EdgeUnreachable => Some(Transient::TemporaryCongestion),
         Refusal::Overloaded => Some(Transient::LocalLimitExceeded),
         Refusal::DeviceContained
+        | Refusal::NoLease
         | Refusal::CertificateExpired
         | Refusal::ServiceUnknown
         | Refusal::Denied => None,

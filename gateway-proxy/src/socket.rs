@@ -105,6 +105,28 @@ pub fn reset(tcp: &TcpStream) {
     }
 }
 
+/// Returns when the connection was reset or has died, with the error; also while nobody reads or
+/// writes it.
+pub async fn failed(tcp: &TcpStream) -> io::Error {
+    match tcp.ready(Interest::ERROR).await {
+        Ok(_) => error_of(tcp),
+        Err(error) => error,
+    }
+}
+
+/// How many bytes came in and were not read yet; none where the kernel does not tell.
+pub fn unread(tcp: &TcpStream) -> u64 {
+    rustix::io::ioctl_fionread(tcp).unwrap_or(0)
+}
+
+/// The error a connection was woken for.
+pub fn error_of(tcp: &TcpStream) -> io::Error {
+    match tcp.take_error() {
+        Ok(Some(error)) | Err(error) => error,
+        Ok(None) => io::ErrorKind::ConnectionReset.into(),
+    }
+}
+
 /// When a read asks the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {

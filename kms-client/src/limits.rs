@@ -39,8 +39,15 @@ pub const PAGE_SIZE: u32 = 1000;
 /// delay by the 1.5 seconds that a node waits for its read barrier.
 pub const WATCH_SILENCE_MAX: Duration = Duration::from_millis(2_500);
 
+/// How long one call waits for a containment to be complete.
+pub const CONTAINMENT_WAIT_MAX: Duration = Duration::from_secs(1);
+
 /// The most leases a data-key cache holds.
 pub const LEASES_MAX: usize = 4096;
+
+/// How many keys whose names are not told may change while a lease is fetched by name; beyond, it
+/// is fetched again.
+pub const UNNAMED_CHANGES_MAX: usize = 256;
 
 /// How many leases are fetched at once.
 pub const LEASE_FETCHES_MAX: usize = 16;
@@ -59,4 +66,5 @@ pub const RENEWAL_RETRY: Duration = Duration::from_secs(5);
 
 const _: () = assert!(CONNECT_MAX.as_millis() < ATTEMPT_MAX.as_millis());
 const _: () = assert!(ATTEMPT_MAX.as_millis() < DEADLINE_DEFAULT.as_millis());
+const _: () = assert!(CONTAINMENT_WAIT_MAX.as_millis() < ATTEMPT_MAX.as_millis());
 const _: () = assert!(BACKOFF_FIRST.as_millis() < BACKOFF_MAX.as_millis());

@@ -28,6 +28,8 @@ pub enum Reason {
     DeviceExists,
     /// The device is revoked.
     DeviceRevoked,
+    /// No such gateway.
+    GatewayNotFound,
     /// Somebody else changed it first.
     Conflict,
     /// The request is malformed.
@@ -72,6 +74,12 @@ pub enum Reason {
     VersionNewer,
     /// No such object in the archive.
     ObjectNotFound,
+    /// No such node in the cluster.
+    NodeNotFound,
+    /// The node was removed from the cluster.
+    NodeRemoved,
+    /// What is left would be no quorum.
+    QuorumAtRisk,
     /// A file or folder is missing, unreadable or malformed.
     Storage,
     /// Another process holds it.
@@ -96,6 +104,7 @@ impl Reason {
         Self::DeviceNotFound,
         Self::DeviceExists,
         Self::DeviceRevoked,
+        Self::GatewayNotFound,
         Self::Conflict,
         Self::InvalidArgument,
         Self::OpenFailed,
@@ -118,6 +127,9 @@ impl Reason {
         Self::StorageFull,
         Self::VersionNewer,
         Self::ObjectNotFound,
+        Self::NodeNotFound,
+        Self::NodeRemoved,
+        Self::QuorumAtRisk,
         Self::Storage,
         Self::Locked,
         Self::PortInUse,
@@ -137,6 +149,7 @@ impl Reason {
             Self::DeviceNotFound => "DEVICE_NOT_FOUND",
             Self::DeviceExists => "DEVICE_EXISTS",
             Self::DeviceRevoked => "DEVICE_REVOKED",
+            Self::GatewayNotFound => "GATEWAY_NOT_FOUND",
             Self::Conflict => "CONFLICT",
             Self::InvalidArgument => "INVALID_ARGUMENT",
             Self::OpenFailed => "OPEN_FAILED",
@@ -159,6 +172,9 @@ impl Reason {
             Self::StorageFull => "STORAGE_FULL",
             Self::VersionNewer => "VERSION_NEWER",
             Self::ObjectNotFound => "OBJECT_NOT_FOUND",
+            Self::NodeNotFound => "NODE_NOT_FOUND",
+            Self::NodeRemoved => "NODE_REMOVED",
+            Self::QuorumAtRisk => "QUORUM_AT_RISK",
             Self::Storage => "STORAGE",
             Self::Locked => "LOCKED",
             Self::PortInUse => "PORT_IN_USE",
@@ -189,6 +205,7 @@ impl Reason {
             | Self::DeviceNotFound
             | Self::DeviceExists
             | Self::DeviceRevoked
+            | Self::GatewayNotFound
             | Self::Conflict
             | Self::InvalidArgument
             | Self::OpenFailed
@@ -201,6 +218,9 @@ impl Reason {
             | Self::StorageFull
             | Self::VersionNewer
             | Self::ObjectNotFound
+            | Self::NodeNotFound
+            | Self::NodeRemoved
+            | Self::QuorumAtRisk
             | Self::Storage
             | Self::Locked
             | Self::PortInUse

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod ca;
 pub mod command;
 pub mod config;
+mod containment;
 pub mod keyring;
 mod limits;
 pub mod node;

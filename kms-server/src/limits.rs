@@ -38,8 +38,11 @@ pub(crate) const LISTEN_BACKLOG: u32 = 1_024;
 
 /// Requests and streams on one connection at once.
 pub(crate) const STREAMS_MAX: u32 = 256;
-/// Bytes of all headers of a request.
+/// Bytes of all headers of a request; one with more is refused with a reason.
 pub(crate) const HEADERS_BYTES_MAX: u32 = 16 * 1_024;
+/// Bytes of headers that are read at all: the transport answers 431 to one with more, and nothing
+/// else, for it has not kept them.
+pub(crate) const HEADERS_BYTES_HARD_MAX: u32 = 32 * 1_024;
 /// Streams a client may reset before the server has taken them up.
 pub(crate) const RESETS_PENDING_MAX: usize = 32;
 /// Silence after which a connection is asked whether it lives.
@@ -76,6 +79,9 @@ pub(crate) const WATCHES_PER_IDENTITY_MAX: usize = 16;
 /// A watch stream that has nothing to say says so.
 pub(crate) const WATCH_HEARTBEAT: Duration = Duration::from_secs(1);
 
+/// A call that waits for a containment to be complete waits no longer.
+pub(crate) const CONTAINMENT_WAIT_MAX: Duration = Duration::from_secs(5);
+
 /// A peer that does not tell its status within this is reported unreachable.
 pub(crate) const PEER_STATUS_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long requests under way may take when the node stops.
@@ -89,6 +95,7 @@ pub(crate) const WRITES_IN_FLIGHT_MAX: u32 = 1_024;
 pub(crate) const CONFLICT_RETRIES_MAX: usize = 8;
 
 const _: () = assert!(JOIN_CONNECTION_AGE_MAX.as_secs() >= REQUEST_DEADLINE.as_secs());
+const _: () = assert!(CONTAINMENT_WAIT_MAX.as_secs() < REQUEST_DEADLINE.as_secs());
 const _: () = assert!(HANDSHAKES_PER_ADDRESS_MAX < HANDSHAKES_MAX);
 const _: () = assert!(REQUEST_BYTES_MAX < RESPONSE_BYTES_MAX);
 const _: () = assert!(HANDSHAKE_TIMEOUT.as_secs() <= REQUEST_DEADLINE.as_secs());

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     // First of all, while the process is still small: what it keeps back must never be dumped.
     let warnings = sys::harden::process();
     let arguments = Arguments::parse();
-    sys::log::start(&arguments.log, &warnings);
+    let _log = sys::log::start(&arguments.log, &warnings);
     match serve(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -26,6 +26,14 @@ pub fn boottime() -> Duration {
     Duration::new(seconds, nanoseconds)
 }
 
+/// Names this run of the machine: times of [`boottime`] compare only within one. Empty when the
+/// kernel does not tell, which is no name.
+#[must_use]
+pub fn boot_id() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    id.unwrap_or_default().trim().to_owned()
+}
+
 /// Tells the monotonic clock.
 #[must_use]
 #[expect(
@@ -45,6 +53,8 @@ mod tests {
         let (up, steady) = (boottime(), monotonic());
         assert!(up > Duration::ZERO);
         assert!(boottime() >= up);
+        assert_eq!(boot_id(), boot_id());
+        assert!(!boot_id().is_empty());
         assert!(monotonic() >= steady);
     }
 

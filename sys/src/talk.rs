@@ -7,8 +7,10 @@ use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Write};
 
-/// Says one line; a standard error that cannot be written is no reason to stop.
+/// Says one line, behind everything that was logged before; a standard error that cannot be written
+/// is no reason to stop.
 pub fn say(line: impl Display) {
+    crate::log::flush();
     say_to(&mut io::stderr().lock(), line);
 }
 

@@ -29,18 +29,30 @@ impl Reason {
     pub(crate) const NO_CLUSTER: Self = Self::named("NO_CLUSTER");
     /// The directory holds a cluster of another size.
     pub(crate) const NODES_FIXED: Self = Self::named("NODES_FIXED");
+    /// The cluster has removed this node.
+    pub(crate) const NODE_REMOVED: Self = Self::named("NODE_REMOVED");
     /// An address somebody asked for is taken.
     pub(crate) const PORT_IN_USE: Self = Self::named("PORT_IN_USE");
     /// A newer version wrote the data.
     pub(crate) const VERSION_NEWER: Self = Self::named("VERSION_NEWER");
     /// An argument is well formed and yet cannot be used.
     pub(crate) const INVALID_ARGUMENT: Self = Self::named("INVALID_ARGUMENT");
+    /// Something that was checked is not as it must be.
+    pub(crate) const CHECK_FAILED: Self = Self::named("CHECK_FAILED");
+    /// The cluster or the token is another one than was told.
+    pub(crate) const CERTIFICATE_FOREIGN: Self = Self::named("CERTIFICATE_FOREIGN");
+    /// The token is none, or not for what it is used for.
+    pub(crate) const TOKEN_INVALID: Self = Self::named("TOKEN_INVALID");
+    /// The directory belongs to a cluster already.
+    pub(crate) const ALREADY_INITIALISED: Self = Self::named("ALREADY_INITIALISED");
     /// What was to be opened is not whole, not Ward's, or not for this key and context.
     pub(crate) const OPEN_FAILED: Self = Self::named("OPEN_FAILED");
     /// The disk is full.
     pub(crate) const STORAGE_FULL: Self = Self::named("STORAGE_FULL");
     /// No audit record can be kept.
     pub(crate) const AUDIT_UNAVAILABLE: Self = Self::named("AUDIT_UNAVAILABLE");
+    /// An audit log does not hold.
+    pub(crate) const AUDIT_BROKEN: Self = Self::named("AUDIT_BROKEN");
     /// Nobody is there who could do it.
     pub(crate) const UNAVAILABLE: Self = Self::named("UNAVAILABLE");
     /// Something did not come about in time.

@@ -6,9 +6,13 @@
 
 mod cli;
 mod context;
+mod demo;
 mod error;
+mod evidence;
+mod host;
 mod node_names;
 mod output;
+mod report;
 mod route;
 mod runtime;
 mod text;

@@ -51,6 +51,16 @@ pub(crate) fn text_lines(
     lines(texts.map(|line| Ok(format!("{}\n", line?.trim_end()).into_bytes())))
 }
 
+/// Writes one line at once; answers whether somebody still reads.
+pub(crate) fn line_at_once(line: &str) -> Result<bool, Failure> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if gone(&error) => Ok(false),
+        Err(error) => Err(cannot_write(&error)),
+    }
+}
+
 /// Standard output as a stream of bytes that must arrive whole.
 pub(crate) struct Stdout(io::StdoutLock<'static>);
 
@@ -64,6 +74,11 @@ impl Stdout {
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         self.0.flush().map_err(|error| cannot_write(&error))
     }
+}
+
+/// Writes one line for people to standard output; a reader that went away is no failure.
+pub(crate) fn line(line: impl std::fmt::Display) -> Result<(), Failure> {
+    lenient(format!("{line}\n").as_bytes())
 }
 
 /// Says one line to the person who watches.

@@ -11,13 +11,13 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use envelope::segment::{Entry, Gap, GapCause, Range, UNKNOWN_OFFSET};
+use envelope::segment::{GapCause, UNKNOWN_OFFSET};
 
-use super::flow::side;
 use super::keys::DataKeys;
-use super::limits::{GAP_REPORT, KEY_PATIENCE};
+use super::limits::KEY_PATIENCE;
 use super::metrics;
 use super::object::OpenObject;
+use super::open_gap::OpenGap;
 use super::queue::Piece;
 use super::writer::Writer;
 use crate::capture::{Direction, FlowInfo};
@@ -57,13 +57,6 @@ struct Held {
     piece: Piece,
     /// So much of the piece was taken already.
     from: usize,
-}
-
-struct OpenGap {
-    cause: GapCause,
-    range: Range,
-    from_ms: u64,
-    reported: Instant,
 }
 
 enum Ended {
@@ -136,7 +129,7 @@ impl Lane {
     /// Where what is not whole yet begins, and the open object that begins there.
     pub(super) fn covered(&self) -> (u64, Option<&OpenObject>) {
         let open = self.object.as_ref();
-        let gap = self.gap.as_ref().map(|gap| gap.range.from);
+        let gap = self.gap.as_ref().map(OpenGap::begins);
         (
             open.map(OpenObject::begins)
                 .or(gap)
@@ -153,7 +146,7 @@ impl Lane {
             .patience()
             .or(unlabelled.then_some(PATIENCE))
             .map(|patience| self.last_byte + patience);
-        let report = self.gap.as_ref().map(|gap| gap.reported + GAP_REPORT);
+        let report = self.gap.as_ref().map(OpenGap::due);
         silence
             .filter(|_| self.object.is_some())
             .into_iter()
@@ -172,11 +165,7 @@ impl Lane {
             // Long enough for the rest of a header; a data key is not kept for longer.
             self.label_now(bench);
         }
-        if self
-            .gap
-            .as_ref()
-            .is_some_and(|gap| gap.reported + GAP_REPORT <= bench.now)
-        {
+        if self.gap.as_ref().is_some_and(|gap| gap.due() <= bench.now) {
             self.report_gap(info, bench);
         }
     }
@@ -342,19 +331,12 @@ impl Lane {
         if self
             .gap
             .as_ref()
-            .is_some_and(|gap| gap.cause != cause || gap.range.to != self.position)
+            .is_some_and(|gap| !gap.goes_on(cause, self.position))
         {
             self.close_gap(info, bench);
         }
-        let (from, from_ms, reported) = (self.position, bench.now_ms, bench.now);
-        let empty = Range { from, to: from };
-        let new = OpenGap {
-            cause,
-            range: empty,
-            from_ms,
-            reported,
-        };
-        self.gap.get_or_insert(new).range.to = to;
+        let begin = || OpenGap::begin(cause, self.position, bench);
+        self.gap.get_or_insert_with(begin).grow(to);
     }
 
     fn close_gap(&mut self, info: &FlowInfo, bench: &mut Bench<'_>) {
@@ -362,40 +344,10 @@ impl Lane {
         self.gap = None;
     }
 
-    /// Writes what the gap has grown to; the gap goes on behind it.
     fn report_gap(&mut self, info: &FlowInfo, bench: &mut Bench<'_>) {
-        let Some(gap) = &mut self.gap else {
-            return;
-        };
-        gap.reported = bench.now;
-        if gap.range.is_empty() {
-            return;
+        if let Some(gap) = &mut self.gap {
+            gap.report(info, self.direction, bench);
         }
-        let mut ranges = [Range::EMPTY; 2];
-        ranges[side(self.direction)] = gap.range;
-        let to_ms = bench.now_ms.max(gap.from_ms);
-        let device = info.device.as_str().to_owned();
-        let (cause, from_ms) = (gap.cause, gap.from_ms);
-        let entry = Gap {
-            cause,
-            from_ms,
-            to_ms,
-            ranges,
-            flows: 0,
-            device,
-        };
-        bench.writer.append(&Entry::Gap(info.flow, entry));
-        let known = gap.range.to != UNKNOWN_OFFSET;
-        metrics::gap(
-            cause,
-            if known {
-                gap.range.to - gap.range.from
-            } else {
-                0
-            },
-        );
-        gap.range.from = gap.range.to;
-        gap.from_ms = to_ms;
     }
 
     fn finish(&mut self, info: &FlowInfo, offset: u64, finished: bool, bench: &mut Bench<'_>) {

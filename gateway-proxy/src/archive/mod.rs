@@ -18,6 +18,7 @@ mod leases;
 mod limits;
 mod metrics;
 mod object;
+mod open_gap;
 mod queue;
 mod recovery;
 mod running;
@@ -145,7 +146,7 @@ impl Archive {
 
 /// Takes the folder's lock; `None` when the disk does not even allow that yet.
 fn acquire(settings: &Settings) -> Result<Option<sys::file::Lock>, StartError> {
-    let locked = std::fs::create_dir_all(&settings.dir)
+    let locked = sys::file::create_dirs(&settings.dir, 0o700)
         .and_then(|()| sys::file::Lock::acquire(&settings.dir.join(LOCK)));
     match locked {
         Ok(lock) => Ok(Some(lock)),
@@ -206,6 +207,7 @@ impl Drop for EndsProcess {
     fn drop(&mut self) {
         if std::thread::panicking() {
             tracing::error!("the archive's thread panicked: the gateway ends, to be started again");
+            sys::log::flush();
             std::process::abort();
         }
     }

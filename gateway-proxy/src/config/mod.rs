@@ -1,6 +1,7 @@
 //! The configuration as meant: every value checked, before a port is bound. Made from
 //! [`written::Written`]; taken by [`crate::run`].
 
+mod problems;
 mod reverse;
 pub mod written;
 
@@ -171,21 +172,7 @@ impl Config {
     /// # Errors
     /// The first thing that is wrong, and what to write instead.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let unreadable = |source| ConfigError::Unreadable {
-            path: path.to_owned(),
-            source,
-        };
-        if std::fs::metadata(path).map_err(unreadable)?.len() > CONFIG_BYTES_MAX {
-            return Err(ConfigError::TooLarge {
-                path: path.to_owned(),
-            });
-        }
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
-        let written =
-            toml::from_str(&text).map_err(|error: toml::de::Error| ConfigError::Malformed {
-                path: path.to_owned(),
-                message: one_line(error.message()),
-            })?;
+        let written = Written::load(path)?;
         Self::check(written)
     }
 

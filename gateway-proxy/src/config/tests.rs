@@ -55,6 +55,18 @@ fn refused(text: &str, expected: &str) {
 }
 
 #[test]
+fn a_file_that_is_not_understood_is_told_with_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gateway.toml");
+    std::fs::write(&path, EDGE.replace("state_dir", "sate_dir")).unwrap();
+    let refused = Config::load(&path).unwrap_err().to_string();
+    assert!(
+        refused.contains("line ") && refused.contains("sate_dir"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn both_roles_load() {
     let RoleConfig::Edge(edge) = load(EDGE).unwrap().role else {
         panic!("not an edge")

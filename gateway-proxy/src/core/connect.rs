@@ -6,14 +6,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tower::Service;
-
 use super::services::Services;
-use super::session::{Carried, Opened};
+use super::session::Opened;
 use crate::capture::{CaptureSink, FlowInfo};
-use crate::flow::{self, Ending};
-use crate::frame::Control;
+use crate::config::Service;
+use crate::contain::Pass;
+use crate::flow::{self, Ending, Report};
+use crate::frame::{Control, Open};
+use crate::ids::DeviceId;
 use crate::measure;
+use crate::reach::{Carried, NoLeg, reach};
+use crate::socket::Leg;
 use crate::stack::{Arrival, Refusal, Refused};
 
 /// See the module.
@@ -28,46 +31,77 @@ impl ConnectUpstream {
         Self { services, capture }
     }
 
-    async fn carry(self, arrival: Arrival<Box<Opened>>) -> Result<Carried, Refused<Box<Opened>>> {
+    async fn carry(
+        self,
+        mut arrival: Arrival<Box<Opened>>,
+    ) -> Result<Carried, Refused<Box<Opened>>> {
         let Some(service) = self.services.find(&arrival.service) else {
             return Err(Refused {
                 reason: Refusal::ServiceUnknown,
                 carrier: arrival.carrier,
             });
         };
-        let leg = match crate::accept::reach(&service.upstream).await {
+        let Some(pass) = arrival.pass else {
+            return Err(Refused {
+                reason: Refusal::NoLease,
+                carrier: arrival.carrier,
+            });
+        };
+        let tunnel = &mut arrival.carrier.tunnel;
+        let leg = match reach(&service.upstream, tunnel, &pass).await {
             Ok(leg) => leg,
-            Err(reason) => {
+            Err(NoLeg::Refused(reason)) => {
                 return Err(Refused {
                     reason,
                     carrier: arrival.carrier,
                 });
             }
+            Err(NoLeg::Unwanted(ending)) => {
+                return Ok(unwanted(
+                    &service,
+                    arrival.device,
+                    *arrival.carrier,
+                    pass,
+                    ending,
+                ));
+            }
         };
         let (device, permit) = (arrival.device, arrival.permit);
+        let carried = self
+            .pump(&service, device, leg, arrival.carrier, pass)
+            .await;
+        drop(permit);
+        Ok(carried)
+    }
+
+    /// Tells the edge that its flow is connected, and carries it to its end.
+    async fn pump(
+        self,
+        service: &Service,
+        device: DeviceId,
+        leg: Leg,
+        opened: Box<Opened>,
+        pass: Pass,
+    ) -> Carried {
         let Opened {
             mut tunnel,
             number,
             open,
             ..
-        } = *arrival.carrier;
+        } = *opened;
         if let Err(error) = tunnel.queue(number, &Control::OpenOk) {
-            return Ok(Carried {
+            return Carried {
                 tunnel,
                 number,
                 ending: Ending::TunnelLost(error),
-            });
+                pass,
+            };
         }
-        let info = FlowInfo {
-            flow: open.flow,
-            device,
-            protocol: service.protocol,
-            service: service.name.clone(),
-        };
+        let info = info_of(service, device, &open);
         let taps = self.capture.flow_opened(&info);
         let mut closed = CloseOnDrop::new(&*self.capture, &info);
         let measured = measure::FlowOpen::new();
-        let report = flow::carry_accepted(&leg, &mut tunnel, number, taps).await;
+        let report = flow::carry_accepted(&leg, &mut tunnel, number, taps, &pass).await;
         closed.complete = matches!(report.ending, Ending::Finished);
         drop(closed);
         measured.ended(&report);
@@ -77,16 +111,50 @@ impl ConnectUpstream {
         {
             tracing::warn!(flow = %open.flow, %error, "a finished connection was reset");
         }
-        drop(permit);
-        Ok(Carried {
+        Carried {
             tunnel,
             number,
             ending: report.ending,
-        })
+            pass,
+        }
     }
 }
 
-impl Service<Arrival<Box<Opened>>> for ConnectUpstream {
+/// The end of a flow whose service was not reached in time.
+fn unwanted(
+    service: &Service,
+    device: DeviceId,
+    opened: Opened,
+    pass: Pass,
+    ending: Ending,
+) -> Carried {
+    let Opened {
+        tunnel,
+        number,
+        open,
+        ..
+    } = opened;
+    let report = Report::not_opened(ending);
+    measure::flow_ended(&report.ending);
+    measure::log_flow(&info_of(service, device, &open), &open, &report);
+    Carried {
+        tunnel,
+        number,
+        ending: report.ending,
+        pass,
+    }
+}
+
+fn info_of(service: &Service, device: DeviceId, open: &Open) -> FlowInfo {
+    FlowInfo {
+        flow: open.flow,
+        device,
+        protocol: service.protocol,
+        service: service.name.clone(),
+    }
+}
+
+impl tower::Service<Arrival<Box<Opened>>> for ConnectUpstream {
     type Response = Carried;
     type Error = Refused<Box<Opened>>;
     type Future = Pin<Box<dyn Future<Output = Result<Carried, Refused<Box<Opened>>>> + Send>>;

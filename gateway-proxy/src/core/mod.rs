@@ -18,10 +18,11 @@ use tokio::sync::Semaphore;
 
 use crate::capture::CaptureSink;
 use crate::config::CoreConfig;
+use crate::contain::Gates;
 use crate::drain::Watcher;
 use crate::limits::{HANDSHAKES_MAX, TUNNELS_MAX};
 use crate::refuse::Refusals;
-use crate::stack::{Contained, Limits};
+use crate::stack::Limits;
 use offers::Offers;
 
 /// What every data thread of a core shares.
@@ -30,7 +31,7 @@ pub struct CoreShared {
     services: Arc<Services>,
     tls: Arc<ArcSwap<ServerConfig>>,
     capture: Arc<dyn CaptureSink>,
-    contained: Contained,
+    gates: Gates,
     limits: Limits,
     offers: Arc<Offers>,
     refusals: Refusals,
@@ -43,12 +44,13 @@ impl CoreShared {
         config: &CoreConfig,
         tls: Arc<ArcSwap<ServerConfig>>,
         capture: Arc<dyn CaptureSink>,
+        gates: Gates,
     ) -> Self {
         Self {
             services: Arc::new(Services::new(config)),
             tls,
             capture,
-            contained: Contained::default(),
+            gates,
             limits: Limits::default(),
             offers: Arc::new(Offers::new(&config.reverse)),
             refusals: Refusals::default(),

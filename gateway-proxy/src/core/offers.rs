@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::capture::FlowInfo;
 use crate::config::ReverseListener;
+use crate::contain::Pass;
 use crate::drain;
 use crate::frame::Open;
 use crate::ids::{DeviceId, ServiceName};
@@ -36,6 +37,8 @@ pub(super) struct Request {
     pub(super) info: FlowInfo,
     /// Until then it may be given a tunnel, another one when the last turned out to be dead.
     pub(super) until: Instant,
+    /// Its leave to be carried: given back behind the leg.
+    pub(super) pass: Pass,
     pub(super) _permit: Option<Permit>,
     pub(super) _guard: drain::Guard,
 }
@@ -71,7 +74,7 @@ impl Offers {
     /// Gives the connection to a tunnel, waiting for one as long as it may.
     ///
     /// # Errors
-    /// The connection, when none came.
+    /// The connection, when none came, or when it has to stop.
     pub(super) async fn take(&self, mut request: Box<Request>) -> Result<(), Box<Request>> {
         let key = (request.info.device.clone(), request.info.service.clone());
         let Some(waiting) = self.0.get(&key) else {
@@ -87,7 +90,11 @@ impl Offers {
             }
             // A tunnel that is offered between the look and the wait has left its notice.
             let more = waiting.more.notified();
-            if tokio::time::timeout_at(request.until, more).await.is_err() {
+            let given_up = tokio::select! {
+                _ = request.pass.stopped() => true,
+                more = tokio::time::timeout_at(request.until, more) => more.is_err(),
+            };
+            if given_up {
                 return Err(request);
             }
         }

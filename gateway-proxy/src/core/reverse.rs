@@ -23,8 +23,9 @@ use super::offers::Request;
 use super::session::abort_reason;
 use crate::capture::FlowInfo;
 use crate::config::ReverseListener;
+use crate::contain::Pass;
 use crate::drain::Watcher;
-use crate::flow::{self, Ending};
+use crate::flow::{self, Ending, Report};
 use crate::frame::{Control, FlowNumber, Open};
 use crate::ids::{DeviceId, FlowId, ServiceName};
 use crate::limits::{DRAIN_TIMEOUT, OFFER_PATIENCE, OFFER_SILENCE_MAX, OPEN_TIMEOUT};
@@ -58,12 +59,13 @@ pub async fn listen(
             device,
             service,
             carrier,
+            pass: None,
             permit: None,
         })
     };
     let stack = ServiceBuilder::new()
         .layer(IdentifyLayer(identify))
-        .layer(ContainLayer(shared.contained.clone()))
+        .layer(ContainLayer(shared.gates.clone()))
         .layer(LimitLayer(shared.limits.clone()))
         .service(HandOver {
             shared: shared.clone(),
@@ -113,6 +115,17 @@ impl HandOver {
             destination,
             guard,
         } = arrival.carrier;
+        let Some(pass) = arrival.pass else {
+            return Err(Refused {
+                reason: Refusal::NoLease,
+                carrier: ServerConnection {
+                    leg,
+                    source,
+                    destination,
+                    guard,
+                },
+            });
+        };
         let open = Open {
             flow: FlowId::random(),
             service: arrival.service,
@@ -131,13 +144,16 @@ impl HandOver {
             open,
             info,
             until: Instant::now() + OFFER_PATIENCE,
+            pass,
             _permit: arrival.permit,
             _guard: guard,
         });
         self.shared.offers.take(request).await.map_err(|request| {
-            let Request { leg, _guard, .. } = *request;
+            let Request {
+                leg, pass, _guard, ..
+            } = *request;
             Refused {
-                reason: Refusal::EdgeUnreachable,
+                reason: not_taken(&pass),
                 carrier: ServerConnection {
                     leg,
                     source,
@@ -241,7 +257,22 @@ async fn carry(shared: &CoreShared, mut tunnel: Tunnel, request: Box<Request>) -
         dispatch(shared, request).await;
         return None;
     };
-    match open(&mut tunnel, number, &request.open).await {
+    let answered = tokio::select! {
+        biased;
+        closed = request.pass.stopped() => Err(closed),
+        answered = open(&mut tunnel, number, &request.open) => Ok(answered),
+    };
+    let answer = match answered {
+        Ok(answer) => answer,
+        Err(closed) => {
+            let report = Report::not_opened(Ending::Cut(closed));
+            measure::flow_ended(&report.ending);
+            measure::log_flow(&request.info, &request.open, &report);
+            tunnel.abort(number, closed.as_str());
+            return None;
+        }
+    };
+    match answer {
         Ok(Answer::Accepted) => carry_open(shared, tunnel, number, *request).await,
         Ok(Answer::Rejected { reason, .. }) => {
             tunnel.inbox.end();
@@ -284,12 +315,16 @@ async fn carry_open(
     request: Request,
 ) -> Option<Tunnel> {
     let Request {
-        leg, open, info, ..
+        leg,
+        open,
+        info,
+        pass,
+        ..
     } = &request;
     let taps = shared.capture.flow_opened(info);
     let mut closed = CloseOnDrop::new(&*shared.capture, info);
     let measured = measure::FlowOpen::new();
-    let report = flow::carry_accepted(leg, &mut tunnel, number, taps).await;
+    let report = flow::carry_accepted(leg, &mut tunnel, number, taps, pass).await;
     closed.complete = matches!(report.ending, Ending::Finished);
     drop(closed);
     measured.ended(&report);
@@ -307,14 +342,29 @@ async fn carry_open(
 /// Finds another tunnel for a connection whose last one was dead. Nothing of it was read.
 async fn dispatch(shared: &CoreShared, request: Box<Request>) {
     if let Err(request) = shared.offers.take(request).await {
-        refuse(shared, *request, Refusal::EdgeUnreachable).await;
+        let reason = not_taken(&request.pass);
+        refuse(shared, *request, reason).await;
+    }
+}
+
+/// Why a connection was given to no tunnel.
+fn not_taken(pass: &Pass) -> Refusal {
+    match pass.check() {
+        Ok(()) => Refusal::EdgeUnreachable,
+        Err(closed) => closed.into(),
     }
 }
 
 async fn refuse(shared: &CoreShared, request: Request, reason: Refusal) {
     let Request {
-        leg, open, info, ..
+        leg,
+        open,
+        info,
+        pass,
+        ..
     } = request;
+    // Nothing is carried any more: who waits for the order does not wait for these words.
+    drop(pass);
     measure::flow_refused(reason);
     tracing::info!(flow = %open.flow, device = %info.device, %reason,
         "a server's connection to a device was refused");

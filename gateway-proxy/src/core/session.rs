@@ -17,6 +17,7 @@ use crate::frame::{Control, FlowNumber, Open};
 use crate::ids::DeviceId;
 use crate::limits::{DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT};
 use crate::measure;
+use crate::reach::Carried;
 use crate::stack::{
     Arrival, ContainLayer, IdentifyLayer, LimitLayer, PolicyLayer, Refusal, Refused,
 };
@@ -32,16 +33,6 @@ pub struct Opened {
     pub open: Open,
     /// The device certificate the tunnel was made with.
     pub certificate: Arc<CertificateFacts>,
-}
-
-/// A flow that was carried to its end.
-pub(super) struct Carried {
-    /// The tunnel.
-    pub tunnel: Tunnel,
-    /// The flow's number.
-    pub number: FlowNumber,
-    /// How it ended.
-    pub ending: Ending,
 }
 
 pub(super) async fn serve(
@@ -93,7 +84,7 @@ async fn carry_flows(
     // In reading order: each layer may refuse, only the last one connects.
     let mut stack = ServiceBuilder::new()
         .layer(IdentifyLayer(identify))
-        .layer(ContainLayer(shared.contained.clone()))
+        .layer(ContainLayer(shared.gates.clone()))
         .layer(PolicyLayer(Arc::clone(&shared.services)))
         .layer(LimitLayer(shared.limits.clone()))
         .service(ConnectUpstream::new(
@@ -135,8 +126,10 @@ async fn carry_flows(
                 tunnel,
                 number,
                 ending,
+                pass,
             }) => {
                 tunnel.abort(number, abort_reason(&ending));
+                drop(pass);
                 return Ok(());
             }
             Err(refused) => refuse(refused)?,
@@ -157,6 +150,7 @@ fn identify(opened: Box<Opened>) -> Result<Arrival<Box<Opened>>, Refused<Box<Ope
                 device,
                 service,
                 carrier: opened,
+                pass: None,
                 permit: None,
             })
         }
@@ -199,6 +193,7 @@ pub(super) fn abort_reason(ending: &Ending) -> &'static str {
         Ending::LegLost(_) => "UPSTREAM_RESET",
         Ending::Aborted(_) => "ABORTED",
         Ending::TunnelLost(_) => "TUNNEL_LOST",
+        Ending::Cut(closed) => closed.as_str(),
         Ending::Finished | Ending::Rejected { .. } | Ending::NoAnswer => "INTERNAL",
     }
 }

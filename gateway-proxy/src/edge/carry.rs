@@ -1,21 +1,26 @@
 //! Carries a device's connection through a tunnel: the innermost service of the edge's stack.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tokio::io::Interest;
 use tower::Service;
 
 use super::DeviceConnection;
+use super::dial::DialError;
 use super::pool::{Pool, Taken};
 use crate::capture::FlowInfo;
 use crate::config::Route;
+use crate::contain::Pass;
 use crate::flow::{self, Ending, Report};
 use crate::frame::{Control, FlowNumber, Open};
 use crate::ids::FlowId;
 use crate::measure;
 use crate::refuse::Refusals;
+use crate::socket::{self, Leg};
 use crate::stack::{Arrival, Refusal, Refused};
 
 /// See the module.
@@ -43,8 +48,12 @@ impl CarryToCore {
             device,
             service,
             carrier,
+            pass,
             permit,
         } = arrival;
+        let Some(pass) = pass else {
+            return Err(refused(Refusal::NoLease, carrier));
+        };
         let open = Open {
             flow: FlowId::random(),
             service,
@@ -58,38 +67,45 @@ impl CarryToCore {
             protocol: open.protocol,
             service: open.service.clone(),
         };
-        let mut taken = match self.pool.take().await {
-            Ok(taken) => taken,
-            Err(error) => {
-                tracing::warn!(device = %info.device, error = %measure::chain(&error), "no tunnel");
-                return Err(Refused {
-                    reason: Refusal::CoreUnreachable,
-                    carrier,
-                });
-            }
-        };
-        loop {
-            let (ended, again) = self.attempt(&carrier, taken, &open).await;
+        let mut dialled = while_wanted(&carrier.leg, &pass, self.pool.take()).await;
+        let ended = loop {
+            let taken = match dialled {
+                Ok(taken) => taken,
+                Err(NoTunnel::Unwanted(ending)) => {
+                    measure::flow_ended(&ending);
+                    break Report::not_opened(ending);
+                }
+                Err(NoTunnel::Dial(error)) => {
+                    let (device, error) = (&info.device, measure::chain(&error));
+                    tracing::warn!(%device, error, "no tunnel");
+                    return Err(refused(Refusal::CoreUnreachable, carrier));
+                }
+            };
+            let (ended, again) = self.attempt(&carrier, taken, &open, &pass).await;
             // A tunnel that was idle may have lost its core unseen. Nothing was answered and
             // nothing of the device's was sent, so a fresh one starts from the beginning.
             match again {
-                Again::Fresh => match self.pool.fresh().await {
-                    Ok(fresh) => taken = fresh,
-                    Err(_) => {
-                        return Err(Refused {
-                            reason: Refusal::CoreUnreachable,
-                            carrier,
-                        });
-                    }
-                },
-                Again::No => {
-                    measure::log_flow(&info, &open, &ended);
-                    drop(permit);
-                    self.end(carrier, &ended).await;
-                    return Ok(());
+                Again::Fresh => {
+                    dialled = while_wanted(&carrier.leg, &pass, self.pool.fresh()).await;
                 }
+                Again::No => break ended,
             }
+        };
+        measure::log_flow(&info, &open, &ended);
+        if let Ending::Rejected { reason, .. } = &ended.ending {
+            // Nothing is carried any more: who waits for the order does not wait for these words.
+            drop((permit, pass));
+            let DeviceConnection { leg, opening, .. } = carrier;
+            if let Some(reason) = Refusal::named(reason) {
+                self.refusals.refuse(leg, opening, reason).await;
+            }
+            return Ok(());
         }
+        end(carrier.leg, &ended);
+        drop(permit);
+        // Last: both connections of the flow are gone.
+        drop(pass);
+        Ok(())
     }
 
     /// Opens the flow on this tunnel and carries it to its end.
@@ -98,6 +114,7 @@ impl CarryToCore {
         carrier: &DeviceConnection,
         taken: Taken,
         open: &Open,
+        pass: &Pass,
     ) -> (Report, Again) {
         let Taken {
             mut tunnel,
@@ -114,7 +131,9 @@ impl CarryToCore {
                 .map(|()| number)
         });
         let report = match queued {
-            Some(Ok(number)) => flow::carry_opened(&carrier.leg, &mut tunnel, number, taps).await,
+            Some(Ok(number)) => {
+                flow::carry_opened(&carrier.leg, &mut tunnel, number, taps, pass).await
+            }
             Some(Err(error)) => Report::not_opened(Ending::TunnelLost(error)),
             None => Report::not_opened(Ending::TunnelLost(crate::tunnel::TunnelError::Ended)),
         };
@@ -125,6 +144,7 @@ impl CarryToCore {
             Ending::Finished | Ending::Rejected { .. } => self.pool.keep(tunnel, made),
             Ending::LegLost(_) => tunnel.abort(number, "DEVICE_RESET"),
             Ending::NoAnswer => tunnel.abort(number, "NO_ANSWER"),
+            Ending::Cut(closed) => tunnel.abort(number, closed.as_str()),
             Ending::Aborted(_) | Ending::TunnelLost(_) => tunnel.abort(number, "ABORTED"),
         }
         if reused && !report.answered {
@@ -133,7 +153,8 @@ impl CarryToCore {
                 Ending::Finished
                 | Ending::Rejected { .. }
                 | Ending::LegLost(_)
-                | Ending::Aborted(_) => {}
+                | Ending::Aborted(_)
+                | Ending::Cut(_) => {}
             }
         }
         let stale = reused && !report.answered && report.sent == 0;
@@ -144,34 +165,64 @@ impl CarryToCore {
             | Ending::Rejected { .. }
             | Ending::LegLost(_)
             | Ending::Aborted(_)
-            | Ending::NoAnswer => Again::No,
+            | Ending::NoAnswer
+            | Ending::Cut(_) => Again::No,
         };
         (report, again)
     }
+}
 
-    /// A finished flow's leg is closed; every other one is reset, which for the device is what a
-    /// refused or broken connection looks like, unless its protocol has a word for it.
-    async fn end(&self, carrier: DeviceConnection, report: &Report) {
-        match &report.ending {
-            Ending::Finished => {
-                if let Err(error) = carrier.leg.close() {
-                    tracing::warn!(%error, "a finished connection was reset");
-                }
-            }
-            Ending::Rejected { reason, .. } => {
-                let DeviceConnection { leg, opening, .. } = carrier;
-                if let Some(reason) = Refusal::named(reason) {
-                    self.refusals.refuse(leg, opening, reason).await;
-                }
-            }
-            Ending::LegLost(_) | Ending::Aborted(_) | Ending::TunnelLost(_) | Ending::NoAnswer => {}
-        }
+/// A finished flow's leg is closed; every other one is reset, which for the device is what a broken
+/// connection looks like.
+fn end(leg: Leg, report: &Report) {
+    if matches!(report.ending, Ending::Finished)
+        && let Err(error) = leg.close()
+    {
+        tracing::warn!(%error, "a finished connection was reset");
     }
 }
 
 enum Again {
     Fresh,
     No,
+}
+
+/// Why there is no tunnel for a flow.
+enum NoTunnel {
+    Dial(DialError),
+    /// Nobody wants one any more.
+    Unwanted(Ending),
+}
+
+/// Waits for a tunnel as long as the device does, and may be served. A device that sent something
+/// and reset waits for nothing, but what it sent is carried on, as it would be directly.
+async fn while_wanted(
+    leg: &Leg,
+    pass: &Pass,
+    tunnel: impl Future<Output = Result<Taken, DialError>>,
+) -> Result<Taken, NoTunnel> {
+    tokio::select! {
+        biased;
+        closed = pass.stopped() => Err(NoTunnel::Unwanted(Ending::Cut(closed))),
+        taken = tunnel => taken.map_err(NoTunnel::Dial),
+        error = gone(leg) => Err(NoTunnel::Unwanted(Ending::LegLost(error))),
+    }
+}
+
+/// Returns when the device has reset and nothing of it is left to carry.
+async fn gone(leg: &Leg) -> io::Error {
+    let readiness = leg.tcp().ready(Interest::ERROR).await;
+    if socket::unread(leg.tcp()) > 0 {
+        // The error stays in the socket, for the pump to find behind the bytes.
+        return std::future::pending().await;
+    }
+    readiness
+        .err()
+        .unwrap_or_else(|| socket::error_of(leg.tcp()))
+}
+
+fn refused(reason: Refusal, carrier: DeviceConnection) -> Refused<DeviceConnection> {
+    Refused { reason, carrier }
 }
 
 impl Service<Arrival<DeviceConnection>> for CarryToCore {

@@ -4,10 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{StreamExt, stream};
 use kms_client::identity::{CertificateFacts, Identity, IdentityDir, Role};
+use kms_client::reason::Reason;
 use kms_client::tls::{ALPN_TUNNEL, ExpectedPeer, client_config};
 use kms_client::{Client, Error};
 use rustls::ClientConfig;
@@ -34,6 +36,8 @@ struct DeviceStore {
     by_core: BTreeMap<GatewayId, Credentials>,
     /// Of the certificate in use.
     validity: Mutex<Option<Validity>>,
+    /// The KMS gives it no certificate any more.
+    revoked: AtomicBool,
 }
 
 #[derive(Clone, Copy)]
@@ -90,12 +94,12 @@ impl DeviceStores {
         (Self(Arc::new(stores)), routes, reverse)
     }
 
-    /// Returns when every device has a certificate that is still valid, however long the KMS is
-    /// away. Devices that have one are served meanwhile. It goes in rounds, each device once a
-    /// round, so that devices the KMS refuses do not keep others waiting.
+    /// Returns when every device that is not revoked has a certificate that is still valid, however
+    /// long the KMS is away. Devices that have one are served meanwhile. It goes in rounds, each
+    /// device once a round, so that devices the KMS refuses do not keep others waiting.
     pub async fn obtain_missing(&self, client: &Client) {
-        while !self.are_all_valid() {
-            let missing = self.0.iter().filter(|store| !store.is_valid());
+        while !self.are_all_settled() {
+            let missing = self.0.iter().filter(|store| !store.is_settled());
             stream::iter(missing)
                 .for_each_concurrent(ENROLMENTS_MAX, async |store| {
                     if let Err(error) = store.obtain(client).await {
@@ -104,15 +108,15 @@ impl DeviceStores {
                     }
                 })
                 .await;
-            if !self.are_all_valid() {
+            if !self.are_all_settled() {
                 tokio::time::sleep(KMS_RETRY_INTERVAL).await;
             }
         }
     }
 
     /// Whether nothing has to be asked for before the edge can serve.
-    pub fn are_all_valid(&self) -> bool {
-        self.0.iter().all(DeviceStore::is_valid)
+    pub fn are_all_settled(&self) -> bool {
+        self.0.iter().all(DeviceStore::is_settled)
     }
 
     /// Renews each certificate when half its life is over. Never ends. A device that has none is
@@ -127,7 +131,9 @@ impl DeviceStores {
                 measure::certificate_expires(first);
             }
             tokio::time::sleep(CERTIFICATE_CHECK_INTERVAL).await;
-            let aging = |store: &&DeviceStore| store.validity().is_some() && store.is_half_over();
+            let aging = |store: &&DeviceStore| {
+                store.validity().is_some() && store.is_half_over() && !store.is_revoked()
+            };
             for store in self.0.iter().filter(aging) {
                 if let Err(error) = store.obtain(client).await {
                     tracing::warn!(device = %store.device, reason = %error.reason(),
@@ -148,10 +154,22 @@ impl DeviceStore {
             trust_domain,
             by_core: BTreeMap::new(),
             validity: Mutex::default(),
+            revoked: AtomicBool::new(false),
         }
     }
 
     async fn obtain(&self, client: &Client) -> Result<(), Error> {
+        let obtained = self.obtain_now(client).await;
+        if obtained
+            .as_ref()
+            .is_err_and(|error| error.reason() == Reason::DeviceRevoked)
+        {
+            self.revoked.store(true, Ordering::Relaxed);
+        }
+        obtained
+    }
+
+    async fn obtain_now(&self, client: &Client) -> Result<(), Error> {
         let request = self.dir.create_csr()?;
         let issued = client
             .issue_certificate(&request, Some(self.device.as_str()))
@@ -188,6 +206,15 @@ impl DeviceStore {
         let now_ms = sys::clock::wall_ms();
         self.validity()
             .is_some_and(|validity| now_ms <= validity.not_after_ms)
+    }
+
+    /// Whether nothing has to be asked for: a revoked device keeps nobody waiting.
+    fn is_settled(&self) -> bool {
+        self.is_valid() || self.is_revoked()
+    }
+
+    fn is_revoked(&self) -> bool {
+        self.revoked.load(Ordering::Relaxed)
     }
 
     fn is_half_over(&self) -> bool {

@@ -22,18 +22,19 @@ use sys::task::AbortOnDrop;
 use tower::{Service, ServiceBuilder};
 
 use crate::config::Route;
+use crate::contain::Gates;
 use crate::drain::Watcher;
 use crate::measure;
 use crate::refuse::{Opening, Refusals};
 use crate::socket::Leg;
-use crate::stack::{Arrival, ContainLayer, Contained, IdentifyLayer, LimitLayer, Limits, Refused};
+use crate::stack::{Arrival, ContainLayer, IdentifyLayer, LimitLayer, Limits, Refused};
 use carry::CarryToCore;
 use pool::Pool;
 
 /// What every data thread of an edge shares.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct EdgeShared {
-    contained: Contained,
+    gates: Gates,
     limits: Limits,
     refusals: Refusals,
 }
@@ -54,6 +55,15 @@ pub(crate) struct DeviceConnection {
 }
 
 impl EdgeShared {
+    /// Its flows enter through these gates.
+    pub fn new(gates: Gates) -> Self {
+        Self {
+            gates,
+            limits: Limits::default(),
+            refusals: Refusals::default(),
+        }
+    }
+
     /// The flows there are now.
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -130,13 +140,14 @@ async fn serve_route(
             device,
             service,
             carrier,
+            pass: None,
             permit: None,
         })
     };
     // The policy for a route is the route itself; the core decides at every OPEN.
     let stack = ServiceBuilder::new()
         .layer(IdentifyLayer(identify))
-        .layer(ContainLayer(shared.contained))
+        .layer(ContainLayer(shared.gates))
         .layer(LimitLayer(shared.limits))
         .service(CarryToCore::new(route, pool, shared.refusals.clone()));
     loop {

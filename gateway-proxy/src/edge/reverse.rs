@@ -16,14 +16,17 @@ use super::EdgeShared;
 use super::pool::{Made, Pool, Reach, Taken};
 use crate::capture::{CaptureSink, FlowInfo, NoCapture};
 use crate::config::ReverseRoute;
+use crate::contain::Pass;
 use crate::drain::Watcher;
-use crate::flow::{self, Ending};
+use crate::flow::{self, Ending, Report};
 use crate::frame::{Control, FlowNumber, Open};
 use crate::limits::{
     IDLE_TUNNEL_AGE_MAX, OFFER_RETRY_INTERVAL, OFFERS_IDLE_MAX, OFFERS_KEPT_MAX, PING_INTERVAL,
     PING_TIMEOUT, POOL_SWEEP_INTERVAL,
 };
 use crate::measure;
+use crate::reach::{Carried, NoLeg, reach};
+use crate::socket::Leg;
 use crate::stack::{Arrival, ContainLayer, IdentifyLayer, LimitLayer, Refusal, Refused};
 use crate::tunnel::{Tunnel, TunnelError, Wish};
 
@@ -51,8 +54,6 @@ pub(super) struct Reversed {
     number: FlowNumber,
     open: Open,
 }
-
-type Carried = (Tunnel, FlowNumber, Ending);
 
 impl ReverseShared {
     /// A reverse route, and how it reaches its core.
@@ -156,7 +157,7 @@ impl Offered {
                 let expired = core.is_expired(sys::clock::wall_ms());
                 identify(&route, expired, opened)
             }))
-            .layer(ContainLayer(self.shared.contained.clone()))
+            .layer(ContainLayer(self.shared.gates.clone()))
             .layer(LimitLayer(self.shared.limits.clone()))
             .service(ConnectDevice(Arc::clone(&self.reverse.route)));
         let service = self.reverse.route.service.clone();
@@ -177,9 +178,19 @@ impl Offered {
                 open,
             });
             tunnel = match stack.call(opened).await {
-                Ok((tunnel, _, Ending::Finished)) => tunnel,
-                Ok((tunnel, number, ending)) => {
+                Ok(Carried {
+                    tunnel,
+                    ending: Ending::Finished,
+                    ..
+                }) => tunnel,
+                Ok(Carried {
+                    tunnel,
+                    number,
+                    ending,
+                    pass,
+                }) => {
                     tunnel.abort(number, abort_reason(&ending));
+                    drop(pass);
                     return Ok(());
                 }
                 Err(refused) => refuse(refused)?,
@@ -266,6 +277,7 @@ fn identify(
             device: route.device.clone(),
             service: route.service.clone(),
             carrier: opened,
+            pass: None,
             permit: None,
         }),
     }
@@ -280,42 +292,73 @@ impl ConnectDevice {
         self,
         arrival: Arrival<Box<Reversed>>,
     ) -> Result<Carried, Refused<Box<Reversed>>> {
-        let leg = match crate::accept::reach(&self.0.target).await {
-            Ok(leg) => leg,
-            Err(reason) => {
-                return Err(Refused {
-                    reason,
-                    carrier: arrival.carrier,
-                });
-            }
+        let Arrival {
+            device,
+            carrier,
+            pass,
+            permit,
+            ..
+        } = arrival;
+        let refused = |reason, carrier| Err(Refused { reason, carrier });
+        let Some(pass) = pass else {
+            return refused(Refusal::NoLease, carrier);
+        };
+        let mut carrier = carrier;
+        let reached = match reach(&self.0.target, &mut carrier.tunnel, &pass).await {
+            Ok(leg) => Ok(leg),
+            Err(NoLeg::Unwanted(ending)) => Err(ending),
+            Err(NoLeg::Refused(reason)) => return refused(reason, carrier),
         };
         let Reversed {
             mut tunnel,
             number,
             open,
-        } = *arrival.carrier;
-        if let Err(error) = tunnel.queue(number, &Control::OpenOk) {
-            return Ok((tunnel, number, Ending::TunnelLost(error)));
-        }
+        } = *carrier;
         let info = FlowInfo {
             flow: open.flow,
-            device: arrival.device,
+            device,
             protocol: open.protocol,
             service: open.service.clone(),
         };
-        let measured = measure::FlowOpen::new();
-        let taps = NoCapture.flow_opened(&info);
-        let report = flow::carry_to_device(&leg, &mut tunnel, number, taps).await;
-        measured.ended(&report);
+        let report = match reached {
+            Ok(leg) => pump(leg, &mut tunnel, number, &info, &pass).await,
+            Err(ending) => {
+                measure::flow_ended(&ending);
+                Report::not_opened(ending)
+            }
+        };
         measure::log_flow(&info, &open, &report);
-        if matches!(report.ending, Ending::Finished)
-            && let Err(error) = leg.close()
-        {
-            tracing::warn!(%error, "a finished connection was reset");
-        }
-        drop(arrival.permit);
-        Ok((tunnel, number, report.ending))
+        drop(permit);
+        Ok(Carried {
+            tunnel,
+            number,
+            ending: report.ending,
+            pass,
+        })
     }
+}
+
+/// Tells the core that its flow is connected, and carries it to its end.
+async fn pump(
+    leg: Leg,
+    tunnel: &mut Tunnel,
+    number: FlowNumber,
+    info: &FlowInfo,
+    pass: &Pass,
+) -> Report {
+    let measured = measure::FlowOpen::new();
+    let taps = NoCapture.flow_opened(info);
+    let report = match tunnel.queue(number, &Control::OpenOk) {
+        Ok(()) => flow::carry_to_device(&leg, tunnel, number, taps, pass).await,
+        Err(error) => Report::not_opened(Ending::TunnelLost(error)),
+    };
+    measured.ended(&report);
+    if matches!(report.ending, Ending::Finished)
+        && let Err(error) = leg.close()
+    {
+        tracing::warn!(%error, "a finished connection was reset");
+    }
+    report
 }
 
 impl Service<Arrival<Box<Reversed>>> for ConnectDevice {
@@ -354,6 +397,7 @@ fn refuse(refused: Refused<Box<Reversed>>) -> Result<Tunnel, TunnelError> {
 fn abort_reason(ending: &Ending) -> &'static str {
     match ending {
         Ending::LegLost(_) => "DEVICE_RESET",
+        Ending::Cut(closed) => closed.as_str(),
         Ending::Aborted(_) => "ABORTED",
         Ending::TunnelLost(_) => "TUNNEL_LOST",
         Ending::Finished | Ending::Rejected { .. } | Ending::NoAnswer => "INTERNAL",

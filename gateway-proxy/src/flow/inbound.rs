@@ -77,6 +77,7 @@ impl Flow<'_> {
             return Ok(Poll::Ready(()));
         };
         while !flow.data.is_empty() {
+            self.pass.check().map_err(Ending::Cut)?;
             match socket::poll_send(self.leg.tcp(), context, flow.data.filled()) {
                 Poll::Pending => return Ok(Poll::Pending),
                 Poll::Ready(Err(error)) => return Err(Ending::LegLost(error)),
@@ -97,6 +98,7 @@ impl Flow<'_> {
         if !fin || self.inbound.ended {
             return Ok(());
         }
+        self.may_write()?;
         rustix::net::shutdown(self.leg.tcp(), Shutdown::Write)
             .map_err(|error| Ending::LegLost(error.into()))?;
         self.inbound.ended = true;

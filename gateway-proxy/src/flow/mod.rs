@@ -12,6 +12,7 @@
 //! | FIN | FIN, after every byte before it |
 //! | a reset, a dead connection | a reset, overtaking what is still queued |
 //! | the tunnel reset, ended, or talking nonsense | a reset |
+//! | an order against the device, or the end of its lease | a reset, and so does this one |
 
 mod inbound;
 mod outbound;
@@ -22,10 +23,10 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::Interest;
 use tokio::time::Sleep;
 
 use crate::capture::FlowTaps;
+use crate::contain::{Closed, Pass};
 use crate::frame::FlowNumber;
 use crate::limits::{OPEN_TIMEOUT, SILENCE_CHECK_INTERVAL};
 use crate::socket::{self, Ask, Leg, Sent};
@@ -54,6 +55,8 @@ pub enum Ending {
     TunnelLost(TunnelError),
     /// The core did not answer in time.
     NoAnswer,
+    /// The device may not communicate any more.
+    Cut(Closed),
 }
 
 /// What came of a flow.
@@ -92,6 +95,8 @@ struct Flow<'a> {
     leg: &'a Leg,
     tunnel: &'a mut Tunnel,
     number: FlowNumber,
+    /// Asked right before each write.
+    pass: &'a Pass,
     outbound: Outbound,
     inbound: Inbound,
     /// Edge: until the core has answered.
@@ -111,6 +116,7 @@ pub async fn carry_opened(
     tunnel: &mut Tunnel,
     number: FlowNumber,
     taps: FlowTaps,
+    pass: &Pass,
 ) -> Report {
     let unanswered = Some(Box::pin(tokio::time::sleep(OPEN_TIMEOUT)));
     let FlowTaps {
@@ -122,6 +128,7 @@ pub async fn carry_opened(
         leg,
         tunnel,
         number,
+        pass,
         outbound,
         inbound,
         unanswered,
@@ -138,6 +145,7 @@ pub async fn carry_to_device(
     tunnel: &mut Tunnel,
     number: FlowNumber,
     taps: FlowTaps,
+    pass: &Pass,
 ) -> Report {
     let FlowTaps {
         to_service,
@@ -148,6 +156,7 @@ pub async fn carry_to_device(
         leg,
         tunnel,
         number,
+        pass,
         outbound,
         inbound,
         unanswered: None,
@@ -165,6 +174,7 @@ pub async fn carry_accepted(
     tunnel: &mut Tunnel,
     number: FlowNumber,
     taps: FlowTaps,
+    pass: &Pass,
 ) -> Report {
     let FlowTaps {
         to_service,
@@ -175,6 +185,7 @@ pub async fn carry_accepted(
         leg,
         tunnel,
         number,
+        pass,
         outbound,
         inbound,
         unanswered: None,
@@ -188,9 +199,13 @@ pub async fn carry_accepted(
 async fn carry(mut flow: Flow<'_>) -> Report {
     let tunnel_tcp = Arc::clone(flow.tunnel.tcp());
     // Resets must be seen also while a pump does not read, because its other side is stalled.
-    let mut leg_fails = pin!(flow.leg.tcp().ready(Interest::ERROR));
-    let mut tunnel_fails = pin!(tunnel_tcp.ready(Interest::ERROR));
+    let mut leg_fails = pin!(socket::failed(flow.leg.tcp()));
+    let mut tunnel_fails = pin!(socket::failed(&tunnel_tcp));
     let ending = std::future::poll_fn(|context| {
+        // Before anything is moved: an order does not wait for a pump that has work.
+        if let Poll::Ready(closed) = flow.pass.poll_stopped(context) {
+            return Poll::Ready(Ending::Cut(closed));
+        }
         match flow.poll(context) {
             Ok(Turn::Waits) => {}
             Ok(Turn::Again) => {
@@ -201,11 +216,10 @@ async fn carry(mut flow: Flow<'_>) -> Report {
         }
         // What could be moved was moved above, so that bytes sent just before a reset still
         // arrive, as they would on a direct connection.
-        if leg_fails.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Ending::LegLost(error_of(flow.leg.tcp())));
+        if let Poll::Ready(error) = leg_fails.as_mut().poll(context) {
+            return Poll::Ready(Ending::LegLost(error));
         }
-        if tunnel_fails.as_mut().poll(context).is_ready() {
-            let error = error_of(&tunnel_tcp);
+        if let Poll::Ready(error) = tunnel_fails.as_mut().poll(context) {
             return Poll::Ready(Ending::TunnelLost(TunnelError::Connection(error)));
         }
         if let Poll::Ready(ending) = flow.poll_silence(context) {
@@ -245,6 +259,11 @@ impl Flow<'_> {
         } else {
             Turn::Waits
         })
+    }
+
+    /// Whether the device may still communicate; asked right before each write.
+    fn may_write(&self) -> Result<(), Ending> {
+        self.pass.check().map_err(Ending::Cut)
     }
 
     /// Writing to a connection found it reset. What its peer had sent before is still in the
@@ -350,13 +369,5 @@ impl Flow<'_> {
             sent: self.outbound.sent(),
             delivered: self.inbound.delivered(),
         }
-    }
-}
-
-/// The error a socket was woken for.
-fn error_of(tcp: &tokio::net::TcpStream) -> io::Error {
-    match tcp.take_error() {
-        Ok(Some(error)) | Err(error) => error,
-        Ok(None) => io::ErrorKind::ConnectionReset.into(),
     }
 }

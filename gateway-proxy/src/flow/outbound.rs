@@ -75,11 +75,15 @@ impl Flow<'_> {
     /// Sends what is sealed; also on the first turn, when that is only the OPEN and the device's
     /// first bytes may be read into the same write.
     fn flush(&mut self, context: &mut Context<'_>) -> Result<Poll<()>, Ending> {
-        match self.tunnel.poll_flush(context) {
-            Poll::Pending => Ok(Poll::Pending),
-            Poll::Ready(Ok(())) => Ok(Poll::Ready(())),
-            Poll::Ready(Err(error)) => Err(Ending::TunnelLost(error)),
+        while !self.tunnel.is_flushed() {
+            self.may_write()?;
+            match self.tunnel.poll_send(context) {
+                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Err(Ending::TunnelLost(error)),
+            }
         }
+        Ok(Poll::Ready(()))
     }
 
     fn read_leg(&mut self, context: &mut Context<'_>, ask: Ask) -> Poll<Result<(), Ending>> {

@@ -1,5 +1,5 @@
 //! What the control runtime keeps going: the gateway's identity, its devices' certificates, its
-//! announcement, the archive.
+//! announcement, the orders it obeys, the archive.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use rustls::ServerConfig;
 use sys::task::AbortOnDrop;
 use tokio::sync::watch;
 
+use super::contain::Containment;
 use crate::archive::{self, Archive, LeasedKeys};
 use crate::capture::{CaptureSink, NoCapture};
 use crate::config::{Config, CoreConfig, EdgeConfig, ReverseListener, RoleConfig};
@@ -40,6 +41,7 @@ pub(super) struct Gateway {
     pub(super) role: Role,
     client: Client,
     devices: DeviceStores,
+    containment: Containment,
     announcement: Announcement,
     announced: watch::Sender<bool>,
     archive: Option<Archive>,
@@ -60,7 +62,7 @@ pub(super) async fn prepare(config: &Config) -> Result<Gateway, Error> {
     let client = Client::open(&config.identity_dir)?;
     match &config.role {
         RoleConfig::Edge(edge) => Ok(prepare_edge(config, edge, &identity, client)),
-        RoleConfig::Core(core) => prepare_core(core, dir, &identity, client),
+        RoleConfig::Core(core) => prepare_core(config, core, dir, &identity, client),
     }
 }
 
@@ -87,12 +89,23 @@ impl Gateway {
         self.keep("device certificates", async move {
             devices.keep_fresh(&client).await
         });
-        if !self.devices.are_all_valid() {
+        if !self.devices.are_all_settled() {
             // Only who is known as an edge is given devices' certificates. The sender is this
             // gateway's own: it cannot be gone.
             drop(self.announced.subscribe().wait_for(|told| *told).await);
         }
         self.devices.obtain_missing(&self.client).await;
+    }
+
+    /// Holds flows to the orders of the KMS, and asks it how long they may go on.
+    pub(super) fn follow_orders(&mut self) {
+        let tasks = self.containment.follow(&self.client);
+        self.tasks.extend(tasks);
+    }
+
+    /// Returns when it is known which devices may communicate.
+    pub(super) async fn policy_there(&self) {
+        self.containment.known().await;
     }
 
     /// Ends what is kept going, the archive last: it still leases data keys while it writes.
@@ -123,8 +136,9 @@ fn prepare_edge(
         role: GatewayRole::Edge,
         address: None,
     };
+    let containment = Containment::load(config);
     let role = Role::Edge {
-        shared: EdgeShared::default(),
+        shared: EdgeShared::new(containment.gates()),
         routes,
         reverse,
     };
@@ -132,6 +146,7 @@ fn prepare_edge(
         role,
         client,
         devices,
+        containment,
         announcement,
         announced: watch::Sender::new(false),
         archive: None,
@@ -142,6 +157,7 @@ fn prepare_edge(
 }
 
 fn prepare_core(
+    config: &Config,
     core: &CoreConfig,
     dir: IdentityDir,
     identity: &Identity,
@@ -153,7 +169,8 @@ fn prepare_core(
         Some(archive) => archive.sink(),
         None => Arc::new(NoCapture),
     };
-    let shared = CoreShared::new(core, Arc::clone(&tls), capture);
+    let containment = Containment::load(config);
+    let shared = CoreShared::new(core, Arc::clone(&tls), capture, containment.gates());
     let announcement = Announcement {
         role: GatewayRole::Core,
         address: Some(core.tunnel_listen.to_string()),
@@ -165,6 +182,7 @@ fn prepare_core(
         role,
         client,
         devices,
+        containment,
         announcement,
         announced: watch::Sender::new(false),
         archive,

@@ -1,7 +1,9 @@
 //! A gateway's life: bind everything, serve, say so, wait for the end, drain. The control runtime
 //! is here; bytes move on the data threads of [`threads`].
 
+mod contain;
 mod control;
+mod lock;
 mod threads;
 
 use std::io;
@@ -13,6 +15,7 @@ use kms_client::reason::Reason;
 use crate::config::{Config, RoleConfig};
 use crate::limits::DRAIN_TIMEOUT;
 use crate::{drain, ops, socket};
+pub use lock::is_running;
 use threads::{DataThreads, Work};
 
 /// Runs a gateway until it is told to stop, then drains it. Under a supervisor that is the end of
@@ -42,6 +45,7 @@ struct Bound {
 
 async fn live(config: Config, supervised: bool) -> Result<(), Error> {
     let stop = sys::shutdown::requested(supervised);
+    let _lock = lock::take(&config.state_dir)?;
     let bound = bind(&config)?;
     let state = ops::State::default();
     ops::serve(bound.ops, state.clone())
@@ -55,8 +59,10 @@ async fn live(config: Config, supervised: bool) -> Result<(), Error> {
     let threads = DataThreads::start(config.threads, bound.data, work)
         .map_err(|error| internal("a data thread cannot be started", error))?;
     gateway.announce();
+    gateway.follow_orders();
     let ended = async {
         gateway.certificates_there().await;
+        gateway.policy_there().await;
         ready(&state);
         std::future::pending().await
     };

@@ -1,42 +1,24 @@
-//! Refuses flows of contained devices. Second layer of the stack; the control runtime keeps the
-//! set, every data thread reads it.
+//! Lets a flow through its device's gate, or refuses it. Second layer of the stack; who has the
+//! pass that it gives is cut when an order comes ([`crate::contain`]).
 
-use std::collections::HashSet;
 use std::future::{Ready, ready};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use arc_swap::ArcSwap;
 use futures::future::Either;
 use tower::{Layer, Service};
 
-use super::{Arrival, Refusal, Refused};
-use crate::ids::DeviceId;
+use super::{Arrival, Refused};
+use crate::contain::Gates;
 
-/// The devices that may not communicate now.
-#[derive(Clone, Debug, Default)]
-pub struct Contained(Arc<ArcSwap<HashSet<DeviceId>>>);
-
-impl Contained {
-    /// Replaces the set; flows opened from now on are held to it.
-    pub fn replace(&self, devices: HashSet<DeviceId>) {
-        self.0.store(Arc::new(devices));
-    }
-
-    fn contains(&self, device: &DeviceId) -> bool {
-        self.0.load().contains(device)
-    }
-}
-
-/// Puts the check in front of a service.
+/// Puts the gates in front of a service.
 #[derive(Clone, Debug)]
-pub struct ContainLayer(pub Contained);
+pub struct ContainLayer(pub Gates);
 
 /// See [`ContainLayer`].
 #[derive(Clone, Debug)]
 pub struct Contain<S> {
     inner: S,
-    contained: Contained,
+    gates: Gates,
 }
 
 impl<S> Layer<S> for ContainLayer {
@@ -45,7 +27,7 @@ impl<S> Layer<S> for ContainLayer {
     fn layer(&self, inner: S) -> Self::Service {
         Contain {
             inner,
-            contained: self.0.clone(),
+            gates: self.0.clone(),
         }
     }
 }
@@ -62,13 +44,15 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, arrival: Arrival<C>) -> Self::Future {
-        if self.contained.contains(&arrival.device) {
-            let reason = Refusal::DeviceContained;
-            return Either::Right(ready(Err(Refused {
-                reason,
-                carrier: arrival.carrier,
-            })));
+    fn call(&mut self, mut arrival: Arrival<C>) -> Self::Future {
+        match self.gates.enter(&arrival.device, &arrival.service) {
+            Ok(pass) => arrival.pass = Some(pass),
+            Err(closed) => {
+                return Either::Right(ready(Err(Refused {
+                    reason: closed.into(),
+                    carrier: arrival.carrier,
+                })));
+            }
         }
         Either::Left(self.inner.call(arrival))
     }
@@ -76,23 +60,47 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use kms_client::model::ContainLevel;
+
     use super::*;
+    use crate::contain::Standing;
+    use crate::stack::Refusal;
 
     #[tokio::test]
-    async fn a_contained_device_is_refused_and_another_is_not() {
-        let contained = Contained::default();
-        let pass = tower::service_fn(async |_: Arrival<()>| Ok::<_, Refused<()>>(()));
-        let mut service = ContainLayer(contained.clone()).layer(pass);
-        contained.replace(HashSet::from(["pump-7".parse().unwrap()]));
-        for (device, passes) in [("pump-7", false), ("pump-8", true)] {
+    async fn a_contained_or_unknown_device_is_refused_and_another_is_not() {
+        let gates = Gates::default();
+        gates.lease().extend(Duration::MAX);
+        let pass = tower::service_fn(async |arrival: Arrival<()>| {
+            assert!(arrival.pass.is_some());
+            Ok::<_, Refused<()>>(())
+        });
+        let mut service = ContainLayer(gates.clone()).layer(pass);
+        for (device, level) in [
+            ("pump-7", ContainLevel::Isolate),
+            ("pump-8", ContainLevel::None),
+        ] {
+            let standing = Standing {
+                level,
+                ..Standing::default()
+            };
+            gates.apply(&device.parse().unwrap(), standing);
+        }
+        for (device, refusal) in [
+            ("pump-7", Some(Refusal::DeviceContained)),
+            ("pump-8", None),
+            ("pump-9", Some(Refusal::NoLease)),
+        ] {
             let arrival = Arrival {
                 device: device.parse().unwrap(),
                 service: "s".parse().unwrap(),
                 carrier: (),
+                pass: None,
                 permit: None,
             };
-            let result = service.call(arrival).await;
-            assert_eq!(result.is_ok(), passes, "{device}: {result:?}");
+            let refused = service.call(arrival).await.err().map(|it| it.reason);
+            assert_eq!(refused, refusal, "{device}");
         }
     }
 }

@@ -8,13 +8,14 @@ mod identify;
 mod limit;
 mod policy;
 
-pub use contain::{ContainLayer, Contained};
+pub use contain::ContainLayer;
 pub use identify::IdentifyLayer;
 pub use limit::{LimitLayer, Limits, Permit};
 pub use policy::{Policy, PolicyLayer};
 
 use std::fmt;
 
+use crate::contain::{Closed, Pass};
 use crate::ids::{DeviceId, ServiceName};
 
 /// A flow that wants to be carried. `C` is what it came on: the device's leg, or the tunnel.
@@ -26,6 +27,8 @@ pub struct Arrival<C> {
     pub service: ServiceName,
     /// What it came on.
     pub carrier: C,
+    /// Its leave to be carried, once it has one. It ends with the flow's last connection.
+    pub pass: Option<Pass>,
     /// Its place under the limits, once it has one.
     pub permit: Option<Permit>,
 }
@@ -45,6 +48,8 @@ pub struct Refused<C> {
 pub enum Refusal {
     /// The device is contained.
     DeviceContained,
+    /// This gateway does not know the device, or has not heard of the KMS for too long.
+    NoLease,
     /// The device's certificate has expired since the tunnel was made.
     CertificateExpired,
     /// No service of that name is here.
@@ -65,8 +70,9 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::DeviceContained,
+        Self::NoLease,
         Self::CertificateExpired,
         Self::ServiceUnknown,
         Self::Denied,
@@ -80,7 +86,8 @@ impl Refusal {
     /// The reason as frames, logs and metrics say it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::DeviceContained => "DEVICE_CONTAINED",
+            Self::DeviceContained => Closed::Contained.as_str(),
+            Self::NoLease => Closed::NoLease.as_str(),
             Self::CertificateExpired => "CERTIFICATE_EXPIRED",
             Self::ServiceUnknown => "SERVICE_UNKNOWN",
             Self::Denied => "DENIED",
@@ -100,13 +107,23 @@ impl Refusal {
     /// Whether the same flow may succeed later without anyone changing a setting.
     pub fn is_retryable(self) -> bool {
         match self {
-            Self::CertificateExpired
+            Self::NoLease
+            | Self::CertificateExpired
             | Self::Overloaded
             | Self::UpstreamRefused
             | Self::UpstreamUnreachable
             | Self::CoreUnreachable
             | Self::EdgeUnreachable => true,
             Self::DeviceContained | Self::ServiceUnknown | Self::Denied => false,
+        }
+    }
+}
+
+impl From<Closed> for Refusal {
+    fn from(closed: Closed) -> Self {
+        match closed {
+            Closed::Contained => Self::DeviceContained,
+            Closed::NoLease => Self::NoLease,
         }
     }
 }

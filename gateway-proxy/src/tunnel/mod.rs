@@ -158,9 +158,18 @@ impl Tunnel {
     /// The connection failed.
     pub fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), TunnelError>> {
         while !self.out.is_empty() {
-            let sent = ready!(socket::poll_send(&self.tcp, context, self.out.filled()))?;
-            self.out.consume(sent);
+            ready!(self.poll_send(context))?;
         }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends once, of what was sealed, as much as the kernel takes.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<Result<(), TunnelError>> {
+        let sent = ready!(socket::poll_send(&self.tcp, context, self.out.filled()))?;
+        self.out.consume(sent);
         self.out.give_back_if_empty();
         Poll::Ready(Ok(()))
     }

@@ -70,7 +70,7 @@ fn a_request_in_pieces_is_waited_for() {
 fn a_core_that_is_not_there_is_told_in_the_same_words() {
     let pair = Setup {
         protocol: "dicom",
-        core_at: Some(nobody()),
+        dialled: Some(nobody()),
         ..Setup::default()
     }
     .start();

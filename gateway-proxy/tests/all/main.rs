@@ -10,8 +10,11 @@
 mod authority;
 mod basics;
 mod bytes;
+mod contain;
 mod dicom;
 mod endings;
+mod house;
+mod leases;
 mod pair;
 mod process;
 mod refusals;

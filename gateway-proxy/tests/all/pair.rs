@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use gateway_proxy::capture::NoCapture;
 use gateway_proxy::config::{CoreConfig, ReverseListener, ReverseRoute, Route, Service};
+use gateway_proxy::contain::{Gates, Standing};
 use gateway_proxy::core::{self, CoreShared};
 use gateway_proxy::drain;
 use gateway_proxy::edge::{self, Credentials, EdgeShared, Reach, ReverseShared, RouteShared};
@@ -36,6 +37,10 @@ pub(crate) struct Pair {
     pub(crate) device_server: TcpListener,
     /// The device's certificate at the edge.
     pub(crate) credentials: Credentials,
+    /// What the edge holds flows to; open for the device.
+    pub(crate) edge_gates: Gates,
+    /// What the core holds flows to; open for the device.
+    pub(crate) core_gates: Gates,
     _edge: Half,
     _core: Half,
 }
@@ -50,8 +55,8 @@ pub(crate) struct Setup {
     pub(crate) protocol: &'static str,
     pub(crate) upstream: Option<SocketAddr>,
     pub(crate) through: Option<RelayHandle>,
-    /// Where the edge takes the core to be, when not where it is.
-    pub(crate) core_at: Option<SocketAddr>,
+    /// What stands in the core's place.
+    pub(crate) dialled: Option<SocketAddr>,
     /// Whether the edge offers tunnels for flows towards the device, and where that is, when not
     /// where it listens.
     pub(crate) reverse: Option<Option<SocketAddr>>,
@@ -70,7 +75,7 @@ impl Default for Setup {
             protocol: "tcp",
             upstream: None,
             through: None,
-            core_at: None,
+            dialled: None,
             reverse: None,
             reverse_device: "mon-1",
         }
@@ -104,7 +109,9 @@ impl Setup {
             .core
             .take()
             .unwrap_or_else(|| self.authority.identity("gateway", "core"));
-        let (core_half, core, reverse) = start_core(&core_identity, &self, upstream);
+        let [edge_gates, core_gates] = [(); 2].map(|()| open_gates());
+        let (core_half, core, reverse) =
+            start_core(&core_identity, &self, upstream, core_gates.clone());
         let device = self
             .device
             .take()
@@ -115,12 +122,18 @@ impl Setup {
             .through
             .take()
             .map_or(core, |relay| relay.relay_to(core));
-        let towards = self.core_at.unwrap_or(towards);
+        let towards = self.dialled.unwrap_or(towards);
         let device_server = TcpListener::bind("127.0.0.1:0").unwrap();
         let target = self
             .reverse
             .map(|elsewhere| elsewhere.unwrap_or_else(|| device_server.local_addr().unwrap()));
-        let (edge_half, edge) = start_edge(towards, &self, target, credentials.clone());
+        let (edge_half, edge) = start_edge(
+            towards,
+            &self,
+            target,
+            credentials.clone(),
+            edge_gates.clone(),
+        );
         Pair {
             edge,
             core,
@@ -128,6 +141,8 @@ impl Setup {
             reverse,
             device_server,
             credentials,
+            edge_gates,
+            core_gates,
             _edge: edge_half,
             _core: core_half,
         }
@@ -218,10 +233,24 @@ impl Drop for Half {
     }
 }
 
+/// Gates that let the device through: its lease is over, and its allowance lasts as long as any
+/// test.
+fn open_gates() -> Gates {
+    let gates = Gates::default();
+    gates.lease().extend(sys::clock::boottime());
+    let standing = Standing {
+        allowance: Duration::from_secs(3600),
+        ..Standing::default()
+    };
+    gates.apply(&"mon-1".parse().unwrap(), standing);
+    gates
+}
+
 fn start_core(
     identity: &Identity,
     setup: &Setup,
     upstream: SocketAddr,
+    gates: Gates,
 ) -> (Half, SocketAddr, SocketAddr) {
     let service = Service {
         name: "lab".parse().unwrap(),
@@ -247,6 +276,7 @@ fn start_core(
         &config,
         Arc::new(ArcSwap::from_pointee(tls)),
         Arc::new(NoCapture),
+        gates,
     );
     let listener = socket::listen_for_tunnels(config.tunnel_listen).unwrap();
     let address = listener.local_addr().unwrap();
@@ -268,6 +298,7 @@ fn start_edge(
     setup: &Setup,
     target: Option<SocketAddr>,
     credentials: Credentials,
+    gates: Gates,
 ) -> (Half, SocketAddr) {
     let route = Route {
         device: "mon-1".parse().unwrap(),
@@ -294,7 +325,7 @@ fn start_edge(
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let routes = vec![(route, listener)];
         let reverse = reverse.into_iter().collect();
-        edge::serve(EdgeShared::default(), routes, reverse, watcher).await;
+        edge::serve(EdgeShared::new(gates), routes, reverse, watcher).await;
     });
     (half, address)
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
+use crate::pair::until;
+
 /// See the module.
 pub(crate) struct Relay(RelayHandle);
 
@@ -22,6 +24,8 @@ pub(crate) struct RelayHandle {
 struct State {
     connections: usize,
     live: Vec<TcpStream>,
+    /// Threads that hold an end of a tunnel.
+    passing: usize,
     seen: Vec<u8>,
 }
 
@@ -48,7 +52,7 @@ impl Relay {
         self.0.state.lock().unwrap().seen.clone()
     }
 
-    /// Resets every tunnel at both ends.
+    /// Resets every tunnel at both ends; afterwards they are gone, whether or not anybody looked.
     pub(crate) fn reset_all(&self) {
         for tcp in self.0.state.lock().unwrap().live.drain(..) {
             SockRef::from(&tcp)
@@ -57,6 +61,9 @@ impl Relay {
             // Both threads of the pair hold a descriptor: the reset goes out with the last one.
             tcp.shutdown(Shutdown::Read).unwrap_or_default();
         }
+        until("the resets are out", || {
+            (self.0.state.lock().unwrap().passing == 0).then_some(())
+        });
     }
 
     /// Ends every tunnel with a FIN at both ends, in the middle of whatever it carries.
@@ -79,6 +86,7 @@ impl RelayHandle {
                 core.set_nodelay(true).unwrap();
                 let mut now = state.lock().unwrap();
                 now.connections += 1;
+                now.passing += 2;
                 now.live.push(edge.try_clone().unwrap());
                 now.live.push(core.try_clone().unwrap());
                 drop(now);
@@ -96,31 +104,34 @@ impl RelayHandle {
 
 fn pump(mut from: TcpStream, mut to: TcpStream, state: Arc<Mutex<State>>) {
     std::thread::spawn(move || {
-        let mut place = vec![0; 64 * 1024];
-        loop {
-            match from.read(&mut place) {
-                Ok(0) => {
-                    to.shutdown(Shutdown::Write).unwrap_or_default();
-                    return;
-                }
-                Ok(count) => {
-                    state
-                        .lock()
-                        .unwrap()
-                        .seen
-                        .extend_from_slice(&place[..count]);
-                    if to.write_all(&place[..count]).is_err() {
-                        return;
-                    }
-                }
-                Err(_) => {
-                    SockRef::from(&to)
-                        .set_linger(Some(Duration::ZERO))
-                        .unwrap_or_default();
-                    to.shutdown(Shutdown::Both).unwrap_or_default();
+        pass_on(&mut from, &mut to, &state);
+        drop((from, to));
+        state.lock().unwrap().passing -= 1;
+    });
+}
+
+fn pass_on(from: &mut TcpStream, to: &mut TcpStream, state: &Mutex<State>) {
+    let mut place = vec![0; 64 * 1024];
+    loop {
+        match from.read(&mut place) {
+            Ok(0) => {
+                to.shutdown(Shutdown::Write).unwrap_or_default();
+                return;
+            }
+            Ok(count) => {
+                let bytes = &place[..count];
+                state.lock().unwrap().seen.extend_from_slice(bytes);
+                if to.write_all(bytes).is_err() {
                     return;
                 }
             }
+            Err(_) => {
+                SockRef::from(&*to)
+                    .set_linger(Some(Duration::ZERO))
+                    .unwrap_or_default();
+                to.shutdown(Shutdown::Both).unwrap_or_default();
+                return;
+            }
         }
-    });
+    }
 }

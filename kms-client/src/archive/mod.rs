@@ -23,6 +23,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::reason::Reason;
@@ -61,16 +62,23 @@ impl Archive {
     ///
     /// # Errors
     ///
-    /// `STORAGE` when there is no such folder, or it is neither an archive nor a data directory. A
-    /// data directory whose core has archived nothing yet is an empty archive.
+    /// `NOT_INITIALISED` when there is no such folder, or it is neither an archive nor a data
+    /// directory; `STORAGE` when it cannot be read. A data directory whose core has archived
+    /// nothing yet is an empty archive.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
         let dir = dir.as_ref();
         let of_core = dir.join("core").join("archive");
-        if of_core.is_dir() || dir.join("seal").is_dir() {
+        // What may not be looked at is not missing.
+        let there = |path: &Path| match path.try_exists() {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(false),
+            there => there.map_err(|error| files::unreadable(path, error)),
+        };
+        let [seal, cluster, lock] = ["seal", "cluster.toml", "lock"].map(|name| dir.join(name));
+        if there(&of_core)? || there(&seal)? || there(&cluster)? {
             return Ok(Self { dir: of_core });
         }
-        let has_lock = dir.join("lock").is_file();
-        if has_lock || !files::segments(dir)?.is_empty() {
+        let has_lock = there(&lock)?;
+        if dir.is_dir() && (has_lock || !files::segments(dir)?.is_empty()) {
             let dir = dir.to_owned();
             return Ok(Self { dir });
         }
@@ -78,7 +86,7 @@ impl Archive {
             "no archive at {}: name the data directory of `ward up`, or an archive's folder",
             dir.display()
         );
-        Err(Error::new(Reason::Storage, message))
+        Err(Error::new(Reason::NotInitialised, message))
     }
 
     /// Lists the objects that have ended, oldest first.

@@ -2,12 +2,14 @@
 //! are written, in the gateway.
 
 use std::fs;
+use std::path::Path;
 
 use envelope::id::{FlowId, SegmentId};
 use envelope::segment::{
     Entry, Gap, GapCause, Range, SegmentHeader, append, segment_name, side_car_name,
 };
 
+use super::walk::Walk;
 use super::{Archive, Filter, GapInfo};
 use crate::reason::Reason;
 
@@ -43,9 +45,17 @@ fn segment(gaps: &[GapInfo]) -> Vec<u8> {
 fn a_folder_that_is_no_data_directory_is_refused_and_one_without_objects_is_empty() {
     let dir = tempfile::tempdir().unwrap();
     let refused = Archive::open(dir.path().join("none")).unwrap_err();
-    assert_eq!(refused.reason(), Reason::Storage);
-    let foreign = Archive::open(dir.path()).unwrap_err();
-    assert_eq!(foreign.reason(), Reason::Storage, "no data directory");
+    assert_eq!(refused.reason(), Reason::NotInitialised);
+    let file = dir.path().join("notes.seg");
+    fs::write(&file, b"no segment").unwrap();
+    for foreign in [dir.path(), &file] {
+        let foreign = Archive::open(foreign).unwrap_err();
+        assert_eq!(
+            foreign.reason(),
+            Reason::NotInitialised,
+            "no data directory"
+        );
+    }
     fs::create_dir(dir.path().join("seal")).unwrap();
     let archive = Archive::open(dir.path()).unwrap();
     assert_eq!(archive.list(Filter::default()).unwrap().count(), 0);
@@ -81,6 +91,50 @@ fn the_data_directory_of_ward_up_has_its_archive_inside() {
         Archive::open(dir.path()).unwrap().gaps().unwrap().count(),
         1
     );
+}
+
+/// The first entry of segment 1, and a walk from there.
+fn walk_from_first(dir: &Path) -> Walk {
+    let place = Walk::new(dir).unwrap().step().unwrap().unwrap();
+    let mut walk = Walk::from(dir, place).unwrap();
+    assert_eq!(walk.step().unwrap(), Some(place));
+    walk
+}
+
+#[test]
+fn a_walk_from_a_place_lists_the_folder_only_when_it_leaves_the_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    let (here, away) = (dir.path().join("here"), dir.path().join("away"));
+    fs::create_dir(&here).unwrap();
+    for number in 1..=2 {
+        fs::write(here.join(segment_name(number)), segment(&[gap(1), gap(2)])).unwrap();
+    }
+    let mut walk = walk_from_first(&here);
+    // A listing would still find the second segment, and a walk that had made one miss its file.
+    fs::rename(&here, away).unwrap();
+    assert!(walk.step().unwrap().is_some());
+    assert_eq!(walk.step().unwrap(), None);
+}
+
+#[test]
+fn a_walk_goes_on_in_what_was_written_since_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(segment_name(1));
+    fs::write(&path, segment(&[gap(1)])).unwrap();
+    let mut walk = walk_from_first(dir.path());
+    // The segment grows and is full before the walk has looked behind it.
+    let mut grown = fs::read(&path).unwrap();
+    append(&mut grown, &Entry::Gap(gap(2).flow, gap(2).gap));
+    fs::write(&path, grown).unwrap();
+    fs::write(dir.path().join(segment_name(2)), segment(&[gap(3)])).unwrap();
+    let mut seen = Vec::new();
+    while let Some(place) = walk.step().unwrap() {
+        let Entry::Gap(_, gap) = walk.entry() else {
+            panic!("only gaps were written");
+        };
+        seen.push((place.sequence, gap.from_ms));
+    }
+    assert_eq!(seen, [(1, 2), (2, 3)]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::Archive;
 use super::files::SideCars;
 use super::keys::DataKeySource;
 use super::object::{Filter, ObjectInfo};
+use crate::reason::Reason;
 use crate::{Error, Result};
 
 /// What a check with keys found.
@@ -25,6 +26,14 @@ pub struct Report {
     pub failed: u64,
     /// The first of what failed, at most [`FAILURES_MAX`].
     pub failures: Vec<Failure>,
+    /// Objects whose data keys the KMS keeps back from who asks: no policy permits it, or the key
+    /// is disabled. That says nothing about the archive.
+    pub withheld: u64,
+    /// The first answer that kept a key back.
+    pub withheld_why: Option<Error>,
+    /// Why the check ended before its end: the KMS could not be asked. What it had not come to is
+    /// in no count.
+    pub stopped: Option<Error>,
     /// Gaps that are recorded.
     pub gaps: u64,
 }
@@ -44,13 +53,23 @@ pub const FAILURES_MAX: usize = 1_000;
 /// Data keys a check keeps at a time.
 const KEYS_MAX: usize = 64;
 
+/// By these the KMS keeps a key back that it could open.
+const WITHHELD: &[Reason] = &[Reason::Denied, Reason::KeyDisabled, Reason::DeviceRevoked];
+
+/// These speak of the wrapped key that was sent; all others of the KMS or of who asks.
+const OF_THE_WRAPPED_KEY: &[Reason] = &[
+    Reason::OpenFailed,
+    Reason::KeyNotFound,
+    Reason::InvalidArgument,
+];
+
 impl Archive {
     /// Opens every object that `filter` lets through, and counts.
     ///
     /// # Errors
     ///
-    /// `STORAGE` when the folder cannot be read. What the KMS answers for a data key counts as a
-    /// failure of its objects.
+    /// `STORAGE` when the folder cannot be read. When the KMS cannot be asked, the check ends, and
+    /// the report says why.
     pub async fn verify(&self, filter: Filter, keys: &impl DataKeySource) -> Result<Report> {
         let mut report = Report::default();
         let mut at_hand = AtHand {
@@ -58,12 +77,11 @@ impl Archive {
             unwrapped: Unwrapped::default(),
         };
         for object in self.list(filter)? {
-            let checked = match object {
-                Err(error) => Err((None, error)),
+            let (id, checked) = match object {
+                Err(error) => (None, Err(Unchecked::Damaged(error))),
                 Ok(info) => {
-                    let id = Some(info.object_id);
                     let checked = self.check(&info, keys, &mut at_hand).await;
-                    checked.map_err(|error| (id, error))
+                    (Some(info.object_id), checked)
                 }
             };
             match checked {
@@ -72,7 +90,15 @@ impl Archive {
                     report.opened += 1;
                     report.bytes += bytes;
                 }
-                Err((object, error)) => report.fail(object, error),
+                Err(Unchecked::Damaged(error)) => report.fail(id, error),
+                Err(Unchecked::Withheld(why)) => {
+                    report.withheld += 1;
+                    report.withheld_why.get_or_insert(why);
+                }
+                Err(Unchecked::NobodyToAsk(why)) => {
+                    report.stopped = Some(why);
+                    break;
+                }
             }
         }
         report.gaps = self.gaps()?.filter(Result::is_ok).count() as u64;
@@ -86,7 +112,7 @@ impl Archive {
         info: &ObjectInfo,
         keys: &impl DataKeySource,
         at_hand: &mut AtHand,
-    ) -> Result<Option<u64>> {
+    ) -> Result<Option<u64>, Unchecked> {
         let AtHand {
             side_cars,
             unwrapped,
@@ -96,7 +122,8 @@ impl Archive {
         if !unwrapped.keys.contains_key(&id) {
             let key = keys
                 .unwrap_data_key(&wrapped.bytes, &wrapped.context)
-                .await?;
+                .await
+                .map_err(Unchecked::by_kms)?;
             unwrapped.keep(id, key);
         }
         let key = &unwrapped.keys[&id];
@@ -105,12 +132,48 @@ impl Archive {
             Ok(opened) => Ok(Some(opened.bytes)),
             // It ends as listed: with its last whole chunk.
             Err(_) if info.truncated && count.0 == info.bytes => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Why an object was not opened.
+enum Unchecked {
+    /// It, or its key in the archive, is not what was written.
+    Damaged(Error),
+    /// The KMS answered, and keeps the key back.
+    Withheld(Error),
+    /// The KMS does not answer, or not this caller: it will be the same for the next object.
+    NobodyToAsk(Error),
+}
+
+impl From<Error> for Unchecked {
+    fn from(error: Error) -> Self {
+        Self::Damaged(error)
+    }
+}
+
+impl Unchecked {
+    /// Judges what the KMS answered for a data key.
+    fn by_kms(error: Error) -> Self {
+        let reason = error.reason();
+        if WITHHELD.contains(&reason) {
+            Self::Withheld(error)
+        } else if OF_THE_WRAPPED_KEY.contains(&reason) {
+            Self::Damaged(error)
+        } else {
+            Self::NobodyToAsk(error)
         }
     }
 }
 
 impl Report {
+    /// Tells whether every object was checked and opened.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.failed == 0 && self.withheld == 0 && self.stopped.is_none()
+    }
+
     fn fail(&mut self, object: Option<ObjectId>, error: Error) {
         self.failed += 1;
         if self.failures.len() < FAILURES_MAX {

@@ -11,11 +11,13 @@ use super::reader::{SegmentReader, Step};
 use crate::reason::Reason;
 use crate::{Error, Result};
 
-/// A walk; new segments that appear on the way are not seen.
+/// A walk; segments that appear after the folder was listed are not seen.
 #[derive(Debug)]
 pub(super) struct Walk {
     dir: PathBuf,
-    left: VecDeque<u64>,
+    /// The segments behind the current one; `None` until they matter. Most objects end where they
+    /// begin, and a walk for each of them must not list a folder of thousands of files.
+    left: Option<VecDeque<u64>>,
     segment: Option<(u64, SegmentReader)>,
     /// The number that the next segment must have; `None` before the first.
     expected: Option<u64>,
@@ -26,7 +28,7 @@ impl Walk {
     pub(super) fn new(dir: &Path) -> Result<Self> {
         Ok(Self {
             dir: dir.to_owned(),
-            left: segments(dir)?.into(),
+            left: Some(segments(dir)?.into()),
             segment: None,
             expected: None,
         })
@@ -34,8 +36,6 @@ impl Walk {
 
     /// Starts at the entry that begins at `place`.
     pub(super) fn from(dir: &Path, place: Place) -> Result<Self> {
-        let mut left: VecDeque<u64> = segments(dir)?.into();
-        left.retain(|sequence| *sequence > place.sequence);
         let mut reader = open_segment(dir, place.sequence)?;
         let path = || dir.join(segment_name(place.sequence));
         reader
@@ -43,7 +43,7 @@ impl Walk {
             .map_err(|error| unreadable(&path(), error))?;
         Ok(Self {
             dir: dir.to_owned(),
-            left,
+            left: None,
             segment: Some((place.sequence, reader)),
             expected: Some(place.sequence + 1),
         })
@@ -55,12 +55,13 @@ impl Walk {
     pub(super) fn step(&mut self) -> Result<Option<Place>> {
         loop {
             let Some((sequence, reader)) = &mut self.segment else {
-                let Some(sequence) = self.left.pop_front() else {
+                self.list()?;
+                let Some(sequence) = self.left.as_mut().and_then(VecDeque::pop_front) else {
                     return Ok(None);
                 };
                 let expected = self.expected.replace(sequence + 1);
                 if let Some(missing) = expected.filter(|expected| *expected < sequence) {
-                    self.left.push_front(sequence);
+                    self.left.get_or_insert_default().push_front(sequence);
                     self.expected = Some(sequence);
                     return Err(hole(&self.dir, missing, sequence - missing));
                 }
@@ -73,11 +74,16 @@ impl Walk {
                 Ok(Step::Entry(offset)) => return Ok(Some(Place { sequence, offset })),
                 Ok(Step::Damaged(at)) => return Err(damaged(&path, at)),
                 Ok(Step::End(at)) => {
-                    // Only the last one may end in a part of an entry: it is being written.
                     let length = reader.file_bytes();
+                    // It may have grown before it was followed by what is listed now.
+                    if self.list()? {
+                        continue;
+                    }
                     self.segment = None;
                     let length = length.map_err(|error| unreadable(&path, error))?;
-                    if length > at && !self.left.is_empty() {
+                    // Only the last one may end in a part of an entry: it is being written.
+                    let is_last = self.left.as_ref().is_none_or(VecDeque::is_empty);
+                    if length > at && !is_last {
                         return Err(damaged(&path, at));
                     }
                 }
@@ -87,6 +93,19 @@ impl Walk {
                 }
             }
         }
+    }
+
+    /// Lists what is left, once; `true` when that was now.
+    fn list(&mut self) -> Result<bool> {
+        if self.left.is_some() {
+            return Ok(false);
+        }
+        // Also where it fails: who goes on behind the error must come to an end.
+        let left = self.left.insert(VecDeque::new());
+        let from = self.expected.unwrap_or(0);
+        let found = segments(&self.dir)?;
+        left.extend(found.into_iter().filter(|sequence| *sequence >= from));
+        Ok(true)
     }
 
     /// The entry that was stepped to.

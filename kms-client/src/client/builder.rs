@@ -35,7 +35,8 @@ impl Default for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Uses an identity folder, or the operator's folder inside a data directory of `ward up`.
+    /// Uses an identity folder, or the operator's folder inside a data directory of `ward up`, or
+    /// the node's own inside a node's.
     #[must_use]
     pub fn dir(mut self, dir: impl AsRef<Path>) -> Self {
         self.dir = Some(IdentityDir::new(identity_folder(dir.as_ref())));
@@ -113,13 +114,16 @@ fn nothing_given(what: &str) -> Error {
     Error::new(Reason::InvalidArgument, message)
 }
 
-/// A data directory of `ward up` keeps the operator's identity in a folder of its own.
+/// A data directory of `ward up` keeps the operator's identity in a folder of its own, and so does
+/// that of a cluster's first node; any node has its own in `tls`.
 fn identity_folder(dir: &Path) -> PathBuf {
-    let operator = dir.join("operator");
-    let is_identity = dir.join("key.pem").exists() || !operator.is_dir();
-    if is_identity {
-        dir.to_owned()
-    } else {
-        operator
+    if dir.join("key.pem").exists() {
+        return dir.to_owned();
     }
+    let mut inside = ["operator", "tls"]
+        .map(|folder| dir.join(folder))
+        .into_iter();
+    inside
+        .find(|folder| folder.join("key.pem").exists())
+        .unwrap_or_else(|| dir.to_owned())
 }

@@ -42,6 +42,7 @@ impl Inner {
     {
         let end = sys::clock::monotonic() + self.deadline;
         let mut backoff = Backoff::default();
+        let mut before = None;
         loop {
             let failure = match self.round(route, end, &send).await {
                 Ok(answer) => {
@@ -59,8 +60,9 @@ impl Inner {
             }
             let pause = backoff.next();
             if left(end) <= pause {
-                return Err(failure.error);
+                return Err(cut_short(before, failure).error);
             }
+            before = Some(failure);
             sleep(pause).await;
         }
     }
@@ -183,6 +185,15 @@ fn silent_leader(failure: Failure, leader: &str) -> Failure {
     Failure {
         error: Error::new(Reason::NoLeader, message).with_source(failure.error),
         remedy: Remedy::Elsewhere,
+    }
+}
+
+/// What is told when the time is over. A last try that was given too little time for an answer says
+/// only that; what the nodes said in the round before is why there was no answer so far.
+fn cut_short(before: Option<Failure>, last: Failure) -> Failure {
+    match before {
+        Some(before) if last.error.reason() == Reason::Deadline => more_telling(before, last),
+        Some(_) | None => last,
     }
 }
 

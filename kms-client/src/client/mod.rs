@@ -123,7 +123,11 @@ impl Inner {
 
     fn saw(&self, applied: Option<v1::Applied>) {
         if let Some(applied) = applied {
-            self.seen_index.fetch_max(applied.index, Ordering::AcqRel);
+            self.saw_index(applied.index);
         }
+    }
+
+    fn saw_index(&self, index: u64) {
+        self.seen_index.fetch_max(index, Ordering::AcqRel);
     }
 }

@@ -97,7 +97,7 @@ async fn learn(nodes: &Nodes, dir: Option<IdentityDir>, status: &ClusterStatus) 
     }
 }
 
-/// Takes every member's address from the status; what joiners need stays as it was.
+/// Takes every member's addresses from the status; what it does not tell stays as it was.
 fn merge(known: &[Endpoint], status: &ClusterStatus) -> Vec<Endpoint> {
     let mut endpoints: Vec<Endpoint> = Vec::with_capacity(status.nodes.len());
     for node in status.nodes.iter().take(ENDPOINTS_MAX) {
@@ -107,7 +107,10 @@ fn merge(known: &[Endpoint], status: &ClusterStatus) -> Vec<Endpoint> {
             ("", None) => continue,
             (address, _) => address.to_owned(),
         };
-        let join = before.and_then(|endpoint| endpoint.join.clone());
+        let join = match node.join_address.as_str() {
+            "" => before.and_then(|endpoint| endpoint.join.clone()),
+            address => Some(address.to_owned()),
+        };
         endpoints.push(Endpoint {
             node_id: node.id,
             api,

@@ -79,6 +79,8 @@ fn refusal(reason: Reason, status: &Status) -> Failure {
     let remedy = match (reason, leader) {
         (Reason::NotLeader, Some(leader)) if !leader.is_empty() => Remedy::Leader(leader.into()),
         _ if reason.may_pass() => Remedy::Elsewhere,
+        // While nodes are brought up to date, one of them knows a verb before another.
+        (Reason::VersionNewer, _) => Remedy::OtherNodeOnly,
         _ => Remedy::None,
     };
     let message = match status.message() {

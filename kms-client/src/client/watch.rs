@@ -17,7 +17,7 @@ use crate::limits::{ATTEMPT_MAX, WATCH_SILENCE_MAX};
 use crate::model::{WatchEvent, event_from_wire};
 use crate::reason::Reason;
 
-/// Tells of key changes as they are applied. Made by [`Client::watch`].
+/// Tells of changes of keys and devices as they are applied. Made by [`Client::watch`].
 pub struct Watch {
     client: Client,
     state: State,
@@ -38,7 +38,7 @@ struct Open {
 }
 
 impl Client {
-    /// Watches the cluster for changes of keys. Nothing is sent before the first
+    /// Watches the cluster for changes of keys and devices. Nothing is sent before the first
     /// [`Watch::next`].
     ///
     /// ```no_run
@@ -48,9 +48,9 @@ impl Client {
     /// let mut watch = client.watch();
     /// loop {
     ///     match watch.next().await.kind {
-    ///         WatchEventKind::KeyChanged(change) => println!("{} changed", change.name),
+    ///         WatchEventKind::KeyChanged(change) => println!("{} changed", change.key_id),
     ///         WatchEventKind::Resync => println!("drop every cached answer"),
-    ///         WatchEventKind::Heartbeat => {}
+    ///         WatchEventKind::DeviceChanged(_) | WatchEventKind::Heartbeat { .. } => {}
     ///     }
     /// }
     /// # }
@@ -95,6 +95,8 @@ impl Watch {
             State::Open(open) => match timeout_at(open.silent_until, open.events.message()).await {
                 Ok(Ok(Some(event))) => {
                     open.silent_until = silence_end();
+                    // Who reads after an event reads what it tells of.
+                    self.client.inner.saw_index(event.applied_index);
                     event_from_wire(event).map(Some)
                 }
                 Ok(Ok(None)) => Err(self.client.lost(&open.target, "the node ended it")),

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use envelope::context::EncryptionContext;
+use envelope::id::KeyId;
 use sys::task::AbortOnDrop;
 use tokio::sync::watch;
 
 use super::lease::Lease;
 use crate::error::Error;
-use crate::limits::{LEASE_RETRY, LEASES_MAX};
+use crate::limits::{LEASE_RETRY, LEASES_MAX, UNNAMED_CHANGES_MAX};
 use crate::model::{KeyChange, KeySelector, KeyState};
 
 /// What a lease is asked for.
@@ -60,6 +61,9 @@ struct Entry {
     fetch: Option<Fetch>,
     /// Moves with each withdrawal and suspicion: a fetch that began before brings nothing of use.
     generation: u64,
+    /// Keys that changed since the fetch under way asked, of which only the id was told: the lease
+    /// that it brings may be of one of them.
+    unnamed: Vec<KeyId>,
     last_used: Duration,
     retry_at: Duration,
 }
@@ -106,8 +110,12 @@ impl Entries {
         self.entry(what, now).fetch = Some(fetch);
     }
 
-    pub(super) fn generation(&self, what: &LeaseFor) -> u64 {
-        self.map.get(what).map_or(0, |entry| entry.generation)
+    /// Begins to count what makes the answer to a request that leaves now useless.
+    pub(super) fn ask(&mut self, what: &LeaseFor) -> u64 {
+        self.map.get_mut(what).map_or(0, |entry| {
+            entry.unnamed.clear();
+            entry.generation
+        })
     }
 
     /// Takes a lease that was fetched under `generation`; answers false when it was withdrawn
@@ -120,7 +128,7 @@ impl Entries {
         lease: Lease,
     ) -> bool {
         let entry = self.entry(what, now);
-        if entry.generation != generation {
+        if entry.generation != generation || entry.unnamed.contains(&lease.key_id()) {
             return false;
         }
         entry.lease = Some(Arc::new(lease));
@@ -144,6 +152,9 @@ impl Entries {
     pub(super) fn withdraw(&mut self, change: &KeyChange) -> Vec<LeaseFor> {
         let mut dropped = Vec::new();
         for (what, entry) in &mut self.map {
+            if change.name.is_empty() && entry.fetch.is_some() {
+                entry.note_unnamed(change.key_id);
+            }
             let of_the_key = entry
                 .lease
                 .as_ref()
@@ -218,6 +229,16 @@ impl Entry {
     fn withdraw(&mut self) -> bool {
         self.suspect();
         self.lease.take().is_some()
+    }
+
+    /// Remembers a key for the fetch under way; of too many, any may be the one.
+    fn note_unnamed(&mut self, key_id: KeyId) {
+        if self.unnamed.len() < UNNAMED_CHANGES_MAX {
+            self.unnamed.push(key_id);
+        } else {
+            self.unnamed.clear();
+            self.generation += 1;
+        }
     }
 
     fn suspect(&mut self) {

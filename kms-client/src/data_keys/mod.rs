@@ -212,7 +212,7 @@ impl Shared {
         let to_fetch = match &event.kind {
             WatchEventKind::KeyChanged(change) => self.lock().withdraw(change),
             WatchEventKind::Resync => self.lock().suspect_all(),
-            WatchEventKind::Heartbeat => return,
+            WatchEventKind::DeviceChanged(_) | WatchEventKind::Heartbeat { .. } => return,
         };
         self.fetch_all(to_fetch);
     }
@@ -255,7 +255,7 @@ async fn fetch_until_current(shared: &Shared, what: &LeaseFor) -> Result<(), Arc
         )));
     };
     loop {
-        let generation = shared.lock().generation(what);
+        let generation = shared.lock().ask(what);
         let lease = lease(shared, what).await.map_err(Arc::new)?;
         if shared
             .lock()

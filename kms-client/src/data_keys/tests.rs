@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::*;
-use crate::limits::LEASES_MAX;
+use crate::limits::{LEASES_MAX, UNNAMED_CHANGES_MAX};
 use crate::model::{CacheLimits, DataKey, KeyChange, KeyState};
 
 const WIDE: CacheLimits = CacheLimits {
@@ -201,6 +201,17 @@ async fn a_rotation_drops_the_lease_at_once_and_fetches_the_new_version() {
 
 #[tokio::test]
 async fn a_fetch_that_began_before_a_rotation_brings_nothing() {
+    rotated_while_fetched(|_| {}).await;
+}
+
+/// Who may not list keys is told of a change without the key's name, when the cache does not know
+/// yet which key the name is of.
+#[tokio::test]
+async fn nor_does_it_when_only_the_keys_id_is_told() {
+    rotated_while_fetched(|change| change.name.clear()).await;
+}
+
+async fn rotated_while_fetched(told_as: fn(&mut KeyChange)) {
     let mut gated = script(WIDE);
     gated.gate = Some((Notify::new(), Notify::new()));
     let (script, cache) = cache(gated);
@@ -209,7 +220,11 @@ async fn a_fetch_that_began_before_a_rotation_brings_nothing() {
     let rotates_meanwhile = async {
         arrived.notified().await;
         script.version.store(2, Ordering::SeqCst);
-        cache.apply(&changed(&script, KeyState::Enabled));
+        let mut rotated = changed(&script, KeyState::Enabled);
+        if let WatchEventKind::KeyChanged(change) = &mut rotated.kind {
+            told_as(change);
+        }
+        cache.apply(&rotated);
         go.notify_one();
         arrived.notified().await;
         go.notify_one();
@@ -219,6 +234,31 @@ async fn a_fetch_that_began_before_a_rotation_brings_nothing() {
         .await
         .expect("it is fetched again");
     assert_eq!(lease.unwrap().key_version(), KeyVersion(2));
+}
+
+#[tokio::test]
+async fn other_keys_without_a_name_do_not_hinder_a_fetch_unless_there_are_very_many() {
+    let mut gated = script(WIDE);
+    gated.gate = Some((Notify::new(), Notify::new()));
+    let (script, cache) = cache(gated);
+    let (what, (arrived, go)) = (what(), script.gate.as_ref().unwrap());
+    let meanwhile = async {
+        for changes in [UNNAMED_CHANGES_MAX + 1, UNNAMED_CHANGES_MAX] {
+            arrived.notified().await;
+            for _ in 0..changes {
+                let mut other = changed(&script, KeyState::Enabled);
+                if let WatchEventKind::KeyChanged(change) = &mut other.kind {
+                    (change.key_id, change.name) = (KeyId::random(), String::new());
+                }
+                cache.apply(&other);
+            }
+            go.notify_one();
+        }
+    };
+    let both = async { tokio::join!(cache.get(&what, 1), meanwhile) };
+    let (lease, ()) = timeout(Duration::from_secs(10), both).await.unwrap();
+    lease.unwrap();
+    assert_eq!(script.fetched.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
@@ -244,7 +284,11 @@ async fn a_resync_replaces_everything_and_another_keys_change_nothing() {
         change.name = "device/other".into();
     }
     cache.apply(&other);
-    cache.apply(&event(WatchEventKind::Heartbeat));
+    if let WatchEventKind::KeyChanged(change) = &mut other.kind {
+        change.name.clear();
+    }
+    cache.apply(&other);
+    cache.apply(&event(WatchEventKind::Heartbeat { through_index: 1 }));
     assert_eq!(cache.get(&what, 1).await.unwrap().id(), first.id());
     cache.apply(&event(WatchEventKind::Resync));
     until("the successor", || {

@@ -146,7 +146,7 @@ impl IdentityDir {
     }
 
     fn write(&self, name: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
-        std::fs::create_dir_all(&self.path)
+        sys::file::create_dirs(&self.path, 0o700)
             .and_then(|()| sys::file::write_atomic(&self.path.join(name), bytes, mode))
             .map_err(|error| self.storage("write", name, error))
     }

@@ -87,6 +87,25 @@ impl Identity {
         &self.ca
     }
 
+    /// Signs `message` with this identity's key: ECDSA over P-256 with SHA-256, ASN.1. The caller
+    /// puts a word for its purpose first, so that no signature serves two.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::Storage`] when the key is of another kind.
+    pub fn sign_p256(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let unable = || {
+            let message = "the private key cannot sign; get a new identity by joining";
+            Error::new(Reason::Storage, message)
+        };
+        let offered = [rustls::SignatureScheme::ECDSA_NISTP256_SHA256];
+        let signer = self.certified.key.choose_scheme(&offered);
+        let signer = signer.ok_or_else(unable)?;
+        signer
+            .sign(message)
+            .map_err(|error| unable().with_source(error))
+    }
+
     pub(crate) fn certified(&self) -> &Arc<CertifiedKey> {
         &self.certified
     }

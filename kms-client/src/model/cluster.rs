@@ -55,6 +55,8 @@ pub struct NodeStatus {
     pub applied_index: u64,
     /// Its process id, where it is reachable.
     pub pid: Option<u32>,
+    /// For joiners, `host:port`; empty when an older node answered.
+    pub join_address: String,
 }
 
 /// Which half of a tunnel a gateway is.
@@ -167,6 +169,7 @@ fn node_from_wire(node: v1::NodeStatus) -> Result<NodeStatus, Error> {
         sealed: node.sealed,
         applied_index: node.applied_index,
         pid: (node.pid != 0).then_some(node.pid),
+        join_address: node.join_address,
     })
 }
 

@@ -1,8 +1,11 @@
 //! Devices and the inventory.
 
+use std::time::Duration;
+
 use envelope::id::KeyId;
 use ward_proto::v1;
 
+use super::containment::{Containment, containment_from_wire};
 use super::{id_from_wire, malformed_answer};
 use crate::error::Error;
 
@@ -38,6 +41,9 @@ pub struct NewDevice {
     pub inventory: Inventory,
     /// The edge gateway that speaks for it; `None` means any.
     pub gateway: Option<String>,
+    /// For how long a gateway that has lost the KMS goes on for it, in whole seconds and at most
+    /// 24 hours; `None` means an hour.
+    pub offline_allowance: Option<Duration>,
 }
 
 /// Whether a device may communicate.
@@ -65,8 +71,9 @@ impl DeviceState {
 pub struct Device {
     /// Unique.
     pub id: String,
-    /// What is known of it.
-    pub inventory: Inventory,
+    /// What is known of it; `None` where it is not told: in the answers of containment verbs, and
+    /// to gateways that list devices.
+    pub inventory: Option<Inventory>,
     /// Whether it may communicate.
     pub state: DeviceState,
     /// Its key, `device/<id>`.
@@ -77,6 +84,10 @@ pub struct Device {
     pub enrolled_ms: u64,
     /// Previous revision plus one at each change.
     pub revision: u64,
+    /// How far it is contained.
+    pub containment: Containment,
+    /// For how long a gateway that has lost the KMS goes on for it.
+    pub offline_allowance: Duration,
 }
 
 pub(crate) fn inventory_to_wire(inventory: &Inventory) -> v1::Inventory {
@@ -96,20 +107,26 @@ pub(crate) fn inventory_to_wire(inventory: &Inventory) -> v1::Inventory {
 
 pub(crate) fn device_from_wire(device: Option<v1::Device>) -> Result<Device, Error> {
     let device = device.ok_or_else(|| malformed_answer("device"))?;
-    let state = match v1::DeviceState::try_from(device.state) {
-        Ok(v1::DeviceState::Active) => DeviceState::Active,
-        Ok(v1::DeviceState::Revoked) => DeviceState::Revoked,
-        Ok(v1::DeviceState::Unspecified) | Err(_) => return Err(malformed_answer("device state")),
-    };
+    let state = state_from_wire(device.state)?;
     Ok(Device {
         id: device.device_id,
-        inventory: inventory_from_wire(device.inventory.unwrap_or_default()),
+        inventory: device.inventory.map(inventory_from_wire),
         state,
         key_id: id_from_wire("key id", &device.key_id)?,
         gateway: Some(device.gateway).filter(|gateway| !gateway.is_empty()),
         enrolled_ms: device.enrolled_ms,
         revision: device.revision,
+        containment: containment_from_wire(device.containment)?,
+        offline_allowance: Duration::from_secs(device.offline_allowance_s.into()),
     })
+}
+
+pub(crate) fn state_from_wire(state: i32) -> Result<DeviceState, Error> {
+    match v1::DeviceState::try_from(state) {
+        Ok(v1::DeviceState::Active) => Ok(DeviceState::Active),
+        Ok(v1::DeviceState::Revoked) => Ok(DeviceState::Revoked),
+        Ok(v1::DeviceState::Unspecified) | Err(_) => Err(malformed_answer("device state")),
+    }
 }
 
 fn inventory_from_wire(inventory: v1::Inventory) -> Inventory {

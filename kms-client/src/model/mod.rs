@@ -1,22 +1,31 @@
 //! What the verbs take and answer. Plain types: none of them is tied to the wire.
 
+mod audit;
 mod cluster;
+mod containment;
 mod data_key;
 mod device;
 mod identity;
 mod key;
+mod policy;
 mod watch;
 
+pub use audit::AuditFile;
 pub use cluster::{ClusterStatus, GatewayRole, GatewayStatus, NodeRole, NodeStatus};
+pub use containment::{
+    ContainLevel, ContainOrder, Containment, ContainmentReport, DeviceChange, Lease, PendingGateway,
+};
 pub use data_key::{
     CacheLimits, DataKey, DataKeyKind, DataKeys, UnwrappedDataKey, WrappedDataKey, WrappedDataKeys,
 };
 pub use device::{Device, DeviceState, Inventory, NewDevice};
 pub use identity::{CreatedJoinToken, IssuedCertificate};
 pub use key::{Decrypted, Encrypted, Key, KeySelector, KeyState, KeyVersionInfo};
+pub use policy::Policy;
 pub use watch::{KeyChange, WatchEvent, WatchEventKind};
 
 pub(crate) use cluster::status_from_wire;
+pub(crate) use containment::{level_to_wire, report_from_wire};
 pub(crate) use data_key::{data_key_from_wire, limits_from_wire, wrapped_from_wire};
 pub(crate) use device::{device_from_wire, inventory_to_wire};
 pub(crate) use key::{key_from_wire, selector_to_wire};

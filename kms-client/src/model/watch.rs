@@ -1,8 +1,12 @@
 //! What a watch tells.
 
+use std::time::Duration;
+
 use envelope::id::{KeyId, KeyVersion};
 use ward_proto::v1;
 
+use super::containment::{DeviceChange, containment_from_wire};
+use super::device::state_from_wire as device_state_from_wire;
 use super::key::{KeyState, state_from_wire};
 use super::{id_from_wire, malformed_answer};
 use crate::error::Error;
@@ -21,10 +25,16 @@ pub struct WatchEvent {
 pub enum WatchEventKind {
     /// A key's state or versions changed.
     KeyChanged(KeyChange),
+    /// A device was enrolled, contained, released or revoked, or its allowance changed. Told to
+    /// those alone who may list devices.
+    DeviceChanged(DeviceChange),
     /// Nothing; the stream lives.
-    Heartbeat,
+    Heartbeat {
+        /// Every event up to this index has been told.
+        through_index: u64,
+    },
     /// Events may have been missed: drop every cached answer. Also the first event after each
-    /// reconnection.
+    /// reconnection. What was missed stands in answers of at least this event's applied index.
     Resync,
 }
 
@@ -33,7 +43,7 @@ pub enum WatchEventKind {
 pub struct KeyChange {
     /// Which key.
     pub key_id: KeyId,
-    /// Its name.
+    /// Its name; empty for who may not list keys.
     pub name: String,
     /// Its state now.
     pub state: KeyState,
@@ -52,7 +62,18 @@ pub(crate) fn event_from_wire(event: v1::WatchEvent) -> Result<WatchEvent, Error
             primary_version: KeyVersion(change.primary_version),
             epoch: change.epoch,
         }),
-        v1::watch_event::Event::Heartbeat(_) => WatchEventKind::Heartbeat,
+        v1::watch_event::Event::DeviceChanged(change) => {
+            WatchEventKind::DeviceChanged(DeviceChange {
+                device_id: change.device_id,
+                state: device_state_from_wire(change.state)?,
+                containment: containment_from_wire(change.containment)?,
+                offline_allowance: Duration::from_secs(change.offline_allowance_s.into()),
+                revision: change.revision,
+            })
+        }
+        v1::watch_event::Event::Heartbeat(heartbeat) => WatchEventKind::Heartbeat {
+            through_index: heartbeat.through_index,
+        },
         v1::watch_event::Event::Resync(_) => WatchEventKind::Resync,
     };
     Ok(WatchEvent {

@@ -106,6 +106,22 @@ impl Call {
         Ok(self.node.policies.authorize(&request)?)
     }
 
+    /// Asks the policies, and writes into `record` which of them permitted it.
+    ///
+    /// # Errors
+    /// As [`Self::authorize`].
+    pub(crate) fn permit(
+        &self,
+        record: &mut AuditRecord,
+        action: Action,
+        resource: Resource<'_>,
+        facts: Facts<'_>,
+    ) -> Result<Authorized, Failure> {
+        let authorized = self.authorize(action, resource, facts)?;
+        record.policies = authorized.policies().to_vec();
+        Ok(authorized)
+    }
+
     /// What must still hold when a write that was decided for this caller is applied.
     pub(crate) fn guard(&self, authorized: &Authorized) -> Guard {
         Guard {
@@ -203,6 +219,24 @@ pub(crate) async fn settle_revocation<T>(
         metrics::counter!("ward_unaudited_revocations_total").increment(1);
     }
     Ok(made)
+}
+
+/// As [`settle`], for what gateways and operators must be told of containment while an audit log
+/// cannot be written: nothing of it is secret.
+///
+/// # Errors
+/// The call's own failure.
+pub(crate) async fn settle_unsecret<T>(
+    node: &Node,
+    record: AuditRecord,
+    made: Result<T, Failure>,
+) -> Result<T, Failure> {
+    let action = record.action.clone();
+    let durable = write_record(node, record, made.as_ref().err()).await;
+    if let Err(error) = durable {
+        tracing::warn!(%error, action, "answered without an audit record: nothing in it is secret");
+    }
+    made
 }
 
 /// Makes a call's record durable with what came of the call.

@@ -1,7 +1,7 @@
 //! Writes that any node takes up and the leader carries out: handed over once, never further.
 //!
 //! Only members hand over, over the peer listener; they vouch for the caller, whose status the
-//! leader looks at again.
+//! leader looks at again. One that was removed vouches for nobody, also while Raft still keeps it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,10 +14,11 @@ use crate::api::call::Call;
 use crate::api::caller::Caller;
 use crate::api::cluster::announce_gateway::{self, Announcement};
 use crate::api::failure::Failure;
+use crate::api::gateways::acknowledge::{self, Acknowledgement};
 use crate::api::identities::issue::{self, Certificate, Wanted};
 use crate::api::identities::join::{self, Became, Joiner};
 use crate::node::context::Node;
-use crate::state::SpkiHash;
+use crate::state::{NodeId, SpkiHash};
 
 /// What is handed to the leader. Both sides run the same version or the next one: new variants go
 /// to the end.
@@ -29,6 +30,8 @@ pub(crate) enum Handed {
     AnnounceGateway(HandedCaller, Announcement),
     /// Join.
     Join(Joiner),
+    /// AcknowledgeContainment.
+    AcknowledgeContainment(HandedCaller, Acknowledgement),
 }
 
 /// What the leader answers.
@@ -40,6 +43,8 @@ pub(crate) enum Answer {
     Announced,
     /// To Join.
     Joined(Became),
+    /// To AcknowledgeContainment.
+    Acknowledged,
 }
 
 /// A caller that a member vouches for.
@@ -107,8 +112,18 @@ pub(crate) async fn to_leader(node: &Arc<Node>, handed: Handed) -> Result<(Answe
 /// NOT_LEADER.
 ///
 /// # Errors
-/// What the verb refused.
-pub(crate) async fn take(node: &Arc<Node>, intent: &[u8]) -> Result<(Bytes, u64), Failure> {
+/// What the verb refused; UNAVAILABLE for a member that was removed, whose clients ask another.
+pub(crate) async fn take(
+    node: &Arc<Node>,
+    from: NodeId,
+    intent: &[u8],
+) -> Result<(Bytes, u64), Failure> {
+    // A leader that was elected a moment ago may not have applied a removal that was answered.
+    node.replica.read_barrier().await?;
+    if !node.replica.is_staying(from) {
+        let message = "this node was removed from the cluster; ask another";
+        return Err(Failure::new(Reason::Unavailable, message));
+    }
     let handed = postcard::from_bytes(intent)
         .map_err(|_| Failure::invalid("the handed write is not understood"))?;
     let (answer, index) = carry_out(node, handed).await?;
@@ -140,6 +155,11 @@ async fn answer(node: &Arc<Node>, handed: Handed) -> Result<(Answer, u64), Failu
         Handed::Join(joiner) => {
             let (became, index) = join::on_leader(node, &joiner).await?;
             Ok((Answer::Joined(became), index))
+        }
+        Handed::AcknowledgeContainment(caller, acknowledgement) => {
+            let call = Call::on_behalf(node, caller.take_up()?, caller.peer);
+            let index = acknowledge::on_leader(&call, &acknowledgement).await?;
+            Ok((Answer::Acknowledged, index))
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::api::call::Call;
 use crate::api::failure::Failure;
 use crate::policy::{Action, DeviceRef, Facts, Resource};
 use crate::replica::ReadBarrier;
-use crate::state::{Index, KeyRecord, KeyState};
+use crate::state::{DeviceState, Index, KeyRecord, KeyState, Sealed};
 use crate::vault::KeyUse;
 
 /// A key version as the index held it behind a read barrier; a copy, so that the index is free
@@ -20,7 +20,7 @@ pub(crate) struct FoundKey {
     pub(crate) version: KeyVersion,
     epoch: u64,
     enabled: bool,
-    sealed: Vec<u8>,
+    sealed: Sealed,
     device: Option<Device>,
 }
 
@@ -28,6 +28,7 @@ pub(crate) struct FoundKey {
 struct Device {
     id: String,
     gateway: Option<String>,
+    revoked: bool,
 }
 
 /// Which version of a key is meant.
@@ -110,23 +111,39 @@ impl FoundKey {
             key_id: self.key_id,
             version: self.version,
             epoch: self.epoch,
-            record: &self.sealed,
+            sealed: &self.sealed,
             device: self.device.as_ref().map(|device| device.id.as_str()),
         })
     }
 
-    /// Compares the key's epoch once more, after the audit record is durable and just before the
-    /// answer: a disablement applied meanwhile counts.
+    /// The key for the vault, to seal something new: nothing more is kept of a revoked device.
     ///
     /// # Errors
-    /// KEY_DISABLED, or KEY_NOT_FOUND when the key is gone.
+    /// KEY_DISABLED, DEVICE_REVOKED.
+    pub(crate) fn sealable(&self) -> Result<KeyUse<'_>, Failure> {
+        if self.device.as_ref().is_some_and(|device| device.revoked) {
+            let message = "the device was revoked: its key opens what there is, and seals no more";
+            return Err(Failure::new(Reason::DeviceRevoked, message));
+        }
+        self.usable()
+    }
+
+    /// Compares the key's epoch once more, after the audit record is durable and just before the
+    /// answer: a disablement or a revocation applied meanwhile counts.
+    ///
+    /// # Errors
+    /// KEY_DISABLED, KEY_NOT_FOUND when the key is gone, or EPOCH_MOVED when only asking again
+    /// tells whether it may still be used so.
     pub(crate) fn still_usable(&self, index: &Index) -> Result<(), Failure> {
         let key = index.key(&self.key_id).ok_or_else(not_found)?;
-        if key.epoch == self.epoch && key.state == KeyState::Enabled {
-            Ok(())
-        } else {
-            Err(disabled())
+        if key.state != KeyState::Enabled {
+            return Err(disabled());
         }
+        if key.epoch != self.epoch {
+            let message = "the key was changed meanwhile; repeat";
+            return Err(Failure::new(Reason::EpochMoved, message));
+        }
+        Ok(())
     }
 }
 
@@ -153,6 +170,7 @@ fn device_of(index: &Index, key: &KeyRecord) -> Option<Device> {
     (device.key_id == key.key_id).then(|| Device {
         id: device.device_id.clone(),
         gateway,
+        revoked: device.state == DeviceState::Revoked,
     })
 }
 

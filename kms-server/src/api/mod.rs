@@ -4,6 +4,7 @@
 //! takes a [`call::Call`], passes its gates, and answers; whatever it fails with is a
 //! [`failure::Failure`], which `status` puts on the wire.
 
+pub(crate) mod audit;
 pub(crate) mod call;
 pub(crate) mod caller;
 pub(crate) mod carry;
@@ -13,10 +14,12 @@ mod crypto;
 mod devices;
 pub(crate) mod failure;
 pub(crate) mod forward;
+mod gateways;
 pub(crate) mod identities;
 mod key_ref;
 mod keys;
 mod page;
+mod policies;
 mod principal;
 pub(crate) mod services;
 mod status;

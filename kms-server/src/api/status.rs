@@ -13,7 +13,7 @@ use crate::audit::AuditError;
 use crate::ca::CaError;
 use crate::command::Refusal;
 use crate::policy::Denied;
-use crate::replica::{BarrierError, ProposeError, WaitError};
+use crate::replica::{BarrierError, ProposeError, RemovalError, WaitError};
 use crate::vault::VaultError;
 
 impl From<Failure> for Status {
@@ -66,11 +66,22 @@ impl From<Refusal> for Failure {
             Refusal::KeyDisabled => Reason::KeyDisabled,
             Refusal::DeviceExists => Reason::DeviceExists,
             Refusal::DeviceNotFound => Reason::DeviceNotFound,
-            Refusal::Conflict => Reason::Conflict,
+            Refusal::Conflict | Refusal::ContainmentPending | Refusal::EpochUnknown => {
+                Reason::Conflict
+            }
+            Refusal::DeviceRevoked => Reason::DeviceRevoked,
+            Refusal::GatewayNotFound => Reason::GatewayNotFound,
+            Refusal::NodeNotFound => Reason::NodeNotFound,
+            Refusal::LastNode => Reason::QuorumAtRisk,
+            Refusal::FormatNewer => Reason::VersionNewer,
             Refusal::StaleGuard => Reason::EpochMoved,
             Refusal::TokenInvalid => Reason::TokenInvalid,
             Refusal::IdentityNotFound => Reason::Unauthenticated,
             Refusal::IdentityRevoked | Refusal::GatewaySideFixed => Reason::Denied,
+            Refusal::RecordUnfit => {
+                tracing::error!("a sealed record was refused; this is an error of Ward");
+                Reason::Internal
+            }
         };
         Self::new(reason, refusal.to_string())
     }
@@ -88,6 +99,7 @@ impl From<ProposeError> for Failure {
             }
             ProposeError::Unknown | ProposeError::Stopped => Reason::Unavailable,
             ProposeError::NoQuorum => Reason::NoQuorum,
+            ProposeError::Sealed => Reason::Sealed,
             ProposeError::StorageFull => Reason::StorageFull,
         };
         Self::new(reason, error.to_string())
@@ -101,6 +113,17 @@ impl From<BarrierError> for Failure {
             BarrierError::NoQuorum => Reason::NoQuorum,
             BarrierError::Behind => Reason::NotLinearizable,
             BarrierError::Stopped => Reason::Unavailable,
+        };
+        Self::new(reason, error.to_string())
+    }
+}
+
+impl From<RemovalError> for Failure {
+    fn from(error: RemovalError) -> Self {
+        let reason = match &error {
+            RemovalError::Unknown { .. } => Reason::NodeNotFound,
+            RemovalError::LastVoter { .. } | RemovalError::Quorum { .. } => Reason::QuorumAtRisk,
+            RemovalError::Unfinished { .. } => Reason::Deadline,
         };
         Self::new(reason, error.to_string())
     }
@@ -166,14 +189,20 @@ impl From<CaError> for Failure {
 /// The gRPC code that tells generic clients what to do; ours look at the reason.
 fn code(reason: Reason) -> Code {
     match reason {
-        Reason::KeyNotFound | Reason::DeviceNotFound | Reason::ObjectNotFound => Code::NotFound,
+        Reason::KeyNotFound
+        | Reason::DeviceNotFound
+        | Reason::GatewayNotFound
+        | Reason::ObjectNotFound
+        | Reason::NodeNotFound => Code::NotFound,
         Reason::NameTaken | Reason::IdExists | Reason::DeviceExists => Code::AlreadyExists,
-        Reason::KeyDisabled | Reason::DeviceRevoked | Reason::Sealed | Reason::NotLeader => {
-            Code::FailedPrecondition
-        }
+        Reason::KeyDisabled
+        | Reason::DeviceRevoked
+        | Reason::Sealed
+        | Reason::NotLeader
+        | Reason::QuorumAtRisk => Code::FailedPrecondition,
         Reason::Conflict | Reason::EpochMoved => Code::Aborted,
         Reason::InvalidArgument | Reason::OpenFailed => Code::InvalidArgument,
-        Reason::Denied => Code::PermissionDenied,
+        Reason::Denied | Reason::NodeRemoved => Code::PermissionDenied,
         Reason::Unauthenticated
         | Reason::CertificateExpired
         | Reason::CertificateForeign

@@ -147,6 +147,15 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         | Outcome::Joined { .. }
         | Outcome::CertificateRecorded
         | Outcome::GatewayAnnounced
-        | Outcome::PolicyPut { .. } => None,
+        | Outcome::PolicyPut { .. }
+        | Outcome::ContainmentOrdered
+        | Outcome::OfflineAllowanceSet
+        | Outcome::ContainmentAcknowledged
+        | Outcome::ContainmentSettled
+        | Outcome::GatewayRevoked
+        | Outcome::GatewayForgotten
+        | Outcome::AuditAnchored
+        | Outcome::NodeRemoved
+        | Outcome::FormatRaised => None,
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::chain::{Digest, Head};
+use super::key::{CheckpointKey, LogName};
 use super::limits::{FIELD_BYTES_MAX, LINE_BYTES_MAX, POLICIES_MAX};
 use super::record::{AuditRecord, Outcome};
 
@@ -26,18 +27,83 @@ pub(super) enum Opening {
 }
 
 /// Encodes a file's first line.
-pub(super) fn opening(node: &str, time_ms: u64, why: Opening, head: &mut Head) -> Vec<u8> {
+pub(super) fn opening(name: &LogName, time_ms: u64, why: Opening, head: &mut Head) -> Vec<u8> {
     let line = OpeningLine {
         seq: head.sequence + 1,
         prev: head.hash.to_hex(),
         time: rfc3339(time_ms),
         kind: "open",
         format: FORMAT,
-        node,
+        cluster: name.cluster_id.to_string(),
+        node: format!("node-{}", name.node),
         why,
     };
     finish(&line, head)
 }
+
+/// Encodes that `bytes` of a write which was never answered were cut off at a start.
+pub(super) fn torn_tail(time_ms: u64, bytes: u64, head: &mut Head) -> Vec<u8> {
+    let line = TornTailLine {
+        seq: head.sequence + 1,
+        prev: head.hash.to_hex(),
+        time: rfc3339(time_ms),
+        kind: "torn-tail",
+        bytes,
+    };
+    finish(&line, head)
+}
+
+/// Encodes a signed statement of the head. What is signed is the line up to its signature.
+pub(super) fn checkpoint(key: &CheckpointKey, time_ms: u64, head: &mut Head) -> Vec<u8> {
+    let line = CheckpointLine {
+        seq: head.sequence + 1,
+        prev: head.hash.to_hex(),
+        time: rfc3339(time_ms),
+        kind: CHECKPOINT,
+        key: hex::encode(key.public()),
+    };
+    let mut bytes = encode(&line);
+    let brace = bytes.pop();
+    debug_assert_eq!(brace, Some(b'}'), "the line is an object");
+    let signature = hex::encode(key.sign_checkpoint(&bytes));
+    bytes.extend_from_slice(SIGNATURE.as_bytes());
+    bytes.extend_from_slice(signature.as_bytes());
+    bytes.extend_from_slice(b"\"}");
+    end(bytes, head)
+}
+
+/// What a checkpoint line says.
+pub(super) struct SignedPart<'a> {
+    /// The key it names.
+    pub(super) key: [u8; 32],
+    /// The line up to its signature.
+    pub(super) signed: &'a [u8],
+    /// The signature.
+    pub(super) signature: Vec<u8>,
+}
+
+/// Takes a checkpoint line apart; none when it has not exactly the form that is written.
+pub(super) fn signed_part(line: &[u8]) -> Option<SignedPart<'_>> {
+    let named: CheckpointKeyName = serde_json::from_slice(line).ok()?;
+    let end = line
+        .len()
+        .checked_sub(SIGNATURE.len() + SIGNATURE_HEX + 2)?;
+    let (signed, rest) = line.split_at(end);
+    let signature = rest.strip_prefix(SIGNATURE.as_bytes())?;
+    let signature = hex::decode(signature.strip_suffix(b"\"}")?).ok()?;
+    let mut key = [0; 32];
+    hex::decode_to_slice(&named.key, &mut key).ok()?;
+    Some(SignedPart {
+        key,
+        signed,
+        signature,
+    })
+}
+
+/// The kind of a checkpoint line.
+pub(super) const CHECKPOINT: &str = "checkpoint";
+const SIGNATURE: &str = ",\"signature\":\"";
+const SIGNATURE_HEX: usize = 128;
 
 /// Encodes a call and moves `head` to it.
 pub(super) fn call(record: &AuditRecord, head: &mut Head) -> Vec<u8> {
@@ -57,6 +123,7 @@ pub(super) fn call(record: &AuditRecord, head: &mut Head) -> Vec<u8> {
         context_sha256: record.context.map(super::ContextDigest::to_hex),
         outcome: record.outcome,
         reason: record.reason.as_deref().map(cut),
+        order: record.order.as_deref().map(cut),
         policies: record
             .policies
             .iter()
@@ -68,21 +135,46 @@ pub(super) fn call(record: &AuditRecord, head: &mut Head) -> Vec<u8> {
     finish(&line, head)
 }
 
-/// The chain fields that every line has.
+/// The fields that every line has.
 #[derive(Deserialize)]
 pub(super) struct Links {
     pub(super) seq: u64,
     pub(super) prev: String,
+    pub(super) kind: String,
+}
+
+#[derive(Deserialize)]
+struct CheckpointKeyName {
+    key: String,
 }
 
 #[derive(Serialize)]
-struct OpeningLine<'a> {
+struct TornTailLine {
+    seq: u64,
+    prev: String,
+    time: String,
+    kind: &'static str,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct CheckpointLine {
+    seq: u64,
+    prev: String,
+    time: String,
+    kind: &'static str,
+    key: String,
+}
+
+#[derive(Serialize)]
+struct OpeningLine {
     seq: u64,
     prev: String,
     time: String,
     kind: &'static str,
     format: u32,
-    node: &'a str,
+    cluster: String,
+    node: String,
     why: Opening,
 }
 
@@ -109,13 +201,23 @@ struct CallLine {
     outcome: Outcome,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     policies: Vec<String>,
     applied_index: u64,
 }
 
 fn finish(line: &impl Serialize, head: &mut Head) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec(line).expect("texts and numbers always serialize");
+    end(encode(line), head)
+}
+
+fn encode(line: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(line).expect("texts and numbers always serialize")
+}
+
+/// Ends a line and moves `head` to it.
+fn end(mut bytes: Vec<u8>, head: &mut Head) -> Vec<u8> {
     debug_assert!(bytes.len() < LINE_BYTES_MAX, "limits.rs bounds every field");
     head.sequence += 1;
     head.hash = Digest::of(&bytes);

@@ -21,18 +21,31 @@
 //! a later record could be written again. The file that follows a lost one says so in its first
 //! line, and the sequence shows how many records are missing.
 
-pub use chain::{Head, Verified, VerifyError, verify};
+pub use binding::{BindingError, BoundKey, authority_sha256};
+pub use chain::{ChainProblem, Digest, Head};
+pub use document::{AnchorView, AnchorsDocument, KeyView, LogAnchors, NoDocument};
+pub use files::ScanError;
+pub use key::{LogName, PublicKey};
+pub(crate) use limits::READ_BYTES_MAX;
+pub use reader::{AuditFile, list};
 pub use record::{AuditRecord, ContextDigest, Outcome};
+pub use verify::{Finding, LogReport, LogVerifier, Problem};
 pub use writer::{Audit, AuditConfig, AuditError, Durable};
 
+mod binding;
 mod chain;
 mod disk;
+mod document;
 #[cfg(test)]
 mod faults;
+mod files;
+mod key;
 mod limits;
 mod line;
 mod log;
+mod reader;
 mod record;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod writer;

@@ -30,6 +30,8 @@ pub struct AuditRecord {
     pub outcome: Outcome,
     /// The machine-readable reason where it was not allowed, such as `KEY_DISABLED`.
     pub reason: Option<String>,
+    /// What a containment verb ordered: its level, services and case.
+    pub order: Option<String>,
     /// The policies that decided.
     pub policies: Vec<String>,
     /// The node's applied index when it was decided.
@@ -53,6 +55,7 @@ impl AuditRecord {
             context: None,
             outcome: Outcome::Allowed,
             reason: None,
+            order: None,
             policies: Vec::new(),
             applied_index: 0,
         }

@@ -3,16 +3,19 @@
 //! Callers queue; the thread takes all that wait, commits them with one `fdatasync`, and answers
 //! each. While it syncs, the next batch gathers: the busier the node, the fewer syncs a record.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::chain::{Head, VerifyError};
+use super::chain::Head;
 use super::disk::{Disk, OsDisk};
-use super::limits::{BATCH_MAX, FILE_BYTES_MAX, QUEUE_MAX};
-use super::log::Log;
+use super::files::ScanError;
+use super::key::{CheckpointKey, LogName, PublicKey};
+use super::limits::{BATCH_MAX, CHECKPOINTS_KEPT, FILE_BYTES_MAX, QUEUE_MAX};
+use super::log::{Log, Settings};
 use super::record::AuditRecord;
 
 /// Where and for whom the log is written.
@@ -20,8 +23,10 @@ use super::record::AuditRecord;
 pub struct AuditConfig {
     /// The directory; made when missing, mode 0700.
     pub dir: PathBuf,
-    /// The node's name, in the first line of every file.
-    pub node: String,
+    /// The file of the signing key; made when missing, mode 0600.
+    pub key: PathBuf,
+    /// Whose log it is.
+    pub name: LogName,
 }
 
 /// Proof that a record is on disk. The vault gives out secrets only against one.
@@ -49,7 +54,12 @@ pub enum AuditError {
     Lost,
     /// The former log cannot be read at the start.
     #[error("the audit log cannot be read; mend its disk or its permissions")]
-    Unreadable(#[source] Arc<VerifyError>),
+    Unreadable(#[source] Arc<ScanError>),
+    /// The signing key cannot be used.
+    #[error(
+        "the audit log's signing key cannot be used; mend its file, or move it away for a new one"
+    )]
+    Key(#[source] Arc<io::Error>),
     /// The log was closed: the node is stopping.
     #[error("the audit log is closed")]
     Closed,
@@ -59,7 +69,9 @@ pub enum AuditError {
 #[derive(Clone)]
 pub struct Audit {
     queue: mpsc::Sender<Job>,
-    seen: Arc<Mutex<Seen>>,
+    pub(super) seen: Arc<Mutex<Seen>>,
+    pub(super) dir: Arc<PathBuf>,
+    public_key: PublicKey,
 }
 
 impl Audit {
@@ -79,12 +91,17 @@ impl Audit {
         file_bytes_max: u64,
         disk: Box<dyn Disk>,
     ) -> Result<Self, AuditError> {
-        let log = Log::open(&config.dir, &config.node, file_bytes_max, disk)?;
+        let key = CheckpointKey::open(&config.key, config.name)?;
+        let public_key = *key.public();
+        let log = Log::open(Settings {
+            dir: config.dir.clone(),
+            name: config.name,
+            key,
+            file_bytes_max,
+            disk,
+        })?;
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
-        let seen = Arc::new(Mutex::new(Seen {
-            head: log.head(),
-            available: true,
-        }));
+        let seen = Arc::new(Mutex::new(Seen::of(&log)));
         let writer = Writer {
             log,
             jobs,
@@ -94,7 +111,12 @@ impl Audit {
             .name("audit".to_owned())
             .spawn(move || writer.run())
             .map_err(|error| AuditError::Disk(Arc::new(error)))?;
-        Ok(Self { queue, seen })
+        Ok(Self {
+            queue,
+            seen,
+            dir: Arc::new(config.dir.clone()),
+            public_key,
+        })
     }
 
     /// Makes `record` durable. Waits while the queue is full, so callers bring their deadline.
@@ -109,22 +131,43 @@ impl Audit {
         Ok(Durable { sequence })
     }
 
+    /// Signs the newest line where that was not done yet, and notices a file that was taken away.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    pub async fn checkpoint(&self) -> Result<(), AuditError> {
+        let (answer, answered) = oneshot::channel();
+        let job = Job::Checkpoint(answer);
+        self.queue.send(job).await.map_err(|_| AuditError::Closed)?;
+        answered.await.map_err(|_| AuditError::Closed)?
+    }
+
+    /// The public half of the signing key.
+    #[must_use]
+    pub fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
     /// Whether the newest attempt to write succeeded; for health, never for a decision.
     #[must_use]
     pub fn is_available(&self) -> bool {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .available
+        self.seen().available
     }
 
-    /// The newest durable line, for checkpoints and anchors.
+    /// The newest durable line.
     #[must_use]
     pub fn head(&self) -> Head {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .head
+        self.seen().head
+    }
+
+    /// The newest checkpoint, which anchors name.
+    #[must_use]
+    pub fn newest_checkpoint(&self) -> Option<Head> {
+        self.seen().checkpoints.back().copied()
+    }
+
+    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes what is queued, then ends the thread. Later records are refused.
@@ -137,13 +180,50 @@ impl Audit {
     }
 }
 
-struct Seen {
-    head: Head,
+/// What the thread has done, for everybody else.
+pub(super) struct Seen {
+    pub(super) head: Head,
+    /// The newest checkpoints, newest last.
+    pub(super) checkpoints: VecDeque<Head>,
+    /// The current file and how much of it is durable.
+    pub(super) file_name: String,
+    pub(super) durable_bytes: u64,
     available: bool,
+}
+
+impl Seen {
+    fn of(log: &Log) -> Self {
+        let (file_name, durable_bytes) = log.place();
+        Self {
+            head: log.head(),
+            checkpoints: log.checkpoint().into_iter().collect(),
+            file_name: file_name.to_owned(),
+            durable_bytes,
+            available: true,
+        }
+    }
+
+    fn update(&mut self, log: &Log) {
+        let (file_name, durable_bytes) = log.place();
+        if self.file_name != file_name {
+            file_name.clone_into(&mut self.file_name);
+        }
+        self.durable_bytes = durable_bytes;
+        self.head = log.head();
+        if let Some(newest) = log.checkpoint()
+            && self.checkpoints.back() != Some(&newest)
+        {
+            self.checkpoints.push_back(newest);
+            if self.checkpoints.len() > CHECKPOINTS_KEPT {
+                self.checkpoints.pop_front();
+            }
+        }
+    }
 }
 
 enum Job {
     Record(Box<AuditRecord>, oneshot::Sender<Result<u64, AuditError>>),
+    Checkpoint(oneshot::Sender<Result<(), AuditError>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -156,25 +236,14 @@ struct Writer {
 
 impl Writer {
     fn run(mut self) {
-        let mut records = Vec::new();
-        let mut answers = Vec::new();
-        let mut closed = None;
-        while closed.is_none() {
+        let mut batch = Batch::default();
+        while batch.closed.is_none() {
             let Some(mut job) = self.jobs.blocking_recv() else {
                 return;
             };
             loop {
-                match job {
-                    Job::Record(record, answer) => {
-                        records.push(*record);
-                        answers.push(answer);
-                    }
-                    Job::Close(answer) => {
-                        closed = Some(answer);
-                        break;
-                    }
-                }
-                if records.len() == BATCH_MAX {
+                batch.take(job);
+                if batch.closed.is_some() || batch.records.len() == BATCH_MAX {
                     break;
                 }
                 match self.jobs.try_recv() {
@@ -182,30 +251,27 @@ impl Writer {
                     Err(_) => break,
                 }
             }
-            self.commit(&records, answers.drain(..));
-            records.clear();
+            self.commit(&mut batch);
         }
-        if let Some(answer) = closed {
+        if let Some(answer) = batch.closed {
             // Whoever asked may have gone; the log is closed all the same.
             answer.send(()).unwrap_or(());
         }
     }
 
-    fn commit(
-        &mut self,
-        records: &[AuditRecord],
-        answers: impl Iterator<Item = oneshot::Sender<Result<u64, AuditError>>>,
-    ) {
-        if records.is_empty() {
-            return;
-        }
-        let result = self.log.commit(records);
-        self.note(records.len(), &result);
-        for (place, answer) in answers.enumerate() {
+    fn commit(&mut self, batch: &mut Batch) {
+        let sign = !batch.checkpoints.is_empty() || batch.closed.is_some();
+        let result = self.log.commit(&batch.records, sign);
+        self.note(batch.records.len(), &result);
+        for (place, answer) in batch.answers.drain(..).enumerate() {
             let result = result.clone().map(|first| first + place as u64);
             // A caller whose deadline passed is gone; its record stands.
             answer.send(result).unwrap_or(());
         }
+        for answer in batch.checkpoints.drain(..) {
+            answer.send(result.clone().map(drop)).unwrap_or(());
+        }
+        batch.records.clear();
     }
 
     fn note(&self, records: usize, result: &Result<u64, AuditError>) {
@@ -213,7 +279,7 @@ impl Writer {
         match result {
             Ok(_) => {
                 metrics::counter!("ward_audit_records_total").increment(records as u64);
-                metrics::counter!("ward_audit_commits_total").increment(1);
+                metrics::counter!("ward_audit_commits_total").increment(u64::from(records > 0));
             }
             Err(error) => {
                 metrics::counter!("ward_audit_failures_total").increment(1);
@@ -223,6 +289,28 @@ impl Writer {
             }
         }
         seen.available = result.is_ok();
-        seen.head = self.log.head();
+        seen.update(&self.log);
+    }
+}
+
+/// What one sync makes durable, and who waits for it.
+#[derive(Default)]
+struct Batch {
+    records: Vec<AuditRecord>,
+    answers: Vec<oneshot::Sender<Result<u64, AuditError>>>,
+    checkpoints: Vec<oneshot::Sender<Result<(), AuditError>>>,
+    closed: Option<oneshot::Sender<()>>,
+}
+
+impl Batch {
+    fn take(&mut self, job: Job) {
+        match job {
+            Job::Record(record, answer) => {
+                self.records.push(*record);
+                self.answers.push(answer);
+            }
+            Job::Checkpoint(answer) => self.checkpoints.push(answer),
+            Job::Close(answer) => self.closed = Some(answer),
+        }
     }
 }

@@ -15,3 +15,5 @@ mod request;
 mod signer;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wycheproof;

@@ -65,7 +65,7 @@ impl CertificateRequest {
 }
 
 /// How this kind of key signs, and what a request calls that.
-fn algorithm_of(
+pub(super) fn algorithm_of(
     key: &SubjectPublicKeyInfo,
 ) -> Result<(&'static dyn VerificationAlgorithm, Oid<'static>), CaError> {
     if key.algorithm() == &rcgen::PKCS_ECDSA_P256_SHA256 {

@@ -10,6 +10,7 @@ use webpki::{EndEntityCert, KeyUsage};
 use super::*;
 use crate::keyring::{self, Place};
 use crate::seal::FileSeal;
+use crate::state::Sealed;
 use envelope::id::ClusterId;
 use envelope::secret::SecretBytes;
 
@@ -188,7 +189,11 @@ fn the_authority_survives_its_sealed_record_and_refuses_what_is_not_its_own() {
     let record = ring
         .seal(&Place::ca_key(), 1, NOW, made.key().expose())
         .unwrap();
-    let open = || ring.open(&Place::ca_key(), &record).unwrap().1;
+    let sealed = Sealed {
+        revision: 1,
+        record,
+    };
+    let open = || ring.open(&Place::ca_key(), &sealed).unwrap();
 
     let authority = Authority::open(made.certificate(), open()).unwrap();
     let request = CertificateRequest::verify(&csr(&rcgen::PKCS_ECDSA_P256_SHA256).1).unwrap();

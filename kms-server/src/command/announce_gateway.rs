@@ -65,6 +65,7 @@ mod tests {
         };
         let (counters, writes) = (Counters::default(), Writes::default());
         let mut frame = Frame {
+            cluster_id: envelope::id::ClusterId::from_bytes([1; 16]),
             index,
             now_ms: 1,
             counters,

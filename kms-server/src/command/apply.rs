@@ -1,8 +1,10 @@
 //! The frame around every command: clock, repetition, guard, verb, sweeping. Called by the state
 //! machine, once for each committed entry, in order.
 
+use envelope::id::ClusterId;
+
 use super::{Command, Idempotency, Outcome, Proposal, Refusal, Writes};
-use crate::replica::limits::{IDEMPOTENCY_SWEEP_MAX, SEALED_BYTES_MAX};
+use crate::replica::limits::IDEMPOTENCY_SWEEP_MAX;
 use crate::state::{Counters, IDEMPOTENCY_KEPT_MS, IdempotencyRecord, Index, Record, RecordId};
 
 /// What an entry did: its answer, and the records it changes.
@@ -20,6 +22,8 @@ pub(crate) struct Effect {
 pub(super) struct Frame<'a> {
     /// The state before this entry.
     pub(super) index: &'a Index,
+    /// The cluster that has begun, or that this entry begins.
+    pub(super) cluster_id: ClusterId,
     /// The state's clock at this entry.
     pub(super) now_ms: u64,
     /// Moves with this entry if it is not refused.
@@ -78,7 +82,8 @@ fn attempt<'a>(
     counters: &Counters,
     proposal: &Proposal,
 ) -> Result<(Outcome, Frame<'a>), Refusal> {
-    check_begun(index, &proposal.command)?;
+    let cluster_id = cluster_of(index, &proposal.command)?;
+    check_format(index, &proposal.command)?;
     if proposal
         .guard
         .as_ref()
@@ -88,6 +93,7 @@ fn attempt<'a>(
     }
     let mut frame = Frame {
         index,
+        cluster_id,
         now_ms: counters.time_ms,
         counters: counters.clone(),
         writes: Writes::default(),
@@ -96,12 +102,31 @@ fn attempt<'a>(
     Ok((outcome, frame))
 }
 
-fn check_begun(index: &Index, command: &Command) -> Result<(), Refusal> {
-    let is_genesis = matches!(command, Command::Genesis(_));
-    match (index.cluster().is_some(), is_genesis) {
-        (true, true) => Err(Refusal::AlreadyBegun),
-        (false, false) => Err(Refusal::NotBegun),
-        (true, false) | (false, true) => Ok(()),
+/// Genesis comes first and once; what comes after is for the cluster that it began.
+fn cluster_of(index: &Index, command: &Command) -> Result<ClusterId, Refusal> {
+    let begins = if let Command::Genesis(genesis) = command {
+        Some(genesis.cluster_id)
+    } else {
+        None
+    };
+    match (index.cluster(), begins) {
+        (Some(_), Some(_)) => Err(Refusal::AlreadyBegun),
+        (None, None) => Err(Refusal::NotBegun),
+        (Some(cluster), None) => Ok(cluster.cluster_id),
+        (None, Some(cluster_id)) => Ok(cluster_id),
+    }
+}
+
+/// Refuses what a member of the state's format version may not know. Asked before a command goes
+/// into the log, for such a member could not read it there, and again when it is applied.
+pub(crate) fn check_format(index: &Index, command: &Command) -> Result<(), Refusal> {
+    check_needed(index, command.format())
+}
+
+fn check_needed(index: &Index, needed: u32) -> Result<(), Refusal> {
+    match index.cluster() {
+        Some(cluster) if needed > cluster.format_version => Err(Refusal::FormatNewer),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -117,6 +142,15 @@ fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
         Command::RecordCertificate(command) => command.apply(frame),
         Command::AnnounceGateway(command) => command.apply(frame),
         Command::PutPolicy(command) => command.apply(frame),
+        Command::OrderContainment(command) => command.apply(frame),
+        Command::SetOfflineAllowance(command) => command.apply(frame),
+        Command::AcknowledgeContainment(command) => command.apply(frame),
+        Command::SettleContainment(command) => command.apply(frame),
+        Command::RevokeGateway(command) => command.apply(frame),
+        Command::ForgetGateway(command) => command.apply(frame),
+        Command::AnchorAudit(command) => command.apply(frame),
+        Command::RemoveNode(command) => command.apply(frame),
+        Command::RaiseFormat(command) => command.apply(frame),
     }
 }
 
@@ -173,10 +207,22 @@ fn finish(
     }
 }
 
-/// Refuses sealed bytes that would not fit a stored record.
-pub(super) fn check_sealed(sealed: &[u8]) -> Result<(), Refusal> {
-    if sealed.len() > SEALED_BYTES_MAX {
-        return Err(Refusal::TooLarge);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::testing::begin;
+    use crate::state::FORMAT_VERSION;
+
+    #[test]
+    fn a_command_of_a_newer_format_is_refused() {
+        let mut index = Index::default();
+        assert_eq!(check_needed(&index, FORMAT_VERSION + 1), Ok(()));
+        let begun = apply(&index, 1, &Proposal::internal(1, begin()));
+        for (id, record) in begun.writes.into_vec() {
+            index.put(id, record);
+        }
+        assert_eq!(check_needed(&index, FORMAT_VERSION), Ok(()));
+        let newer = check_needed(&index, FORMAT_VERSION + 1);
+        assert_eq!(newer, Err(Refusal::FormatNewer));
     }
-    Ok(())
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::apply::Frame;
 use super::create_join_token::token_id;
+use super::revoke_gateway::now_former;
 use super::{Outcome, Refusal};
 use crate::replica::limits::{ADDRESS_BYTES_MAX, PUBLIC_KEY_BYTES_MAX};
 use crate::state::{
@@ -87,7 +88,7 @@ impl ConsumeJoinToken {
         }
         let mut token = token.clone();
         let id = match &self.node {
-            Some(node) => Self::admit_node(frame, node)?,
+            Some(node) => Self::admit_node(frame, node, token.replaces)?,
             None => token.id.clone(),
         };
         self.put_identity(frame, token.role, &id)?;
@@ -104,7 +105,11 @@ impl ConsumeJoinToken {
     }
 
     /// Gives the node an id that was never given and records how it is known.
-    fn admit_node(frame: &mut Frame<'_>, node: &NodeJoin) -> Result<String, Refusal> {
+    fn admit_node(
+        frame: &mut Frame<'_>,
+        node: &NodeJoin,
+        replaces: Option<NodeId>,
+    ) -> Result<String, Refusal> {
         let Addresses { api, peer, join } = &node.addresses;
         let too_long = [api, peer, join]
             .iter()
@@ -120,6 +125,7 @@ impl ConsumeJoinToken {
                 node_id,
                 addresses: node.addresses.clone(),
                 public_key: node.public_key.clone(),
+                replaces,
             }),
         );
         Ok(node_id.to_string())
@@ -132,6 +138,10 @@ impl ConsumeJoinToken {
                 return Err(Refusal::IdentityRevoked);
             }
             frame.counters.identity_epoch += 1;
+            if role == Role::Gateway {
+                // Whoever holds the former key may still use up its last lease.
+                now_former(frame, id);
+            }
         }
         frame.writes.put(
             RecordId::Identity(role, id.to_owned()),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::apply::Frame;
 use super::names::is_id;
 use super::{Outcome, Refusal};
-use crate::state::{IdentityState, Record, RecordId, Role, TokenRecord};
+use crate::state::{IdentityState, NodeId, Record, RecordId, Role, TokenRecord};
 
 /// A token, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub struct CreateJoinToken {
     pub role: Role,
     /// Which one; empty for a node.
     pub id: String,
+    /// For a node: the member in whose place it joins.
+    pub replaces: Option<NodeId>,
     /// When it ends, milliseconds since 1970-01-01 UTC.
     pub expires_ms: u64,
 }
@@ -30,6 +32,11 @@ impl CreateJoinToken {
         };
         if !id_allowed {
             return Err(Refusal::NameInvalid);
+        }
+        if let Some(former) = self.replaces
+            && (self.role != Role::Node || frame.index.node(former).is_none())
+        {
+            return Err(Refusal::NodeNotFound);
         }
         let token_id = token_id(&self.secret_sha256);
         if frame.index.token(&token_id).is_some() {
@@ -53,6 +60,7 @@ impl CreateJoinToken {
                 secret_sha256: self.secret_sha256,
                 role: self.role,
                 id: self.id.clone(),
+                replaces: self.replaces,
                 expires_ms: self.expires_ms,
                 consumed: None,
             }),

@@ -1,11 +1,12 @@
 //! Makes a key with its first version.
 
-use envelope::id::KeyId;
+use envelope::id::{KeyId, KeyVersion};
 use serde::{Deserialize, Serialize};
 
-use super::apply::{Frame, check_sealed};
+use super::apply::Frame;
 use super::names::is_key_name;
-use super::{Outcome, Refusal};
+use super::{Outcome, Refusal, sealed};
+use crate::keyring::Place;
 use crate::state::{KeyRecord, KeyState, Record, RecordId, VersionRecord};
 
 /// A key and the sealed material of its version 1, revision 1.
@@ -39,13 +40,14 @@ impl CreateKey {
         if !is_key_name(&self.name) {
             return Err(Refusal::NameInvalid);
         }
-        check_sealed(&self.sealed)?;
         if frame.index.key(&self.key_id).is_some() {
             return Err(Refusal::IdExists);
         }
         if frame.index.key_by_name(&self.name).is_some() {
             return Err(Refusal::NameTaken);
         }
+        let place = Place::key_version(self.key_id, KeyVersion(1), &self.name);
+        let sealed = sealed::fit(frame.cluster_id, &place, None, &self.sealed)?;
         let created_ms = frame.now_ms;
         frame.writes.put(
             RecordId::Key(self.key_id),
@@ -65,7 +67,7 @@ impl CreateKey {
                 version: 1,
                 state: KeyState::Enabled,
                 created_ms,
-                sealed: self.sealed.clone(),
+                sealed,
             }),
         );
         frame.writes.put(

@@ -2,11 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::apply::{Frame, check_sealed};
+use super::apply::Frame;
 use super::create_key::DEVICE_PREFIX;
 use super::names::is_id;
-use super::{CreateKey, Outcome, Refusal};
-use crate::state::{DeviceRecord, DeviceState, Record, RecordId};
+use super::{CreateKey, Outcome, Refusal, sealed};
+use crate::keyring::Place;
+use crate::state::{
+    ALLOWANCE_DEFAULT_S, ALLOWANCE_MAX_S, ContainmentRecord, DeviceRecord, DeviceState, Record,
+    RecordId,
+};
 
 /// A device and its key `device/<id>`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +23,8 @@ pub struct EnrollDevice {
     pub sealed_inventory: Vec<u8>,
     /// Its key; the name must be `device/<id>`.
     pub key: CreateKey,
+    /// For how long a gateway that has lost the KMS goes on for it, in seconds.
+    pub offline_allowance_s: u32,
 }
 
 impl EnrollDevice {
@@ -28,11 +34,20 @@ impl EnrollDevice {
         if !is_id(&self.device_id) || !own_name || !gateway_allowed {
             return Err(Refusal::NameInvalid);
         }
-        check_sealed(&self.sealed_inventory)?;
         if frame.index.device(&self.device_id).is_some() {
             return Err(Refusal::DeviceExists);
         }
+        if self.offline_allowance_s > ALLOWANCE_MAX_S {
+            return Err(Refusal::TooLarge);
+        }
+        let place = Place::device(&self.device_id, self.key.key_id);
+        let sealed = sealed::fit(frame.cluster_id, &place, None, &self.sealed_inventory)?;
         self.key.create(frame)?;
+        if self.offline_allowance_s != ALLOWANCE_DEFAULT_S {
+            let initial = ContainmentRecord::initial(&self.device_id, self.offline_allowance_s);
+            let id = RecordId::Containment(self.device_id.clone());
+            frame.writes.put(id, Record::Containment(initial));
+        }
         frame.writes.put(
             RecordId::Device(self.device_id.clone()),
             Record::Device(DeviceRecord {
@@ -42,7 +57,7 @@ impl EnrollDevice {
                 gateway: self.gateway.clone(),
                 enrolled_ms: frame.now_ms,
                 revision: 1,
-                sealed: self.sealed_inventory.clone(),
+                sealed,
             }),
         );
         Ok(Outcome::DeviceEnrolled {

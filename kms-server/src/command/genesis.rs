@@ -3,8 +3,9 @@
 use envelope::id::ClusterId;
 use serde::{Deserialize, Serialize};
 
-use super::apply::{Frame, check_sealed};
-use super::{Outcome, PutPolicy, Refusal};
+use super::apply::Frame;
+use super::{Outcome, PutPolicy, Refusal, sealed};
+use crate::keyring::Place;
 use crate::state::{
     ClusterRecord, IdentityKey, IdentityRecord, IdentityState, NodeRecord, Record, RecordId, Role,
     SealWrap, SpkiHash,
@@ -51,19 +52,26 @@ pub struct FirstIdentity {
 
 impl Genesis {
     pub(super) fn apply(&self, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
-        let wraps = self.seal_wraps.iter().map(|wrap| &wrap.record);
-        for sealed in wraps.chain([&self.key_ring, &self.ca_key]) {
-            check_sealed(sealed)?;
+        let cluster_id = frame.cluster_id;
+        for wrap in &self.seal_wraps {
+            sealed::fit(
+                cluster_id,
+                &Place::root_wrap(&wrap.seal),
+                None,
+                &wrap.record,
+            )?;
         }
+        let key_ring = sealed::fit(cluster_id, &Place::ring(), None, &self.key_ring)?;
+        let ca_key = sealed::fit(cluster_id, &Place::ca_key(), None, &self.ca_key)?;
         frame.writes.put(
             RecordId::Cluster,
             Record::Cluster(Box::new(ClusterRecord {
-                cluster_id: self.cluster_id,
+                cluster_id,
                 trust_domain: self.trust_domain.clone(),
                 format_version: self.format_version,
                 seal_wraps: self.seal_wraps.clone(),
-                key_ring: self.key_ring.clone(),
-                ca_key: self.ca_key.clone(),
+                key_ring,
+                ca_key,
                 ca_certificates: self.ca_certificates.clone(),
                 created_ms: frame.now_ms,
             })),

@@ -6,6 +6,8 @@
 //!
 //! [`Index`]: crate::state::Index
 
+mod acknowledge_containment;
+mod anchor_audit;
 mod announce_gateway;
 mod apply;
 mod consume_join_token;
@@ -14,13 +16,20 @@ mod create_key;
 mod enroll_device;
 mod genesis;
 mod names;
+mod order_containment;
 mod outcome;
 mod proposal;
 mod put_policy;
+mod raise_format;
 mod record_certificate;
 mod refusal;
+mod remove_node;
+mod revoke_gateway;
 mod rotate_key;
+mod sealed;
 mod set_key_state;
+mod set_offline_allowance;
+mod settle_containment;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -29,22 +38,31 @@ mod writes;
 
 use serde::{Deserialize, Serialize};
 
+pub use acknowledge_containment::AcknowledgeContainment;
+pub use anchor_audit::{AnchorAudit, AuditHead};
 pub use announce_gateway::AnnounceGateway;
-pub(crate) use apply::{Effect, apply};
+pub(crate) use apply::{Effect, apply, check_format};
 pub(crate) use consume_join_token::Holder;
 pub use consume_join_token::{ConsumeJoinToken, NodeJoin};
 pub use create_join_token::CreateJoinToken;
 pub use create_key::CreateKey;
 pub use enroll_device::EnrollDevice;
 pub use genesis::{FirstIdentity, Genesis};
-pub(crate) use names::{is_id, is_key_name};
+pub(crate) use names::{is_case_id, is_id, is_key_name, is_service};
+pub use order_containment::OrderContainment;
+pub(crate) use order_containment::SERVICES_MAX;
 pub use outcome::Outcome;
 pub use proposal::{Guard, Idempotency, Proposal};
 pub use put_policy::PutPolicy;
+pub use raise_format::RaiseFormat;
 pub use record_certificate::RecordCertificate;
 pub use refusal::Refusal;
+pub use remove_node::RemoveNode;
+pub use revoke_gateway::{ForgetGateway, RevokeGateway};
 pub use rotate_key::RotateKey;
 pub use set_key_state::SetKeyState;
+pub use set_offline_allowance::SetOfflineAllowance;
+pub use settle_containment::SettleContainment;
 pub(crate) use writes::{Write, Writes};
 
 /// A write. New variants go to the end: their numbers are in the log.
@@ -70,6 +88,24 @@ pub enum Command {
     AnnounceGateway(AnnounceGateway),
     /// Writes or replaces a policy.
     PutPolicy(PutPolicy),
+    /// Orders how far a device is contained.
+    OrderContainment(OrderContainment),
+    /// Sets a device's offline allowance.
+    SetOfflineAllowance(SetOfflineAllowance),
+    /// Records that a gateway carried an order out.
+    AcknowledgeContainment(AcknowledgeContainment),
+    /// Records that nobody waits for an order any more.
+    SettleContainment(SettleContainment),
+    /// Revokes a gateway.
+    RevokeGateway(RevokeGateway),
+    /// Forgets a former gateway.
+    ForgetGateway(ForgetGateway),
+    /// Records the heads of audit logs.
+    AnchorAudit(AnchorAudit),
+    /// Takes a node out of the cluster for good.
+    RemoveNode(RemoveNode),
+    /// Raises the version of everything stored.
+    RaiseFormat(RaiseFormat),
 }
 
 impl Command {
@@ -86,6 +122,41 @@ impl Command {
             Self::RecordCertificate(_) => "record_certificate",
             Self::AnnounceGateway(_) => "announce_gateway",
             Self::PutPolicy(_) => "put_policy",
+            Self::OrderContainment(_) => "order_containment",
+            Self::SetOfflineAllowance(_) => "set_offline_allowance",
+            Self::AcknowledgeContainment(_) => "acknowledge_containment",
+            Self::SettleContainment(_) => "settle_containment",
+            Self::RevokeGateway(_) => "revoke_gateway",
+            Self::ForgetGateway(_) => "forget_gateway",
+            Self::AnchorAudit(_) => "anchor_audit",
+            Self::RemoveNode(_) => "remove_node",
+            Self::RaiseFormat(_) => "raise_format",
+        }
+    }
+
+    /// The format version that brought this command: it is refused in a state of an older one,
+    /// since a member of that version might not know it.
+    pub(crate) fn format(&self) -> u32 {
+        match self {
+            Self::Genesis(_)
+            | Self::CreateKey(_)
+            | Self::RotateKey(_)
+            | Self::SetKeyState(_)
+            | Self::EnrollDevice(_)
+            | Self::CreateJoinToken(_)
+            | Self::ConsumeJoinToken(_)
+            | Self::RecordCertificate(_)
+            | Self::AnnounceGateway(_)
+            | Self::PutPolicy(_)
+            | Self::RemoveNode(_)
+            | Self::RaiseFormat(_)
+            | Self::OrderContainment(_)
+            | Self::SetOfflineAllowance(_)
+            | Self::AcknowledgeContainment(_)
+            | Self::SettleContainment(_)
+            | Self::RevokeGateway(_)
+            | Self::ForgetGateway(_)
+            | Self::AnchorAudit(_) => 1,
         }
     }
 }

@@ -21,6 +21,20 @@ pub(crate) fn is_id(id: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b))
 }
 
+/// The longest name of a service.
+const SERVICE_MAX: usize = 128;
+
+/// 1 to 128 visible ASCII characters without `/`: what a core gateway calls a server behind it.
+pub(crate) fn is_service(name: &str) -> bool {
+    (1..=SERVICE_MAX).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_graphic() && b != b'/')
+}
+
+/// At most 64 visible ASCII characters; none is no case.
+pub(crate) fn is_case_id(id: &str) -> bool {
+    id.len() <= ID_MAX && id.bytes().all(|b| b.is_ascii_graphic())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +47,18 @@ mod tests {
         for bad in ["", "a b", "ü", "a\n", &"x".repeat(129)] {
             assert!(!is_key_name(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn services_and_cases() {
+        for good in ["hl7", "PACS-1:2575", &"x".repeat(128)] {
+            assert!(is_service(good), "{good}");
+        }
+        for bad in ["", "a/b", "a b", "ü", &"x".repeat(129)] {
+            assert!(!is_service(bad), "{bad}");
+        }
+        assert!(is_case_id("") && is_case_id("INC/2026#7"));
+        assert!(!is_case_id("two words") && !is_case_id(&"x".repeat(65)));
     }
 
     #[test]

@@ -58,4 +58,22 @@ pub enum Outcome {
         /// The policy epoch from now on.
         policy_epoch: u64,
     },
+    /// The order stands.
+    ContainmentOrdered,
+    /// The allowance stands.
+    OfflineAllowanceSet,
+    /// The acknowledgement stands.
+    ContainmentAcknowledged,
+    /// Nobody waits for the order any more.
+    ContainmentSettled,
+    /// The gateway is revoked.
+    GatewayRevoked,
+    /// The gateway can forward no longer.
+    GatewayForgotten,
+    /// The heads are recorded.
+    AuditAnchored,
+    /// The node is honoured no longer.
+    NodeRemoved,
+    /// Everything stored from here on has a newer format.
+    FormatRaised,
 }

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::apply::{Frame, check_sealed};
+use super::apply::Frame;
 use super::names::is_id;
-use super::{Outcome, Refusal};
+use super::{Outcome, Refusal, sealed};
+use crate::keyring::Place;
 use crate::state::{PolicyRecord, Record, RecordId};
 
 /// A policy, validated and sealed by the leader.
@@ -23,19 +24,21 @@ impl PutPolicy {
         if !is_id(&self.policy_id) {
             return Err(Refusal::NameInvalid);
         }
-        check_sealed(&self.sealed)?;
         let former = frame.index.policy(&self.policy_id);
         let revision = former.map_or(0, |policy| policy.revision);
         if revision != self.expected_revision {
             return Err(Refusal::Conflict);
         }
+        let place = Place::policy(&self.policy_id);
+        let former = former.map(|policy| &policy.sealed);
+        let sealed = sealed::fit(frame.cluster_id, &place, former, &self.sealed)?;
         frame.counters.policy_epoch += 1;
         frame.writes.put(
             RecordId::Policy(self.policy_id.clone()),
             Record::Policy(PolicyRecord {
                 policy_id: self.policy_id.clone(),
-                revision: revision + 1,
-                sealed: self.sealed.clone(),
+                revision: sealed.revision,
+                sealed,
             }),
         );
         Ok(Outcome::PolicyPut {

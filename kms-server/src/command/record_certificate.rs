@@ -55,7 +55,7 @@ impl RecordCertificate {
             let device = frame.index.device(&self.id);
             let device = device.ok_or(Refusal::DeviceNotFound)?;
             if device.state == DeviceState::Revoked {
-                return Err(Refusal::IdentityRevoked);
+                return Err(Refusal::DeviceRevoked);
             }
         }
         match frame.index.identity(self.role, &self.id) {

@@ -31,7 +31,7 @@ pub enum Refusal {
     #[error("a device of this id exists")]
     DeviceExists,
     /// No such device.
-    #[error("no such device")]
+    #[error("no such device; list the devices for what there is")]
     DeviceNotFound,
     /// The revision or version this was decided on is no longer the newest.
     #[error("it was changed meanwhile; read it again and repeat")]
@@ -57,4 +57,28 @@ pub enum Refusal {
     /// A gateway announced itself as the other side than before.
     #[error("a gateway stays the side it first announced; join a new identity for the other")]
     GatewaySideFixed,
+    /// The device was revoked.
+    #[error("the device was revoked for good; enrol another one in its place")]
+    DeviceRevoked,
+    /// The allowance of a device whose order is not complete.
+    #[error("an order for this device is pending on its allowance; wait until it is complete")]
+    ContainmentPending,
+    /// An acknowledgement of an order that was never given.
+    #[error("no order of this device had this epoch; acknowledge what the watch told")]
+    EpochUnknown,
+    /// No such gateway.
+    #[error("no such gateway; the cluster's status lists those that announced themselves")]
+    GatewayNotFound,
+    /// A sealed record that is none, or belongs to another cluster, key or kind.
+    #[error("a sealed record does not fit where it was to be kept; this is an error of Ward")]
+    RecordUnfit,
+    /// No such node, or it was removed before.
+    #[error("no such node; `ward cluster status` shows the members")]
+    NodeNotFound,
+    /// The node is the only one.
+    #[error("the last node of a cluster cannot be removed; let another one join first")]
+    LastNode,
+    /// The command came with a newer format than the state has.
+    #[error("not every node of the cluster knows this yet; run the newer version on all of them")]
+    FormatNewer,
 }

@@ -1,10 +1,11 @@
 //! Makes a new primary version, by compare-and-swap.
 
-use envelope::id::KeyId;
+use envelope::id::{KeyId, KeyVersion};
 use serde::{Deserialize, Serialize};
 
-use super::apply::{Frame, check_sealed};
-use super::{Outcome, Refusal};
+use super::apply::Frame;
+use super::{Outcome, Refusal, sealed};
+use crate::keyring::Place;
 use crate::state::{KeyState, Record, RecordId, VersionRecord};
 
 /// A new version, sealed for exactly this revision.
@@ -31,7 +32,8 @@ impl RotateKey {
         if key.revision != self.expected_revision || next != Some(self.version) {
             return Err(Refusal::Conflict);
         }
-        check_sealed(&self.sealed)?;
+        let place = Place::key_version(self.key_id, KeyVersion(self.version), &key.name);
+        let sealed = sealed::fit(frame.cluster_id, &place, None, &self.sealed)?;
         let mut key = key.clone();
         key.primary = self.version;
         key.revision += 1;
@@ -44,7 +46,7 @@ impl RotateKey {
                 version: self.version,
                 state: KeyState::Enabled,
                 created_ms: frame.now_ms,
-                sealed: self.sealed.clone(),
+                sealed,
             }),
         );
         Ok(Outcome::KeyRotated {

@@ -1,8 +1,11 @@
 //! Commands for tests: small, valid, and different where ids must be.
 
-use envelope::id::{ClusterId, KeyId};
+use std::sync::LazyLock;
+
+use envelope::id::{ClusterId, KeyId, KeyVersion};
 
 use super::{Command, CreateKey, Genesis};
+use crate::keyring::{KeyRing, Place};
 use crate::state::{Addresses, FORMAT_VERSION, NodeId, NodeRecord, SealWrap};
 
 /// A key's id from a number.
@@ -10,6 +13,15 @@ pub(crate) fn key_id(number: u64) -> KeyId {
     let mut bytes = [0; 16];
     bytes[8..].copy_from_slice(&number.to_be_bytes());
     KeyId::from_bytes(bytes)
+}
+
+/// The ring of the cluster that [`begin`] begins.
+pub(crate) static RING: LazyLock<KeyRing> = LazyLock::new(|| KeyRing::generate(CLUSTER));
+
+/// A sealed record of that cluster.
+pub(crate) fn record(place: &Place, revision: u64) -> Vec<u8> {
+    let plaintext = format!("revision {revision}");
+    RING.seal(place, revision, 1, plaintext.as_bytes()).unwrap()
 }
 
 /// Begins a cluster whose first node is 1.
@@ -20,20 +32,21 @@ pub(crate) fn begin() -> Command {
 /// What [`begin`] begins with.
 pub(crate) fn genesis() -> Genesis {
     Genesis {
-        cluster_id: ClusterId::from_bytes([1; 16]),
+        cluster_id: CLUSTER,
         trust_domain: "ward.test".to_owned(),
         format_version: FORMAT_VERSION,
         seal_wraps: vec![SealWrap {
             seal: "file".to_owned(),
-            record: b"wrap".to_vec(),
+            record: record(&Place::root_wrap("file"), 1),
         }],
-        key_ring: b"ring".to_vec(),
-        ca_key: b"ca".to_vec(),
+        key_ring: record(&Place::ring(), 1),
+        ca_key: record(&Place::ca_key(), 1),
         ca_certificates: vec![b"certificate".to_vec()],
         node: NodeRecord {
             node_id: NodeId(1),
             addresses: Addresses::default(),
             public_key: b"public key 1".to_vec(),
+            replaces: None,
         },
         identities: Vec::new(),
         policies: Vec::new(),
@@ -42,9 +55,12 @@ pub(crate) fn genesis() -> Genesis {
 
 /// Makes a key whose id comes from `number`.
 pub(crate) fn create_key(name: &str, number: u64) -> Command {
+    let place = Place::key_version(key_id(number), KeyVersion(1), name);
     Command::CreateKey(CreateKey {
         key_id: key_id(number),
         name: name.to_owned(),
-        sealed: b"sealed".to_vec(),
+        sealed: record(&place, 1),
     })
 }
+
+const CLUSTER: ClusterId = ClusterId::from_bytes([1; 16]);

@@ -1,8 +1,10 @@
 //! `node.toml` as it is written; unknown entries are refused, so that a misspelt one is noticed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use super::ConfigError;
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -75,6 +77,21 @@ pub struct PeerSection {
 }
 
 impl ConfigFile {
+    /// Reads the file at `path`; its values are not looked at yet.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not understood.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        toml::from_str(&text).map_err(|error| ConfigError::Syntax {
+            path: path.to_owned(),
+            detail: error.to_string(),
+        })
+    }
+
     /// The text of the file.
     ///
     /// # Errors

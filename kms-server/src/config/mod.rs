@@ -4,12 +4,15 @@
 //! of it is checked. `ward up` writes the file with [`ConfigFile::to_toml`].
 
 mod address;
+mod check;
 mod file;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::containment::LEASE;
 use crate::state::Addresses;
 
 pub use address::{AddressError, HostPort};
@@ -30,6 +33,8 @@ pub struct Config {
     pub seal_file: PathBuf,
     /// Where to look for other members first; membership in Raft rules once known.
     pub peers: Vec<PeerHint>,
+    /// How long a gateway's lease runs. No file says it: every node of a cluster grants the same.
+    pub lease: Duration,
 }
 
 /// The four listeners of a node. Port 0 lets the system choose.
@@ -94,6 +99,15 @@ pub enum ConfigError {
         /// `api`, `peer` or `join`.
         listener: &'static str,
     },
+    /// The cluster would be told an address that means every machine.
+    #[error(
+        "the {listener} listener is told to others as every address, where nobody can connect: set \
+         advertise.{listener} to the name or address by which others reach this host"
+    )]
+    AddressUnknown {
+        /// `api`, `peer` or `join`.
+        listener: &'static str,
+    },
     /// An address is malformed.
     #[error("the configuration's {field} is not usable")]
     Address {
@@ -111,15 +125,7 @@ impl Config {
     /// # Errors
     /// When it cannot be read, is not understood, or holds an unusable value.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        let file: ConfigFile = toml::from_str(&text).map_err(|error| ConfigError::Syntax {
-            path: path.to_owned(),
-            detail: error.to_string(),
-        })?;
-        Self::from_file(file)
+        Self::from_file(ConfigFile::load(path)?)
     }
 
     /// Checks what was written.
@@ -153,6 +159,7 @@ impl Config {
                     })
                 })
                 .collect::<Result<_, ConfigError>>()?,
+            lease: LEASE,
         })
     }
 }

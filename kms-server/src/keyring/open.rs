@@ -5,6 +5,7 @@ use envelope::id::ClusterId;
 
 use super::{KeyRing, RecordError};
 use crate::seal::{RootKey, Seal, SealError, SealWrap};
+use crate::state::Sealed;
 
 /// What a new cluster begins with.
 pub struct NewRing {
@@ -38,7 +39,7 @@ pub fn create(seals: &[&dyn Seal], cluster: ClusterId, now_ms: u64) -> Result<Ne
     })
 }
 
-/// Opens the ring `record` with the first of `seals` that has a wrap of the root.
+/// Opens the ring with the first of `seals` that has a wrap of the root.
 ///
 /// # Errors
 /// No seal fits: the one that came closest says why. Or the ring's record does not open.
@@ -46,10 +47,10 @@ pub fn unseal(
     seals: &[&dyn Seal],
     cluster: ClusterId,
     wraps: &[SealWrap],
-    record: &[u8],
+    ring: &Sealed,
 ) -> Result<KeyRing, UnsealError> {
     let root = open_root(seals, cluster, wraps).map_err(UnsealError::Seal)?;
-    KeyRing::unwrap(&root, cluster, record).map_err(UnsealError::Ring)
+    KeyRing::unwrap(&root, cluster, ring).map_err(UnsealError::Ring)
 }
 
 /// Why a node stays sealed.
@@ -98,28 +99,30 @@ mod tests {
     use crate::keyring::Place;
     use crate::seal::FileSeal;
 
+    fn first(record: Vec<u8>) -> Sealed {
+        let revision = 1;
+        Sealed { revision, record }
+    }
+
     #[test]
     fn any_one_seal_unseals_and_a_missing_one_does_not_hinder() {
         let dir = tempfile::tempdir().unwrap();
         let cluster = ClusterId::from_bytes([1; 16]);
-        let first = FileSeal::create(&dir.path().join("a")).unwrap();
-        let second = FileSeal::create(&dir.path().join("b")).unwrap();
-        let new = create(&[&first, &second], cluster, 9).unwrap();
+        let one = FileSeal::create(&dir.path().join("a")).unwrap();
+        let two = FileSeal::create(&dir.path().join("b")).unwrap();
+        let new = create(&[&one, &two], cluster, 9).unwrap();
         let place = Place::ca_key();
-        let record = new.ring.seal(&place, 1, 9, b"ca").unwrap();
+        let (sealed, wrapped) = (new.ring.seal(&place, 1, 9, b"ca"), first(new.record));
+        let sealed = first(sealed.unwrap());
 
-        for seals in [
-            vec![&first as &dyn Seal],
-            vec![&second],
-            vec![&first, &second],
-        ] {
-            let ring = unseal(&seals, cluster, &new.wraps, &new.record).unwrap();
-            assert_eq!(ring.open(&place, &record).unwrap().1.expose(), b"ca");
+        for seals in [vec![&one as &dyn Seal], vec![&two], vec![&one, &two]] {
+            let ring = unseal(&seals, cluster, &new.wraps, &wrapped).unwrap();
+            assert_eq!(ring.open(&place, &sealed).unwrap().expose(), b"ca");
         }
 
         std::fs::remove_file(dir.path().join("a")).unwrap();
-        unseal(&[&first, &second], cluster, &new.wraps, &new.record).unwrap();
-        let away = unseal(&[&first], cluster, &new.wraps, &new.record);
+        unseal(&[&one, &two], cluster, &new.wraps, &wrapped).unwrap();
+        let away = unseal(&[&one], cluster, &new.wraps, &wrapped);
         assert!(matches!(
             away,
             Err(UnsealError::Seal(SealError::File { .. }))
@@ -135,23 +138,19 @@ mod tests {
         assert!(matches!(create(&[], cluster, 0), Err(SealError::NoSeal)));
         let new = create(&[&seal], cluster, 0).unwrap();
         let other = create(&[&seal], cluster, 0).unwrap();
+        let (ring, other) = (first(new.record), first(other.record));
 
-        let result = unseal(&[&foreign], cluster, &new.wraps, &new.record);
+        let result = unseal(&[&foreign], cluster, &new.wraps, &ring);
         assert!(matches!(
             result,
             Err(UnsealError::Seal(SealError::NoneFits { .. }))
         ));
-        let result = unseal(&[&seal], cluster, &new.wraps, &other.record);
+        let result = unseal(&[&seal], cluster, &new.wraps, &other);
         assert!(matches!(
             result,
             Err(UnsealError::Ring(RecordError::Changed))
         ));
-        let result = unseal(
-            &[&seal],
-            ClusterId::from_bytes([2; 16]),
-            &new.wraps,
-            &new.record,
-        );
+        let result = unseal(&[&seal], ClusterId::from_bytes([2; 16]), &new.wraps, &ring);
         assert!(matches!(
             result,
             Err(UnsealError::Seal(SealError::NotOurs { .. }))

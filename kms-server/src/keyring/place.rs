@@ -1,5 +1,6 @@
 //! Where a sealed record belongs: what it holds, and its name in the state.
-//! A record is opened only for the place it was sealed for, so records cannot be swapped.
+//! A record is opened only for the place it was sealed for, so records cannot be swapped; and apply
+//! keeps it only there, which it can tell without any key.
 
 use envelope::id::{KeyId, KeyVersion};
 use envelope::record::{KeyType, RecordHeader, RecordPurpose};
@@ -13,12 +14,15 @@ pub struct Place {
     pub(super) key_version: KeyVersion,
     pub(super) tree: &'static str,
     pub(super) record_id: String,
+    /// What is fixed for as long as the record lives, in the layout of its purpose.
+    pub(super) attributes: Vec<u8>,
 }
 
 impl Place {
-    /// The secret of one key version.
+    /// The secret of one version of the key called `name`. The name is part of the place because
+    /// policies decide on names: material that is found under another one does not open.
     #[must_use]
-    pub fn key_version(key_id: KeyId, key_version: KeyVersion) -> Self {
+    pub fn key_version(key_id: KeyId, key_version: KeyVersion, name: &str) -> Self {
         Self {
             purpose: RecordPurpose::KeyVersion,
             key_type: KeyType::Aes256Gcm,
@@ -26,6 +30,7 @@ impl Place {
             key_version,
             tree: "keys",
             record_id: format!("{key_id}/{}", key_version.0),
+            attributes: [&[ENCRYPT_AND_DECRYPT], name.as_bytes()].concat(),
         }
     }
 
@@ -44,14 +49,22 @@ impl Place {
         Self::named(RecordPurpose::Policy, "policies", name)
     }
 
-    /// The inventory data of a device.
+    /// The inventory data of a device, which belongs to the device's key.
     #[must_use]
-    pub fn device(id: &str) -> Self {
-        Self::named(RecordPurpose::DeviceMetadata, "devices", id)
+    pub fn device(id: &str, key_id: KeyId) -> Self {
+        Self {
+            key_id,
+            ..Self::named(RecordPurpose::DeviceMetadata, "devices", id)
+        }
+    }
+
+    /// The root, wrapped by the seal of this name.
+    pub(crate) fn root_wrap(seal: &str) -> Self {
+        Self::named(RecordPurpose::RootWrap, "seal", seal)
     }
 
     /// The key ring itself, sealed under the root.
-    pub(super) fn ring() -> Self {
+    pub(crate) fn ring() -> Self {
         Self::named(RecordPurpose::KeyRing, "ring", "1")
     }
 
@@ -63,16 +76,21 @@ impl Place {
             key_version: KeyVersion(0),
             tree,
             record_id: record_id.to_owned(),
+            attributes: Vec::new(),
         }
     }
 
     /// Whether a record with this header was sealed for this place.
-    pub(super) fn holds(&self, header: &RecordHeader) -> bool {
+    pub(crate) fn holds(&self, header: &RecordHeader) -> bool {
         header.purpose == self.purpose
             && header.key_type == self.key_type
             && header.key_id == self.key_id
             && header.key_version == self.key_version
             && header.tree == self.tree
             && header.record_id == self.record_id
+            && header.attributes == self.attributes
     }
 }
+
+/// The first attribute of a key version: what the key is for. The only usage so far.
+const ENCRYPT_AND_DECRYPT: u8 = 1;

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::Place;
 use crate::seal::RootKey;
+use crate::state::Sealed;
 
 /// The term keys of one cluster, wiped when dropped.
 pub struct KeyRing {
@@ -20,7 +21,7 @@ pub struct KeyRing {
 
 impl KeyRing {
     /// Makes a ring with its first term.
-    pub(super) fn generate(cluster: ClusterId) -> Self {
+    pub(crate) fn generate(cluster: ClusterId) -> Self {
         Self {
             cluster,
             terms: BTreeMap::from([(FIRST_TERM, SecretKey::generate())]),
@@ -60,24 +61,17 @@ impl KeyRing {
         record::seal(key, &header, plaintext).map_err(RecordError::Format)
     }
 
-    /// Opens a record that was sealed for `place`, and answers its authenticated header too.
+    /// Opens a record that was sealed for `place` at the revision that the state says.
     ///
     /// # Errors
-    /// The record belongs elsewhere, is of a term that this ring lacks, or was changed.
-    pub fn open(
-        &self,
-        place: &Place,
-        record: &[u8],
-    ) -> Result<(RecordHeader, SecretBytes), RecordError> {
-        let term = RecordHeader::parse(record)
+    /// The record belongs elsewhere, is older or newer than the state says, is of a term that this
+    /// ring lacks, or was changed.
+    pub fn open(&self, place: &Place, sealed: &Sealed) -> Result<SecretBytes, RecordError> {
+        let term = RecordHeader::parse(&sealed.record)
             .map_err(RecordError::Format)?
             .term;
         let key = self.terms.get(&term).ok_or(RecordError::Term { term })?;
-        let (header, plaintext) = record::open(key, record).map_err(|_| RecordError::Changed)?;
-        if header.cluster_id != self.cluster || !place.holds(&header) {
-            return Err(RecordError::Misplaced);
-        }
-        Ok((header, plaintext))
+        open(key, self.cluster, place, sealed)
     }
 
     /// Seals the ring under the root.
@@ -102,13 +96,9 @@ impl KeyRing {
     pub(super) fn unwrap(
         root: &RootKey,
         cluster: ClusterId,
-        record: &[u8],
+        sealed: &Sealed,
     ) -> Result<Self, RecordError> {
-        let (header, plaintext) =
-            record::open(root.secret(), record).map_err(|_| RecordError::Changed)?;
-        if header.cluster_id != cluster || !Place::ring().holds(&header) {
-            return Err(RecordError::Misplaced);
-        }
+        let plaintext = open(root.secret(), cluster, &Place::ring(), sealed)?;
         let (entries, rest) = plaintext.expose().as_chunks::<ENTRY_BYTES>();
         let mut terms = BTreeMap::new();
         for entry in entries {
@@ -121,6 +111,27 @@ impl KeyRing {
         }
         Ok(Self { cluster, terms })
     }
+}
+
+/// Opens under `key` what must be this cluster's, of this place and of this revision.
+fn open(
+    key: &SecretKey,
+    cluster: ClusterId,
+    place: &Place,
+    sealed: &Sealed,
+) -> Result<SecretBytes, RecordError> {
+    let opened = record::open(key, &sealed.record);
+    let (header, plaintext) = opened.map_err(|_| RecordError::Changed)?;
+    if header.cluster_id != cluster || !place.holds(&header) {
+        return Err(RecordError::Misplaced);
+    }
+    if header.revision != sealed.revision {
+        return Err(RecordError::Revision {
+            found: header.revision,
+            expected: sealed.revision,
+        });
+    }
+    Ok(plaintext)
 }
 
 fn header(
@@ -142,7 +153,7 @@ fn header(
         created_ms,
         tree: place.tree.to_owned(),
         record_id: place.record_id.clone(),
-        attributes: Vec::new(),
+        attributes: place.attributes.clone(),
     }
 }
 
@@ -164,6 +175,14 @@ pub enum RecordError {
     /// It opens, but stands where another belongs.
     #[error("the record belongs to another place in the state")]
     Misplaced,
+    /// It opens and belongs there, but at another time.
+    #[error("the record has revision {found} where the state says {expected}")]
+    Revision {
+        /// Its own.
+        found: u64,
+        /// The state's.
+        expected: u64,
+    },
 }
 
 /// The term a new cluster begins with.
@@ -183,27 +202,34 @@ mod tests {
         KeyRing::generate(ClusterId::from_bytes([cluster; 16]))
     }
 
+    fn seal(ring: &KeyRing, place: &Place, revision: u64, plaintext: &[u8]) -> Sealed {
+        let record = ring.seal(place, revision, 11, plaintext).unwrap();
+        Sealed { revision, record }
+    }
+
     #[test]
     fn every_place_opens_what_was_sealed_for_it_and_nothing_else() {
         let ring = ring(1);
         let key = KeyId::from_bytes([3; 16]);
         let places = [
-            Place::key_version(key, KeyVersion(1)),
-            Place::key_version(key, KeyVersion(2)),
-            Place::key_version(KeyId::from_bytes([4; 16]), KeyVersion(1)),
+            Place::key_version(key, KeyVersion(1), "k"),
+            Place::key_version(key, KeyVersion(1), "l"),
+            Place::key_version(key, KeyVersion(2), "k"),
+            Place::key_version(KeyId::from_bytes([4; 16]), KeyVersion(1), "k"),
             Place::ca_key(),
+            Place::ring(),
+            Place::root_wrap("1"),
             Place::policy("1"),
             Place::policy("2"),
-            Place::device("1"),
+            Place::device("1", key),
+            Place::device("1", KeyId::from_bytes([4; 16])),
         ];
         for sealed_for in &places {
-            let record = ring.seal(sealed_for, 7, 11, b"secret").unwrap();
+            let record = seal(&ring, sealed_for, 7, b"secret");
             for opened_for in &places {
                 let result = ring.open(opened_for, &record);
                 if opened_for == sealed_for {
-                    let (header, plaintext) = result.unwrap();
-                    assert_eq!((header.revision, header.created_ms), (7, 11));
-                    assert_eq!(plaintext.expose(), b"secret");
+                    assert_eq!(result.unwrap().expose(), b"secret");
                 } else {
                     assert_eq!(result.err(), Some(RecordError::Misplaced));
                 }
@@ -212,17 +238,39 @@ mod tests {
     }
 
     #[test]
+    fn a_record_opens_at_its_own_revision_alone() {
+        let (ring, place) = (ring(1), Place::policy("p"));
+        let mut record = seal(&ring, &place, 7, b"text");
+        assert_eq!(ring.open(&place, &record).unwrap().expose(), b"text");
+        for expected in [0, 6, 8, u64::MAX] {
+            record.revision = expected;
+            let found = 7;
+            let refused = Some(RecordError::Revision { found, expected });
+            assert_eq!(ring.open(&place, &record).err(), refused);
+        }
+        let root = RootKey::generate();
+        let record = ring.wrap(&root, 1, 0);
+        let later = Sealed {
+            revision: 2,
+            record,
+        };
+        let refused = KeyRing::unwrap(&root, ring.cluster(), &later).err();
+        let (found, expected) = (1, 2);
+        assert_eq!(refused, Some(RecordError::Revision { found, expected }));
+    }
+
+    #[test]
     fn another_ring_a_missing_term_and_any_changed_byte_are_refused() {
         let one = ring(1);
-        let place = Place::device("mon-1");
-        let record = one.seal(&place, 1, 0, b"inventory").unwrap();
+        let place = Place::device("mon-1", KeyId::from_bytes([3; 16]));
+        let record = seal(&one, &place, 1, b"inventory");
         assert_eq!(
             ring(1).open(&place, &record).err(),
             Some(RecordError::Changed)
         );
-        for byte in 0..record.len() {
+        for byte in 0..record.record.len() {
             let mut changed = record.clone();
-            changed[byte] ^= 0x40;
+            changed.record[byte] ^= 0x40;
             assert!(
                 one.open(&place, &changed).is_err(),
                 "byte {byte} was changed unnoticed"
@@ -240,25 +288,31 @@ mod tests {
     fn records_of_former_terms_still_open_and_new_ones_use_the_newest() {
         let mut ring = ring(1);
         let place = Place::policy("p");
-        let old = ring.seal(&place, 1, 0, b"old").unwrap();
+        let old = seal(&ring, &place, 1, b"old");
         ring.terms.insert(2, SecretKey::generate());
-        let new = ring.seal(&place, 2, 0, b"new").unwrap();
-        assert_eq!(RecordHeader::parse(&new).unwrap().term, 2);
-        assert_eq!(ring.open(&place, &old).unwrap().1.expose(), b"old");
+        let new = seal(&ring, &place, 2, b"new");
+        assert_eq!(RecordHeader::parse(&new.record).unwrap().term, 2);
+        assert_eq!(ring.open(&place, &old).unwrap().expose(), b"old");
 
         let root = RootKey::generate();
-        let wrapped = ring.wrap(&root, 2, 0);
+        let wrapped = Sealed {
+            revision: 2,
+            record: ring.wrap(&root, 2, 0),
+        };
         let reopened = KeyRing::unwrap(&root, ring.cluster(), &wrapped).unwrap();
         assert_eq!(reopened.newest_term(), 2);
-        assert_eq!(reopened.open(&place, &old).unwrap().1.expose(), b"old");
-        assert_eq!(reopened.open(&place, &new).unwrap().1.expose(), b"new");
+        assert_eq!(reopened.open(&place, &old).unwrap().expose(), b"old");
+        assert_eq!(reopened.open(&place, &new).unwrap().expose(), b"new");
     }
 
     #[test]
     fn a_ring_opens_only_with_its_root_and_for_its_cluster() {
         let ring = ring(1);
         let root = RootKey::generate();
-        let wrapped = ring.wrap(&root, 1, 0);
+        let wrapped = Sealed {
+            revision: 1,
+            record: ring.wrap(&root, 1, 0),
+        };
         let unwrap = |root: &RootKey, cluster: u8| {
             KeyRing::unwrap(root, ClusterId::from_bytes([cluster; 16]), &wrapped).err()
         };

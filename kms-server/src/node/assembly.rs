@@ -7,9 +7,11 @@ use arc_swap::ArcSwap;
 use kms_client::identity::{Identity, IdentityDir};
 use tokio_util::sync::CancellationToken;
 
+use crate::api::audit::Readers;
 use crate::api::carry::Writes;
-use crate::audit::{Audit, AuditConfig};
+use crate::audit::{Audit, AuditConfig, BoundKey, LogName};
 use crate::config::Config;
+use crate::containment::Waits;
 use crate::limits::{WATCHES_MAX, WATCHES_PER_IDENTITY_MAX};
 use crate::node::NodeError;
 use crate::node::context::Node;
@@ -53,10 +55,16 @@ pub(super) async fn assemble(
     let addresses = member.addresses.clone();
     let identity = Arc::new(ArcSwap::from_pointee(identity));
     let connector = NodeConnector::new(Arc::clone(&identity));
+    let name = LogName {
+        cluster_id: file.cluster_id,
+        node: file.node_id.0,
+    };
     let audit = Audit::open(&AuditConfig {
         dir: layout.audit(),
-        node: format!("node-{}", file.node_id),
+        key: layout.audit_key(),
+        name,
     })?;
+    let audit_key = BoundKey::make(&name, *audit.public_key(), &identity.load())?;
     let replica = Replica::open(ReplicaConfig {
         node_id: file.node_id,
         dir: layout.root().to_owned(),
@@ -64,6 +72,9 @@ pub(super) async fn assemble(
         hints: hints(config),
         connector: connector.clone(),
         initialised: file.initialised,
+        // A member that was one before has a root to open; a new one has none yet.
+        sealed: file.initialised,
+        format_known: FORMAT_VERSION,
         mark_initialised: marker(layout.root().to_owned(), file.clone()),
     })
     .await?;
@@ -79,8 +90,11 @@ pub(super) async fn assemble(
         vault: Vault::sealed(),
         policies: policy::Engine::built_in().map_err(NodeError::Policy)?,
         audit,
+        audit_key,
+        audit_readers: Readers::default(),
         peers: Peers::new(connector),
         writes: Writes::new(),
+        waits: Waits::new(config.lease),
         watches: Shares::new(WATCHES_MAX, WATCHES_PER_IDENTITY_MAX),
         draining: CancellationToken::new(),
     });

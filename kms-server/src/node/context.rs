@@ -9,14 +9,16 @@ use envelope::id::ClusterId;
 use kms_client::identity::Identity;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::audit::Readers;
 use crate::api::carry::Writes;
-use crate::audit::Audit;
+use crate::audit::{Audit, BoundKey};
+use crate::containment::{Pending, Waits};
 use crate::node::peers::Peers;
 use crate::policy;
 use crate::replica::{Replica, ReplicaRole};
 use crate::shares::Shares;
 use crate::stack::admission::{Leader, Standing};
-use crate::state::{Addresses, NodeId};
+use crate::state::{Addresses, FormerGateway, NodeId};
 use crate::vault::Vault;
 
 /// This node.
@@ -37,10 +39,16 @@ pub(crate) struct Node {
     pub(crate) policies: policy::Engine,
     /// Where each call leaves its record.
     pub(crate) audit: Audit,
+    /// The key that its checkpoints are signed with, and why it is this node's.
+    pub(crate) audit_key: BoundKey,
+    /// Who was recorded lately as reading the audit log.
+    pub(crate) audit_readers: Readers,
     /// The way to other nodes.
     pub(crate) peers: Peers,
     /// The writes under way.
     pub(crate) writes: Writes,
+    /// Since when this node waits for which containment.
+    pub(crate) waits: Waits,
     /// Places for watch streams, by the SPIFFE URI of who watches.
     pub(crate) watches: Shares<String>,
     /// Cancelled when the node drains: streams that would never end, end then.
@@ -51,6 +59,26 @@ impl Node {
     /// Whether this node leads just now.
     pub(crate) fn leads(&self) -> bool {
         self.replica.status().role == ReplicaRole::Leader
+    }
+}
+
+impl Node {
+    /// Who is waited for before the order that stands for a device is complete.
+    pub(crate) fn pending(&self, device_id: &str) -> Vec<Pending> {
+        let term = self.replica.term();
+        self.replica.read(|index| {
+            let now = sys::clock::monotonic();
+            self.waits.pending(index, term, device_id, now)
+        })
+    }
+
+    /// Former gateways that can forward for no device any more.
+    pub(crate) fn gateways_gone(&self) -> Vec<FormerGateway> {
+        let term = self.replica.term();
+        self.replica.read(|index| {
+            let now = sys::clock::monotonic();
+            self.waits.gone(index, term, now)
+        })
     }
 }
 

@@ -62,6 +62,15 @@ pub enum NodeError {
         /// The data directory.
         path: PathBuf,
     },
+    /// The cluster has removed this node.
+    #[error(
+        "this node was removed from its cluster and takes no part any more: set {path} aside, or \
+         delete it, before a node joins here with a new token"
+    )]
+    Removed {
+        /// The data directory.
+        path: PathBuf,
+    },
     /// A file of the node cannot be read, written or understood.
     #[error("{path} {what}")]
     File {
@@ -142,6 +151,7 @@ impl NodeError {
             Self::VersionNewer { .. } => Reason::VersionNewer,
             Self::NotInitialised { .. } => Reason::NotInitialised,
             Self::AlreadyInitialised { .. } => Reason::AlreadyInitialised,
+            Self::Removed { .. } => Reason::NodeRemoved,
             Self::File {
                 source: Some(error),
                 ..
@@ -162,11 +172,13 @@ impl NodeError {
                 AuditError::Disk(_)
                 | AuditError::Lost
                 | AuditError::Unreadable(_)
+                | AuditError::Key(_)
                 | AuditError::Closed => Reason::AuditUnavailable,
             },
             Self::Stopped(error) => match error {
                 StopError::Full { .. } => Reason::StorageFull,
                 StopError::Storage { .. } => Reason::Storage,
+                StopError::Newer { .. } => Reason::VersionNewer,
                 StopError::Raft { .. } => Reason::Internal,
             },
             Self::Open(error) => match error {

@@ -22,6 +22,8 @@ pub(crate) struct IdentityFile {
     pub(crate) node_id: NodeId,
     /// Whether its log ever held anything.
     pub(crate) initialised: bool,
+    /// Whether it was removed from the cluster, and knows.
+    pub(crate) removed: bool,
 }
 
 /// The text of the file.
@@ -32,15 +34,29 @@ struct Text {
     cluster_id: String,
     node_id: u64,
     initialised: bool,
+    #[serde(default)]
+    removed: bool,
 }
 
-/// The id that the node of `data_dir` was given; none while it has joined no cluster.
+/// What the cluster gave to the node of a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// Its member id.
+    pub node_id: u64,
+    /// Whether the node knows that it was removed since.
+    pub removed: bool,
+}
+
+/// What the node of `data_dir` was given; none while it has joined no cluster.
 ///
 /// # Errors
 /// When the node's identity is unreadable, malformed or of a newer format.
-pub fn given_id(data_dir: &Path) -> Result<Option<u64>, NodeError> {
+pub fn given(data_dir: &Path) -> Result<Option<Given>, NodeError> {
     let file = IdentityFile::load(data_dir)?;
-    Ok(file.map(|file| file.node_id.0))
+    Ok(file.map(|file| Given {
+        node_id: file.node_id.0,
+        removed: file.removed,
+    }))
 }
 
 /// The only part that every version of the file has.
@@ -72,11 +88,21 @@ impl IdentityFile {
         let path = data_dir.join(FILE);
         let text = format!(
             "# Which node this directory belongs to. Do not change, do not copy to another node.\n\
-             format = {FORMAT}\ncluster_id = \"{}\"\nnode_id = {}\ninitialised = {}\n",
-            self.cluster_id, self.node_id, self.initialised
+             format = {FORMAT}\ncluster_id = \"{}\"\nnode_id = {}\ninitialised = {}\n\
+             removed = {}\n",
+            self.cluster_id, self.node_id, self.initialised, self.removed
         );
         sys::file::write_atomic(&path, text.as_bytes(), 0o600)
             .map_err(|error| file_error(path, "cannot be written", Some(error)))
+    }
+
+    /// The same node, removed from its cluster.
+    pub(crate) fn removed(&self) -> Self {
+        Self {
+            initialised: true,
+            removed: true,
+            ..self.clone()
+        }
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self, NodeError> {
@@ -95,6 +121,7 @@ impl IdentityFile {
             cluster_id: text.cluster_id.parse().map_err(|_| malformed())?,
             node_id: NodeId(text.node_id),
             initialised: text.initialised,
+            removed: text.removed,
         })
     }
 }
@@ -118,6 +145,7 @@ mod tests {
             cluster_id,
             node_id: NodeId(3),
             initialised: true,
+            removed: false,
         }
     }
 
@@ -127,6 +155,8 @@ mod tests {
         assert_eq!(IdentityFile::load(dir.path()).unwrap(), None);
         file().store(dir.path()).unwrap();
         assert_eq!(IdentityFile::load(dir.path()).unwrap(), Some(file()));
+        file().removed().store(dir.path()).unwrap();
+        assert!(given(dir.path()).unwrap().unwrap().removed);
     }
 
     #[test]

@@ -80,6 +80,7 @@ fn init_blocking(options: &InitOptions) -> Result<Initialized, NodeError> {
         cluster_id,
         node_id,
         initialised: false,
+        removed: false,
     }
     .store(layout.root())?;
     Ok(Initialized {
@@ -182,6 +183,7 @@ impl Beginning {
                 node_id: FIRST,
                 addresses: options.config.addresses(),
                 public_key: self.node_public_key.clone(),
+                replaces: None,
             },
             identities: vec![
                 first_identity(Role::Node, &FIRST.to_string(), &self.node),

@@ -2,7 +2,7 @@
 
 use envelope::token::JoinToken;
 use kms_client::identity::IdentityDir;
-use kms_client::join::NodeAddresses;
+use kms_client::join::{Member, NodeAddresses};
 use kms_client::reason::Reason;
 use zeroize::Zeroizing;
 
@@ -29,6 +29,8 @@ pub struct Joined {
     pub cluster_id: String,
     /// The new node's id, never given before.
     pub node_id: u64,
+    /// The members before it, for the first contact.
+    pub members: Vec<Member>,
 }
 
 /// Makes the node's key, consumes the token and writes the node's identity; the node becomes a
@@ -63,17 +65,20 @@ pub async fn join(options: JoinOptions) -> Result<Joined, NodeError> {
         let message = "the token is for another role; a node needs one for role `node`";
         kms_client::Error::new(Reason::TokenInvalid, message)
     })?;
-    tls.store_certificate(&joined.certificate, &joined.ca)?;
+    // With the endpoints, so that the node's identity is one that the tool can ask with.
+    joined.store(&tls)?;
     // The last file: from here on the directory is a node's.
     let (cluster_id, node_id) = (joined.cluster_id, NodeId(node_id.0));
     IdentityFile {
         cluster_id,
         node_id,
         initialised: false,
+        removed: false,
     }
     .store(layout.root())?;
     Ok(Joined {
         cluster_id: cluster_id.to_string(),
         node_id: node_id.0,
+        members: joined.members,
     })
 }

@@ -20,10 +20,12 @@ impl KnownPeers for ReplicaPeers {
             )
         });
         let (revoked, joined) = joined;
-        if revoked {
-            return Standing::Refused;
-        }
         let member = self.0.member(node).map(|member| member.public_key);
+        if revoked && member.is_none() {
+            return Standing::Removed;
+        }
+        // Who is removed counts for as long as Raft has not let it go: its vote may be needed for
+        // just that.
         match member.or(joined) {
             Some(public_key) if spki_hash(&public_key) == *key => Standing::Member,
             Some(_) => Standing::Refused,

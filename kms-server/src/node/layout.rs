@@ -43,6 +43,16 @@ impl Layout {
         self.root.join("audit")
     }
 
+    /// Signs the audit log's checkpoints; not in its directory, which others may be let read.
+    pub(crate) fn audit_key(&self) -> PathBuf {
+        self.root.join("audit-key.der")
+    }
+
+    /// What this node knows of all audit logs, for whoever checks them while it is stopped.
+    pub(crate) fn anchors(&self) -> PathBuf {
+        self.root.join("anchors.json")
+    }
+
     /// What the first node proposes first; removed once it is applied.
     pub(crate) fn genesis(&self) -> PathBuf {
         self.root.join("genesis.bin")

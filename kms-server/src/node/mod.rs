@@ -1,5 +1,6 @@
 //! A node's life: [`init`] or [`join`] once, then [`run`] at every start.
 
+pub(crate) mod anchors;
 mod assembly;
 pub(crate) mod context;
 mod error;
@@ -14,15 +15,16 @@ mod listeners;
 mod peer_handler;
 pub(crate) mod peers;
 pub(crate) mod policies;
+mod removal;
 mod renew;
 mod run;
 mod servers;
 mod serving;
-mod succession;
+pub(crate) mod succession;
 mod unseal;
 
 pub use error::NodeError;
-pub use identity_file::given_id;
+pub use identity_file::{Given, given};
 pub use init::{InitOptions, Initialized, Operator, init};
 pub use join::{JoinOptions, Joined, join};
 pub use run::{run, run_until};

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tonic::Status;
+use ward_proto::peer::v1::{GetAuditHeadRequest, GetAuditHeadResponse};
 use ward_proto::v1::NodeStatus;
 
 use crate::api::cluster::node_status;
 use crate::api::forward;
+use crate::node::anchors;
 use crate::node::context::Node;
 use crate::raft::peer::PeerHandler;
 use crate::state::NodeId;
@@ -20,7 +22,7 @@ pub(crate) struct Handler(pub(crate) Arc<Node>);
 impl PeerHandler for Handler {
     async fn forward(&self, from: NodeId, intent: Bytes) -> Result<(Bytes, u64), Status> {
         tracing::debug!(%from, "a write was handed over");
-        Ok(forward::take(&self.0, &intent).await?)
+        Ok(forward::take(&self.0, from, &intent).await?)
     }
 
     fn node_status(&self) -> NodeStatus {
@@ -29,5 +31,9 @@ impl PeerHandler for Handler {
 
     fn is_fit_to_lead(&self) -> bool {
         self.0.is_fit_to_lead() && !self.0.vault.is_sealed()
+    }
+
+    async fn audit_head(&self, asked: GetAuditHeadRequest) -> GetAuditHeadResponse {
+        anchors::own_head(&self.0, asked).await
     }
 }

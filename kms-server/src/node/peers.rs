@@ -12,7 +12,10 @@ use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 use ward_proto::peer::v1::peer_service_client::PeerServiceClient;
-use ward_proto::peer::v1::{ForwardRequest, ForwardResponse, GetNodeStatusRequest};
+use ward_proto::peer::v1::{
+    ForwardRequest, ForwardResponse, GetAuditHeadRequest, GetAuditHeadResponse,
+    GetNodeStatusRequest,
+};
 use ward_proto::v1::NodeStatus;
 
 use crate::limits::{PEER_MESSAGE_BYTES_MAX, PEER_STATUS_TIMEOUT};
@@ -57,6 +60,21 @@ impl Peers {
         match tokio::time::timeout(PEER_STATUS_TIMEOUT, asking).await {
             Ok(Ok(answer)) => !answer.get_ref().unfit_to_lead,
             Ok(Err(_)) | Err(_) => false,
+        }
+    }
+
+    /// Asks a member for the head of its audit log; none when it does not answer in time.
+    pub(crate) async fn audit_head(
+        &self,
+        node: NodeId,
+        member: &Member,
+        asked: GetAuditHeadRequest,
+    ) -> Option<GetAuditHeadResponse> {
+        let mut client = self.client(node, member);
+        let asking = client.get_audit_head(request_for(node, asked));
+        match tokio::time::timeout(PEER_STATUS_TIMEOUT, asking).await {
+            Ok(Ok(answer)) => Some(answer.into_inner()),
+            Ok(Err(_)) | Err(_) => None,
         }
     }
 

@@ -1,11 +1,14 @@
-//! Keeps the policy engine at the state's policy epoch: called before every decision.
+//! Keeps the policy engine at the state's policy epoch: called before every decision. Tries a new
+//! policy together with those that are stored.
+
+use std::collections::BTreeMap;
 
 use envelope::secret::SecretBytes;
 
 use crate::api::failure::Failure;
 use crate::keyring::Place;
 use crate::node::context::Node;
-use crate::policy::{PolicySet, PolicyText};
+use crate::policy::{PolicyError, PolicySet, PolicyText};
 
 /// Loads the state's policies when their epoch is not the engine's. In the usual case it compares
 /// two numbers.
@@ -17,6 +20,43 @@ pub(crate) fn refresh(node: &Node) -> Result<(), Failure> {
     if node.policies.epoch() == epoch {
         return Ok(());
     }
+    let (epoch, opened) = open(node)?;
+    let set = PolicySet::with(&texts(&opened)?, epoch).map_err(|error| {
+        tracing::error!(%error, "the stored policies are refused");
+        Failure::internal("the stored policies are refused")
+    })?;
+    node.policies.install(set);
+    Ok(())
+}
+
+/// Why a policy cannot be put.
+pub(crate) enum PutError {
+    /// It is not one that could be decided with.
+    Refused(PolicyError),
+    /// Those that stand cannot be read.
+    Stored(Failure),
+}
+
+impl From<Failure> for PutError {
+    fn from(failure: Failure) -> Self {
+        Self::Stored(failure)
+    }
+}
+
+/// The set there would be with `text` under the name `id`. It is not installed.
+///
+/// # Errors
+/// When it is no policy that fits, or a stored one does not open.
+pub(crate) fn with_text(node: &Node, id: &str, text: &str) -> Result<PolicySet, PutError> {
+    let (epoch, opened) = open(node)?;
+    let mut texts = texts(&opened)?;
+    texts.retain(|stored| stored.name != id);
+    texts.push(PolicyText { name: id, text });
+    PolicySet::with(&texts, epoch).map_err(PutError::Refused)
+}
+
+/// The stored policies by name, and their epoch.
+fn open(node: &Node) -> Result<(u64, BTreeMap<String, SecretBytes>), Failure> {
     let (epoch, sealed) = node.replica.read(|index| {
         let sealed: Vec<_> = index
             .policies()
@@ -24,27 +64,20 @@ pub(crate) fn refresh(node: &Node) -> Result<(), Failure> {
             .collect();
         (index.counters().policy_epoch, sealed)
     });
-    let opened = sealed
-        .iter()
-        .map(|(name, record)| {
-            Ok((
-                name.as_str(),
-                node.vault.open_record(&Place::policy(name), record)?.1,
-            ))
-        })
-        .collect::<Result<Vec<(&str, SecretBytes)>, Failure>>()?;
-    let texts = opened
+    let opened = sealed.into_iter().map(|(name, record)| {
+        let text = node.vault.open_record(&Place::policy(&name), &record)?;
+        Ok((name, text))
+    });
+    Ok((epoch, opened.collect::<Result<_, Failure>>()?))
+}
+
+fn texts(opened: &BTreeMap<String, SecretBytes>) -> Result<Vec<PolicyText<'_>>, Failure> {
+    opened
         .iter()
         .map(|(name, text)| {
             let text = std::str::from_utf8(text.expose())
                 .map_err(|_| Failure::internal("a stored policy is not text"))?;
             Ok(PolicyText { name, text })
         })
-        .collect::<Result<Vec<_>, Failure>>()?;
-    let set = PolicySet::with(&texts, epoch).map_err(|error| {
-        tracing::error!(%error, "the stored policies are refused");
-        Failure::internal("the stored policies are refused")
-    })?;
-    node.policies.install(set);
-    Ok(())
+        .collect()
 }

@@ -13,6 +13,7 @@ use kms_client::identity::IdentityDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::containment;
 use crate::node::NodeError;
 use crate::node::assembly::{Assembled, assemble};
 use crate::node::context::Node;
@@ -22,7 +23,7 @@ use crate::node::identity_file::IdentityFile;
 use crate::node::layout::Layout;
 use crate::node::listeners::Listeners;
 use crate::node::serving::Serving;
-use crate::node::{renew, succession, unseal};
+use crate::node::{anchors, removal, renew, succession, unseal};
 use crate::ops::Ops;
 
 /// Runs the node of `config.data_dir` until it is told to stop, then drains and closes.
@@ -52,6 +53,10 @@ pub async fn run_until(
     let file = IdentityFile::load(layout.root())?.ok_or_else(|| NodeError::NotInitialised {
         path: layout.root().to_owned(),
     })?;
+    if file.removed {
+        // Known from before: the others are not asked again.
+        return Err(removal::removed(&layout));
+    }
     let _lock = lock(&layout)?;
     let listeners = Listeners::bind(&config)?;
     let assembled = assemble(&config, &layout, &file, &listeners).await?;
@@ -59,6 +64,8 @@ pub async fn run_until(
     let ops = Ops::new(Arc::clone(&node));
     let mut serving = Serving::start(&assembled, listeners, ops.clone());
     let seal_file = config.seal_file.clone();
+    let anchoring = anchoring(Arc::clone(&node), layout.clone());
+    let mut anchoring = sys::task::spawn("anchors", anchoring);
     let chores = sys::task::spawn("chores", chores(assembled, config, layout.clone()));
 
     let outcome = tokio::select! {
@@ -68,6 +75,7 @@ pub async fn run_until(
             Ok(never) => match never {},
         },
         failed = serving.failed() => Err(failed),
+        removed = removal::found_out(&node, &layout, &file) => Err(removed),
         // Everything else would go on around a Raft that is gone: end, and be started again.
         cause = node.replica.stopped() => Err(cause.into()),
     };
@@ -76,6 +84,14 @@ pub async fn run_until(
     }
     tracing::info!("the node stops");
     node.draining.cancel();
+    // While the others can still be asked; they may be stopping as well, so not for long.
+    if tokio::time::timeout(LAST_ANCHOR, &mut anchoring)
+        .await
+        .is_err()
+    {
+        tracing::warn!("the end of the audit log is not anchored before the node's next start");
+        anchoring.abort();
+    }
     serving.drain(&node).await;
     chores.abort();
     outcome
@@ -126,6 +142,11 @@ async fn start(
     std::future::pending().await
 }
 
+/// Anchors the audit logs, the last time when the node drains.
+async fn anchoring(node: Arc<Node>, layout: Layout) {
+    anchors::keep_anchored(&node, &layout.anchors()).await;
+}
+
 /// What a node does beside serving, until it drains.
 async fn chores(assembled: Assembled, config: Config, layout: Layout) {
     let Assembled { node, configs, .. } = assembled;
@@ -134,9 +155,14 @@ async fn chores(assembled: Assembled, config: Config, layout: Layout) {
         unseal::unseal(&node, &config.seal_file),
         renew::keep_renewed(&node, &tls, &configs),
         succession::hand_over_when_unfit(&node),
+        containment::keep(&node),
+        removal::remove_former_selves(&node),
         sweep(&node, node.draining.clone()),
     );
 }
+
+/// How long the last anchor of the audit logs may keep a node from stopping.
+const LAST_ANCHOR: Duration = Duration::from_millis(500);
 
 /// Wipes unwrapped keys whose time is over, whether or not anybody asks for keys.
 async fn sweep(node: &Node, draining: CancellationToken) {

@@ -5,21 +5,27 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use tonic::transport::Server;
+use tonic::transport::server::Router;
 use tower::ServiceBuilder;
+use ward_proto::admin::v1::cluster_admin_service_server::ClusterAdminServiceServer;
 use ward_proto::admin::v1::device_admin_service_server::DeviceAdminServiceServer;
+use ward_proto::admin::v1::gateway_admin_service_server::GatewayAdminServiceServer;
 use ward_proto::admin::v1::key_admin_service_server::KeyAdminServiceServer;
+use ward_proto::admin::v1::policy_admin_service_server::PolicyAdminServiceServer;
 use ward_proto::admin::v1::token_admin_service_server::TokenAdminServiceServer;
+use ward_proto::v1::audit_service_server::AuditServiceServer;
 use ward_proto::v1::certificate_service_server::CertificateServiceServer;
 use ward_proto::v1::cluster_service_server::ClusterServiceServer;
 use ward_proto::v1::crypto_service_server::CryptoServiceServer;
 use ward_proto::v1::device_service_server::DeviceServiceServer;
+use ward_proto::v1::gateway_service_server::GatewayServiceServer;
 use ward_proto::v1::join_service_server::JoinServiceServer;
 use ward_proto::v1::key_service_server::KeyServiceServer;
 use ward_proto::v1::watch_service_server::WatchServiceServer;
 
 use crate::api::services::{Api, JoinApi};
 use crate::limits::{
-    HEADERS_BYTES_MAX, IDENTITY_REQUESTS_PER_SECOND, JOIN_CONNECTION_AGE_MAX,
+    HEADERS_BYTES_HARD_MAX, IDENTITY_REQUESTS_PER_SECOND, JOIN_CONNECTION_AGE_MAX,
     JOIN_CONNECTION_GRACE, JOIN_REQUEST_BYTES_MAX, JOINS_PER_SECOND, KEEPALIVE_INTERVAL,
     KEEPALIVE_TIMEOUT, PEER_MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_DEADLINE,
     REQUESTS_IN_FLIGHT_MAX, RESETS_PENDING_MAX, RESPONSE_BYTES_MAX, STREAMS_MAX,
@@ -28,6 +34,7 @@ use crate::node::context::Node;
 use crate::node::peer_handler::Handler;
 use crate::stack::admission::AdmissionLayer;
 use crate::stack::deadline::DeadlineLayer;
+use crate::stack::form::FormLayer;
 use crate::stack::identity::IdentityLayer;
 use crate::stack::peer::PeerLayer;
 use crate::stack::rate::RateLayer;
@@ -44,17 +51,18 @@ pub(super) async fn serve_api(
     stop: impl Future<Output = ()>,
 ) -> Served {
     let api = Api::new(Arc::clone(&node));
-    bounded()
+    let router = bounded()
         .layer(
             ServiceBuilder::new()
                 // Before any work: nobody takes more than a share of it.
                 .layer(RateLayer::new(IDENTITY_RATE))
-                // Everything below is counted and has a span.
+                // Everything below is counted and has a span; no refusal leaves without a reason.
                 .layer(TraceLayer)
+                .layer(FormLayer)
+                // All waiting below ends with the caller's.
+                .layer(DeadlineLayer::new(REQUEST_DEADLINE))
                 // Who asks, and whether that counts today.
                 .layer(IdentityLayer::new(node.clone()))
-                // The handler's waiting ends with the caller's.
-                .layer(DeadlineLayer::new(REQUEST_DEADLINE))
                 // What this node cannot do now is not begun.
                 .layer(AdmissionLayer::new(node, REQUESTS_IN_FLIGHT_MAX))
                 .into_inner(),
@@ -89,6 +97,20 @@ pub(super) async fn serve_api(
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(RESPONSE_BYTES_MAX),
         )
+        .add_service(audit_service(api.clone()))
+        .add_service(
+            GatewayServiceServer::new(api.clone())
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX),
+        );
+    with_operator_verbs(router, api)
+        .serve_with_incoming_shutdown(incoming, stop)
+        .await
+}
+
+/// Adds what only operators may call.
+fn with_operator_verbs<L>(router: Router<L>, api: Api) -> Router<L> {
+    router
         .add_service(
             KeyAdminServiceServer::new(api.clone())
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
@@ -100,12 +122,35 @@ pub(super) async fn serve_api(
                 .max_encoding_message_size(RESPONSE_BYTES_MAX),
         )
         .add_service(
-            TokenAdminServiceServer::new(api)
+            GatewayAdminServiceServer::new(api.clone())
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(RESPONSE_BYTES_MAX),
         )
-        .serve_with_incoming_shutdown(incoming, stop)
-        .await
+        .add_service(
+            PolicyAdminServiceServer::new(api.clone())
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX),
+        )
+        .add_service(cluster_admin(api.clone()))
+        .add_service(token_admin(api))
+}
+
+fn audit_service(api: Api) -> AuditServiceServer<Api> {
+    AuditServiceServer::new(api)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX)
+}
+
+fn cluster_admin(api: Api) -> ClusterAdminServiceServer<Api> {
+    ClusterAdminServiceServer::new(api)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX)
+}
+
+fn token_admin(api: Api) -> TokenAdminServiceServer<Api> {
+    TokenAdminServiceServer::new(api)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX)
 }
 
 /// Serves joiners until `stop`.
@@ -123,6 +168,7 @@ pub(super) async fn serve_join(
                 // Joiners are strangers: they share one rate.
                 .layer(RateLayer::new(JOIN_RATE))
                 .layer(TraceLayer)
+                .layer(FormLayer)
                 .layer(DeadlineLayer::new(REQUEST_DEADLINE))
                 .layer(AdmissionLayer::new(node.clone(), REQUESTS_IN_FLIGHT_MAX))
                 .into_inner(),
@@ -156,7 +202,7 @@ pub(super) async fn serve_peers(
 fn bounded() -> Server {
     Server::builder()
         .max_concurrent_streams(STREAMS_MAX)
-        .http2_max_header_list_size(HEADERS_BYTES_MAX)
+        .http2_max_header_list_size(HEADERS_BYTES_HARD_MAX)
         .http2_max_pending_accept_reset_streams(Some(RESETS_PENDING_MAX))
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))

@@ -16,6 +16,7 @@ use crate::node::assembly::Assembled;
 use crate::node::context::Node;
 use crate::node::listeners::Listeners;
 use crate::node::servers::{serve_api, serve_join, serve_peers};
+use crate::node::succession::hand_over;
 use crate::ops::Ops;
 use crate::tls::accept::Acceptor;
 
@@ -96,7 +97,7 @@ impl Serving {
         self.ops.set_ready(false);
         within(DRAIN_DEADLINE, "clients", all(&mut self.outer)).await;
         within(DRAIN_DEADLINE, "writes", node.writes.finished()).await;
-        within(HANDOVER_DEADLINE, "leadership", node.replica.hand_over()).await;
+        within(HANDOVER_DEADLINE, "leadership", hand_over(node)).await;
         within(DRAIN_DEADLINE, "raft", node.replica.shutdown()).await;
         self.stop_inner.cancel();
         within(HANDOVER_DEADLINE, "peers", all(&mut self.inner)).await;

@@ -54,6 +54,7 @@ async fn attempt(node: &Node, seal_file: &Path) -> Result<(), Failure> {
         Ok::<_, Failure>(keyring::unseal(&[&seal], cluster_id, &wraps, &ring)?)
     });
     node.vault.unseal(unsealing.await??);
+    node.replica.set_sealed(false);
     Ok(())
 }
 

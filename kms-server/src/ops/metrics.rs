@@ -34,12 +34,28 @@ pub(super) fn page(node: &Node) -> String {
     gauge!("ward_raft_snapshot_index").set(count(status.snapshot_index));
     gauge!("ward_sealed").set(if node.vault.is_sealed() { 1.0 } else { 0.0 });
     gauge!("ward_audit_available").set(if node.audit.is_available() { 1.0 } else { 0.0 });
+    audit(node);
     match HANDLE.get().and_then(Option::as_ref) {
         Some(handle) => {
             handle.run_upkeep();
             handle.render()
         }
         None => String::new(),
+    }
+}
+
+/// How far behind the log its anchor is, in lines and in time.
+fn audit(node: &Node) {
+    let (line, time_ms) = node.replica.read(|index| {
+        let trail = index.audit_trail(node.id);
+        let newest = trail.and_then(|trail| trail.anchors.last());
+        newest.map_or((0, 0), |anchor| (anchor.sequence, anchor.time_ms))
+    });
+    let behind = node.audit.head().sequence.saturating_sub(line);
+    gauge!("ward_audit_unanchored_lines").set(count(behind));
+    if time_ms > 0 {
+        let age_ms = sys::clock::wall_ms().saturating_sub(time_ms);
+        gauge!("ward_audit_anchored_age_seconds").set(count(age_ms) / 1_000.0);
     }
 }
 

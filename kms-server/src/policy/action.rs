@@ -44,17 +44,41 @@ pub enum Action {
     IssueDeviceCertificate,
     /// Invites a new identity.
     CreateJoinToken,
+    /// Takes a node out of the cluster.
+    RemoveNode,
     /// Records where a gateway is.
     AnnounceGateway,
     /// Tells about nodes and gateways.
     GetClusterStatus,
     /// Streams changes.
     Watch,
+    /// Orders how far a device is contained.
+    ContainDevice,
+    /// Ends the order that stands for a device.
+    ReleaseDevice,
+    /// Revokes a device for good.
+    RevokeDevice,
+    /// Sets for how long gateways without the KMS go on for a device.
+    SetOfflineAllowance,
+    /// Tells how far an order is carried out.
+    DescribeContainment,
+    /// Revokes a gateway for good.
+    RevokeGateway,
+    /// Grants a gateway leave to forward.
+    RenewLease,
+    /// Records that a gateway carried an order out.
+    AcknowledgeContainment,
+    /// Reads the audit logs.
+    ReadAudit,
+    /// Writes or replaces a policy.
+    PutPolicy,
+    /// Tells about the policies that were put.
+    ReadPolicies,
 }
 
 impl Action {
     /// All of them, for tables and for the test that compares them with the schema.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 34] = [
         Self::Encrypt,
         Self::Decrypt,
         Self::ReEncryptFrom,
@@ -74,9 +98,21 @@ impl Action {
         Self::RenewCertificate,
         Self::IssueDeviceCertificate,
         Self::CreateJoinToken,
+        Self::RemoveNode,
         Self::AnnounceGateway,
         Self::GetClusterStatus,
         Self::Watch,
+        Self::ContainDevice,
+        Self::ReleaseDevice,
+        Self::RevokeDevice,
+        Self::SetOfflineAllowance,
+        Self::DescribeContainment,
+        Self::RevokeGateway,
+        Self::RenewLease,
+        Self::AcknowledgeContainment,
+        Self::ReadAudit,
+        Self::PutPolicy,
+        Self::ReadPolicies,
     ];
 
     /// The name in the schema, in policies and in audit records.
@@ -102,9 +138,21 @@ impl Action {
             Self::RenewCertificate => "RenewCertificate",
             Self::IssueDeviceCertificate => "IssueDeviceCertificate",
             Self::CreateJoinToken => "CreateJoinToken",
+            Self::RemoveNode => "RemoveNode",
             Self::AnnounceGateway => "AnnounceGateway",
             Self::GetClusterStatus => "GetClusterStatus",
             Self::Watch => "Watch",
+            Self::ContainDevice => "ContainDevice",
+            Self::ReleaseDevice => "ReleaseDevice",
+            Self::RevokeDevice => "RevokeDevice",
+            Self::SetOfflineAllowance => "SetOfflineAllowance",
+            Self::DescribeContainment => "DescribeContainment",
+            Self::RevokeGateway => "RevokeGateway",
+            Self::RenewLease => "RenewLease",
+            Self::AcknowledgeContainment => "AcknowledgeContainment",
+            Self::ReadAudit => "ReadAudit",
+            Self::PutPolicy => "PutPolicy",
+            Self::ReadPolicies => "ReadPolicies",
         }
     }
 }

@@ -1,9 +1,11 @@
 //! A set of policies that has been parsed, named and validated against the schema.
-//! The engine decides with one; `PutPolicy` will validate with one before it proposes.
+//! The engine decides with one; `PutPolicy` validates with one before it proposes.
 
+use std::collections::HashMap;
 use std::str::FromStr;
 
 use cedar_policy::{PolicyId, Schema, ValidationMode, Validator};
+use miette::Diagnostic;
 
 /// A policy file: one or more policies, each with an `@id("…")`.
 #[derive(Clone, Copy, Debug)]
@@ -38,15 +40,24 @@ impl PolicySet {
     pub fn with(added: &[PolicyText<'_>], epoch: u64) -> Result<Self, PolicyError> {
         let schema = schema()?;
         let mut policies = cedar_policy::PolicySet::new();
+        let mut origins = HashMap::new();
         for text in BUILT_IN.iter().chain(added) {
-            add(&mut policies, text)?;
+            add(&mut policies, &mut origins, text)?;
         }
         let result = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
         // A warning means a policy that can never hold, or characters that mislead a reader:
         // either way it does not say what its author meant.
-        let findings = result.validation_errors().map(ToString::to_string);
-        let mut findings = findings.chain(result.validation_warnings().map(ToString::to_string));
-        if let Some(detail) = findings.next() {
+        let errors = result
+            .validation_errors()
+            .map(|error| (error.policy_id(), error as &dyn Diagnostic));
+        let warnings = result
+            .validation_warnings()
+            .map(|warning| (warning.policy_id(), warning as &dyn Diagnostic));
+        if let Some((id, finding)) = errors.chain(warnings).next() {
+            let detail = match origins.get(id) {
+                Some(text) => format!("{} {}", text.name, located(finding, text.text)),
+                None => finding.to_string(),
+            };
             return Err(PolicyError::Schema { detail });
         }
         Ok(Self {
@@ -109,12 +120,16 @@ pub enum PolicyError {
 }
 
 /// Parses `text` and adds its policies under the names they give themselves.
-fn add(into: &mut cedar_policy::PolicySet, text: &PolicyText<'_>) -> Result<(), PolicyError> {
+fn add<'a>(
+    into: &mut cedar_policy::PolicySet,
+    origins: &mut HashMap<PolicyId, PolicyText<'a>>,
+    text: &PolicyText<'a>,
+) -> Result<(), PolicyError> {
     let name = || text.name.to_owned();
     let parsed =
         cedar_policy::PolicySet::from_str(text.text).map_err(|error| PolicyError::Syntax {
             name: name(),
-            detail: error.to_string(),
+            detail: located(&error, text.text),
         })?;
     if parsed.templates().next().is_some() {
         return Err(PolicyError::Template { name: name() });
@@ -123,6 +138,7 @@ fn add(into: &mut cedar_policy::PolicySet, text: &PolicyText<'_>) -> Result<(), 
         let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()) else {
             return Err(PolicyError::Unnamed { name: name() });
         };
+        origins.entry(PolicyId::new(id)).or_insert(*text);
         into.add(policy.new_id(PolicyId::new(id)))
             .map_err(|_| PolicyError::Taken {
                 name: name(),
@@ -130,6 +146,19 @@ fn add(into: &mut cedar_policy::PolicySet, text: &PolicyText<'_>) -> Result<(), 
             })?;
     }
     Ok(())
+}
+
+/// The error with the line of `text` that it is about, on one line.
+fn located(error: &dyn Diagnostic, text: &str) -> String {
+    let label = error.labels().and_then(|mut labels| labels.next());
+    let at = label.and_then(|label| text.get(..label.offset()));
+    let line = at.map_or(String::new(), |before| {
+        format!("line {}: ", before.matches('\n').count() + 1)
+    });
+    let help = error.help();
+    let help = help.map_or(String::new(), |help| format!(" ({help})"));
+    let words = format!("{line}{error}{help}");
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn schema() -> Result<Schema, PolicyError> {

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::Status;
+use ward_proto::peer::v1::{GetAuditHeadRequest, GetAuditHeadResponse};
 use ward_proto::v1::NodeStatus;
 
 use super::Member;
@@ -52,6 +53,9 @@ pub trait PeerHandler: Send + Sync + 'static {
 
     /// Whether this node can do what a leader must.
     fn is_fit_to_lead(&self) -> bool;
+
+    /// Tells the head of this node's audit log, and whether the log holds the line asked about.
+    async fn audit_head(&self, asked: GetAuditHeadRequest) -> GetAuditHeadResponse;
 }
 
 /// Who is at the far side of a connection from a peer. The API's acceptor puts it into each

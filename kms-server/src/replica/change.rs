@@ -18,7 +18,7 @@ pub struct Change {
 pub enum Event {
     /// A key's state or versions.
     Key(KeyId),
-    /// A device.
+    /// A device: its record or its containment.
     Device(String),
     /// A policy.
     Policy,
@@ -26,6 +26,10 @@ pub enum Event {
     Gateway(String),
     /// An identity: joined, renewed or revoked.
     Identity(Role, String),
+    /// A gateway acknowledged the containment of this device.
+    Acknowledged(String),
+    /// A gateway became one that is honoured no longer, or can forward no longer.
+    FormerGateway(String),
     /// Everything may have: a snapshot was installed.
     Everything,
 }

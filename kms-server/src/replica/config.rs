@@ -26,6 +26,10 @@ pub struct ReplicaConfig {
     pub connector: Arc<dyn PeerConnector>,
     /// Whether the identity file says that this node's log ever held anything.
     pub initialised: bool,
+    /// Whether the node lacks the root key as it starts; [`super::Replica::set_sealed`] says later.
+    pub sealed: bool,
+    /// The newest format of the state that this program knows.
+    pub format_known: u32,
     /// Writes that into the identity file, durably. Called once, off the runtime, before the first
     /// vote or entry of a node that was not initialised is acknowledged.
     pub mark_initialised: Arc<dyn Fn() -> io::Result<()> + Send + Sync>,

@@ -69,6 +69,17 @@ pub enum StopError {
         /// What was being done.
         detail: String,
     },
+    /// The cluster went on to a format that this program does not know.
+    #[error(
+        "the cluster's state has format {found} now, this program knows up to {known}: run the \
+         newer version, as the other nodes do"
+    )]
+    Newer {
+        /// The cluster's.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
     /// Raft ended for another cause.
     #[error("raft ended by itself ({detail})")]
     Raft {
@@ -96,12 +107,56 @@ pub enum ProposeError {
     /// No quorum acknowledged within the deadline. Whether the write will happen is unknown.
     #[error("no quorum of nodes answers; see that most nodes run and reach each other")]
     NoQuorum,
+    /// This node lacks the root key and leads only until another voter can; nothing was written.
+    #[error("the leader is sealed and hands over; try again, or put its seal back")]
+    Sealed,
     /// The disk is almost full; the write did not happen, reads go on.
     #[error("the disk is almost full; free some space")]
     StorageFull,
     /// The replica stopped, by request or because its disk failed.
     #[error("the replica has stopped")]
     Stopped,
+}
+
+/// Why a member is not removed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RemovalError {
+    /// Never joined, or removed before.
+    #[error("no member has the node_id {node}; `ward cluster status` shows who is one")]
+    Unknown {
+        /// Which node.
+        node: NodeId,
+    },
+    /// Nobody would be left.
+    #[error("node_id {node} is the last voter; let another node join first")]
+    LastVoter {
+        /// Which node.
+        node: NodeId,
+    },
+    /// Too few of those that stay are there.
+    #[error(
+        "without node_id {node}, {quorum} of {left} voters must be there, but node_id {missing} \
+         does not answer or has not caught up; bring that back first"
+    )]
+    Quorum {
+        /// Which node.
+        node: NodeId,
+        /// How many voters would be left.
+        left: usize,
+        /// How many of them must be there.
+        quorum: usize,
+        /// Which are not.
+        missing: String,
+    },
+    /// It is decided, and Raft has not carried it out in time.
+    #[error(
+        "the removal of node_id {node} is recorded and goes on by itself; \
+         `ward cluster status` shows when it is done"
+    )]
+    Unfinished {
+        /// Which node.
+        node: NodeId,
+    },
 }
 
 /// Why no read barrier was passed.

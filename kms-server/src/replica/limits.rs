@@ -148,6 +148,26 @@ pub const MEMBERSHIP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one announcement of this node's addresses may take.
 pub const ANNOUNCE_TIMEOUT: Duration = Duration::from_millis(1_000);
 
+/// How long a removal waits for voters to answer before it is refused, and one of them to tell
+/// whether this node was removed.
+pub const REMOVAL_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often a leader whose program knows a newer format than the state has asks the others.
+pub const FORMAT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long one of them may take to tell.
+pub const FORMAT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a node hears no leader before it asks whether it was removed.
+pub const REMOVED_AFTER_SILENCE: Duration = Duration::from_secs(2);
+
+/// How long a sealed node hears no leader before it stands for election: three times the longest
+/// that another voter waits.
+pub const SEALED_PATIENCE: Duration = Duration::from_millis(3 * 2 * ELECTION_TIMEOUT_MAX_MS);
+
+/// How often a sealed node looks at that.
+pub const SEALED_INTERVAL: Duration = Duration::from_millis(100);
+
 /// How many entries a learner may lack when it becomes a voter.
 pub const LEARNER_LAG_MAX: u64 = 64;
 

@@ -5,14 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use openraft::ChangeMembers;
 use openraft::alias::StoredMembershipOf;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, RaftError};
+use openraft::{ChangeMembers, RaftMetrics};
 use tokio::sync::Mutex;
 use ward_proto::peer::v1::AnnounceRequest;
 
+use super::candidacy::Candidacy;
 use super::limits::{ANNOUNCE_TIMEOUT, LEARNER_LAG_MAX, MEMBERSHIP_INTERVAL, MEMBERSHIP_TIMEOUT};
+use super::removal::{can_spare, is_removed};
+use super::stop::longest_logs;
 use crate::raft::network::{Lane, Peers, request_for};
 use crate::raft::{Core, Member, RaftHandle, TypeConfig};
 use crate::state::{Addresses, NodeId};
@@ -23,10 +26,11 @@ type ChangeError = RaftError<TypeConfig, ClientWriteError<TypeConfig>>;
 /// Keeps the membership as it should be: on the leader for all, on every node for its own address.
 #[derive(Debug)]
 pub(super) struct Membership {
-    own_id: NodeId,
-    raft: RaftHandle,
-    core: Arc<Core>,
-    peers: Arc<Peers>,
+    pub(super) own_id: NodeId,
+    pub(super) raft: RaftHandle,
+    pub(super) core: Arc<Core>,
+    pub(super) peers: Arc<Peers>,
+    pub(super) candidacy: Candidacy,
     /// Where this node is reached now.
     own: std::sync::Mutex<Addresses>,
     /// Held over every change: two at once may leave a joint configuration behind.
@@ -40,12 +44,14 @@ impl Membership {
         raft: RaftHandle,
         core: Arc<Core>,
         peers: Arc<Peers>,
+        candidacy: Candidacy,
     ) -> Self {
         Self {
             own_id,
             raft,
             core,
             peers,
+            candidacy,
             own: std::sync::Mutex::new(own),
             changing: Mutex::new(()),
         }
@@ -107,18 +113,26 @@ impl Membership {
             self.peers.note(*node, member);
         }
         if metrics.current_leader == Some(self.own_id) {
-            return self.lead(membership).await;
+            return self.lead(&metrics).await;
         }
         self.announce(membership).await;
         Ok(())
     }
 
-    async fn lead(&self, membership: &StoredMembershipOf<TypeConfig>) -> Result<(), ChangeError> {
+    async fn lead(&self, metrics: &RaftMetrics<TypeConfig>) -> Result<(), ChangeError> {
+        if self.candidacy.is_sealed() {
+            // It leads until another can, and changes nothing meanwhile.
+            return Ok(());
+        }
+        let membership = &metrics.membership_config;
         let own = self.own_addresses().clone();
         self.record(self.own_id, own).await?;
         if membership.membership().get_joint_config().len() > 1 {
             // A change that was cut off half-way is completed.
             return self.change(Change::AddVoterIds(BTreeSet::new())).await;
+        }
+        if let Some(node) = self.next_removed(metrics) {
+            return self.let_go(metrics, node).await;
         }
         if let Some((node, member)) = self.next_learner(membership) {
             tracing::info!(%node, "a node joins as learner");
@@ -131,6 +145,49 @@ impl Membership {
             return self.change(Change::AddVoterIds(nodes)).await;
         }
         Ok(())
+    }
+
+    /// A member that was removed from the cluster, is one of Raft's still, and can be spared now.
+    /// One that cannot be holds nothing else up: what does, may be what it waits for.
+    fn next_removed(&self, metrics: &RaftMetrics<TypeConfig>) -> Option<NodeId> {
+        let index = self.core.cell.index();
+        let members = metrics.membership_config.membership().nodes();
+        let mut removed = members
+            .map(|(node, _)| *node)
+            .filter(|node| is_removed(&index, *node));
+        removed.find(|node| {
+            let spared = can_spare(metrics, self.own_id, *node);
+            if let Err(error) = &spared {
+                tracing::warn!(%node, %error, "a removed member stays in Raft for now");
+            }
+            spared.is_ok()
+        })
+    }
+
+    /// Takes a member out of Raft.
+    async fn let_go(
+        &self,
+        metrics: &RaftMetrics<TypeConfig>,
+        node: NodeId,
+    ) -> Result<(), ChangeError> {
+        if node == self.own_id {
+            // Elected after it was removed: another one has to do it.
+            let heir = longest_logs(metrics, self.own_id).first().copied();
+            if let Some(heir) = heir
+                && let Err(error) = self.raft.trigger().transfer_leader(heir).await
+            {
+                tracing::warn!(%error, "a removed leader cannot hand over");
+            }
+            return Ok(());
+        }
+        tracing::info!(%node, "a removed member leaves");
+        let nodes = BTreeSet::from([node]);
+        let votes = membership_votes(metrics, node);
+        let change = match votes {
+            true => Change::RemoveVoters(nodes),
+            false => Change::RemoveNodes(nodes),
+        };
+        self.change_to(change, Retain::Nobody).await
     }
 
     /// A node that joined and is not a member yet.
@@ -195,10 +252,15 @@ impl Membership {
         }
     }
 
+    /// Whoever loses its vote stays a learner: nobody is forgotten by accident.
     async fn change(&self, change: Change) -> Result<(), ChangeError> {
+        self.change_to(change, Retain::Everybody).await
+    }
+
+    async fn change_to(&self, change: Change, retain: Retain) -> Result<(), ChangeError> {
         let _changing = self.changing.lock().await;
-        // Whoever loses its vote stays a learner: nobody is forgotten by accident.
-        let changing = self.raft.change_membership(change, true);
+        let retained = retain == Retain::Everybody;
+        let changing = self.raft.change_membership(change, retained);
         match tokio::time::timeout(MEMBERSHIP_TIMEOUT, changing).await {
             Ok(changed) => changed.map(drop),
             // Without a quorum it waits in the log; the next step sees what became of it.
@@ -212,6 +274,18 @@ impl Membership {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// Who stays a learner after a change took its vote.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Retain {
+    Everybody,
+    Nobody,
+}
+
+fn membership_votes(metrics: &RaftMetrics<TypeConfig>, node: NodeId) -> bool {
+    let mut voters = metrics.membership_config.membership().voter_ids();
+    voters.any(|voter| voter == node)
 }
 
 /// Metrics change with every entry: after one change, wait so long before looking.

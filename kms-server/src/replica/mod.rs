@@ -5,15 +5,18 @@
 //! members as they should be, `stop` ends it.
 
 mod barrier;
+mod candidacy;
 mod change;
 mod config;
 mod disk;
 mod error;
+mod format;
 pub mod limits;
 mod membership;
 mod open;
 mod peers;
 mod propose;
+mod removal;
 mod status;
 mod stop;
 #[cfg(test)]
@@ -29,6 +32,7 @@ use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
 use self::barrier::{Confirm, Rounds};
+use self::candidacy::Candidacy;
 use self::disk::Disk;
 use self::membership::Membership;
 use self::open::OnDisk;
@@ -40,7 +44,7 @@ use crate::state::{Addresses, Index, NodeId};
 pub use barrier::ReadBarrier;
 pub use change::{Change, Event};
 pub use config::ReplicaConfig;
-pub use error::{BarrierError, OpenError, ProposeError, StopError, WaitError};
+pub use error::{BarrierError, OpenError, ProposeError, RemovalError, StopError, WaitError};
 pub use propose::Applied;
 pub use status::{MemberStatus, ReplicaRole, Status};
 
@@ -63,6 +67,9 @@ struct Inner {
     /// Weak, so that the log closes with Raft and not with the last handle.
     log: Weak<LogShared>,
     vigil: Vigil,
+    candidacy: Candidacy,
+    /// Held over every removal of a member.
+    removing: tokio::sync::Mutex<()>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -99,30 +106,29 @@ impl Replica {
         let raft = RaftHandle::build(config.node_id, settings, network, log, machine)
             .await
             .map_err(|error| OpenError::Raft(error.to_string()))?;
+        let candidacy = Candidacy::new(raft.clone(), config.sealed);
         let membership = Arc::new(Membership::new(
             config.node_id,
             config.member.addresses.clone(),
             raft.clone(),
             core.clone(),
             peers.clone(),
+            candidacy.clone(),
         ));
         let (rounds, confirming) = Rounds::new(Confirm {
             own_id: config.node_id,
             raft: raft.clone(),
             peers: peers.clone(),
         });
-        let vigil = Vigil::new(tail_dropped, &raft);
-        let watch = Watch {
-            own_id: config.node_id,
-            raft: raft.clone(),
-            peers: peers.clone(),
-            log: shared.clone(),
-            torn: Torn::new(&config.dir),
-        };
+        let vigil = Vigil::new(tail_dropped, candidacy.clone());
+        let torn = Torn::new(&config.dir);
+        let watch = Watch::new(config.node_id, &raft, &peers, &shared, torn);
         let tasks = vec![
             sys::task::spawn("read-barrier", confirming),
             sys::task::spawn("membership", membership.clone().run()),
             sys::task::spawn("vigil", vigil.clone().run(watch)),
+            sys::task::spawn("candidacy", candidacy.clone().run()),
+            sys::task::spawn("format", membership.clone().raise_formats()),
             sys::task::spawn(
                 "log-floor",
                 stop::raise_with_snapshots(raft.clone(), shared.clone(), floor.clone()),
@@ -141,6 +147,8 @@ impl Replica {
             floor,
             log: shared,
             vigil,
+            candidacy,
+            removing: tokio::sync::Mutex::new(()),
             tasks: Mutex::new(tasks),
         };
         Ok(Self {
@@ -162,6 +170,11 @@ impl Replica {
     /// How far this node has applied the log.
     pub fn applied_index(&self) -> u64 {
         self.inner.core.cell.applied_index()
+    }
+
+    /// Where a device changed last in what this node has applied, or later.
+    pub fn devices_index(&self) -> u64 {
+        self.inner.core.cell.devices_index()
     }
 
     /// Waits until this node has applied at least this much.
@@ -221,6 +234,12 @@ impl Replica {
     /// Says that this node is reached at other addresses now; repeated until it is recorded.
     pub fn announce(&self, addresses: Addresses) {
         self.inner.membership.moved(addresses);
+    }
+
+    /// Says whether this node lacks the root key: such a node leads only when nobody else can,
+    /// and writes nothing then.
+    pub fn set_sealed(&self, sealed: bool) {
+        self.inner.candidacy.set_sealed(sealed);
     }
 
     pub(crate) fn raft(&self) -> &RaftHandle {

@@ -40,7 +40,7 @@ pub(super) fn open(config: &ReplicaConfig) -> Result<OnDisk, OpenError> {
     let (store, index) = open_state(&config.dir, log.last, log.purged)?;
     let cell = StateCell::new(index, store.applied());
     Ok(OnDisk {
-        core: Arc::new(Core::new(store, cell, shelf)),
+        core: Arc::new(Core::new(store, cell, shelf).knowing(config.format_known)),
         log: log.store,
         floor,
         tail_dropped: log.tail_dropped,

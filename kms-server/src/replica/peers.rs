@@ -56,6 +56,21 @@ impl Replica {
         self.inner.core.shelf.begin()
     }
 
+    /// The newest format of the state that this program knows.
+    pub(crate) fn format_known(&self) -> u32 {
+        self.inner.core.format_known()
+    }
+
+    /// Takes note that a leader spoke.
+    pub(crate) fn heard_leader(&self) {
+        self.inner.candidacy.heard();
+    }
+
+    /// Whether this node lacks the root key.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.inner.candidacy.is_sealed()
+    }
+
     /// Whether this node votes as any other does.
     pub(crate) fn may_vote(&self) -> bool {
         self.inner.vigil.is_over()

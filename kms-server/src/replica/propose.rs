@@ -7,7 +7,7 @@ use openraft::raft::ClientWriteResponse;
 
 use super::limits::{ELECTION_PATIENCE, PROPOSE_TIMEOUT};
 use super::{ProposeError, Replica};
-use crate::command::{Command, Genesis, Outcome, Proposal, Refusal};
+use crate::command::{Command, Genesis, Outcome, Proposal, Refusal, check_format};
 use crate::raft::{Answer, TypeConfig};
 
 /// A command that was applied on this node.
@@ -26,9 +26,14 @@ impl Replica {
     ///
     /// [`ProposeError`]; of some it is unknown whether the write happened, see there.
     pub async fn propose(&self, proposal: Proposal) -> Result<Applied, ProposeError> {
+        if self.inner.candidacy.is_sealed() {
+            return Err(ProposeError::Sealed);
+        }
         if !self.has_room() {
             return Err(ProposeError::StorageFull);
         }
+        // Not by apply alone: who does not know the command cannot even take its entry.
+        self.read(|index| check_format(index, &proposal.command))?;
         let writing = self.inner.raft.client_write(proposal);
         match tokio::time::timeout(PROPOSE_TIMEOUT, writing).await {
             Err(_) => Err(ProposeError::NoQuorum),

@@ -56,6 +56,11 @@ pub struct Status {
 }
 
 impl Replica {
+    /// The newest term that this node knows.
+    pub fn term(&self) -> u64 {
+        self.inner.raft.metrics().borrow_watched().current_term
+    }
+
     /// What this node knows of itself and the members.
     pub fn status(&self) -> Status {
         let metrics = self.inner.raft.metrics().borrow_watched().clone();

@@ -3,6 +3,7 @@
 use std::sync::{PoisonError, Weak};
 use std::time::Duration;
 
+use openraft::RaftMetrics;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::Fatal;
 
@@ -103,6 +104,10 @@ impl Replica {
 
     fn explain_stop(&self, fatal: &Fatal<TypeConfig>) -> StopError {
         let detail = fatal.to_string();
+        if let Some(found) = self.inner.core.found_newer_format() {
+            let known = self.inner.core.format_known();
+            return StopError::Newer { found, known };
+        }
         match fatal {
             Fatal::StorageError(_) if self.inner.core.found_disk_full() => {
                 StopError::Full { detail }
@@ -123,15 +128,22 @@ impl Replica {
     /// The other voters, those that hold the most of the log first; none unless this node leads.
     pub fn heirs(&self) -> Vec<NodeId> {
         let metrics = self.inner.raft.metrics().borrow_watched().clone();
-        let replication = metrics.replication.unwrap_or_default();
-        let voters = metrics.membership_config.membership().voter_ids();
-        let mut heirs: Vec<_> = voters
-            .filter(|voter| *voter != self.inner.node_id)
-            .filter_map(|voter| Some((replication.get(&voter)?.as_ref()?.index, voter)))
-            .collect();
-        heirs.sort_unstable_by(|one, other| other.cmp(one));
-        heirs.into_iter().map(|(_, voter)| voter).collect()
+        longest_logs(&metrics, self.inner.node_id)
     }
+}
+
+/// The voters but this leader, those that hold the most of the log first.
+pub(super) fn longest_logs(metrics: &RaftMetrics<TypeConfig>, own: NodeId) -> Vec<NodeId> {
+    let Some(replication) = &metrics.replication else {
+        return Vec::new();
+    };
+    let voters = metrics.membership_config.membership().voter_ids();
+    let mut heirs: Vec<_> = voters
+        .filter(|voter| *voter != own)
+        .filter_map(|voter| Some((replication.get(&voter)?.as_ref()?.index, voter)))
+        .collect();
+    heirs.sort_unstable_by(|one, other| other.cmp(one));
+    heirs.into_iter().map(|(_, voter)| voter).collect()
 }
 
 const POLL: Duration = Duration::from_millis(5);

@@ -2,5 +2,7 @@
 
 mod cluster;
 mod disk;
+mod format;
 mod life;
 mod measure;
+mod removal;

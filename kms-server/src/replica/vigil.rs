@@ -16,6 +16,7 @@ use openraft::alias::LogIdOf;
 use openraft::async_runtime::WatchReceiver;
 use openraft::{RaftMetrics, ServerState};
 
+use super::candidacy::Candidacy;
 use super::limits::{VIGIL_INTERVAL, VIGIL_PATIENCE};
 use crate::raft::network::{Peers, last_log_of};
 use crate::raft::{LogShared, RaftHandle, Torn, TypeConfig};
@@ -29,27 +30,29 @@ pub(super) struct Vigil {
     over: Arc<AtomicBool>,
     /// The least log this node votes for meanwhile; none until the others have told of theirs.
     at_least: Arc<Mutex<Option<Option<LogId>>>>,
+    candidacy: Candidacy,
 }
 
 /// What a vigil needs to end.
 pub(super) struct Watch {
-    pub(super) own_id: NodeId,
-    pub(super) raft: RaftHandle,
-    pub(super) peers: Arc<Peers>,
-    pub(super) log: Weak<LogShared>,
-    pub(super) torn: Torn,
+    own_id: NodeId,
+    raft: RaftHandle,
+    peers: Arc<Peers>,
+    log: Weak<LogShared>,
+    torn: Torn,
 }
 
 impl Vigil {
     /// Begins a vigil if the log lost its end. Before Raft runs.
-    pub(super) fn new(tail_dropped: bool, raft: &RaftHandle) -> Self {
+    pub(super) fn new(tail_dropped: bool, candidacy: Candidacy) -> Self {
         if tail_dropped {
             tracing::warn!("the end of the log was not whole and was dropped; not voting for now");
-            raft.runtime_config().elect(false);
+            candidacy.set_torn(true);
         }
         Self {
             over: Arc::new(AtomicBool::new(!tail_dropped)),
             at_least: Arc::default(),
+            candidacy,
         }
     }
 
@@ -84,7 +87,7 @@ impl Vigil {
             let patient = began.elapsed() < VIGIL_PATIENCE;
             // Not only while no leader is known: the one that the vote names may be long gone.
             if let Some(longest) = watch.longest(&now, own, patient).await {
-                self.vote_from(longest, own, &watch.raft);
+                self.vote_from(longest, own);
             }
             // Metrics change, and the log reaches the disk: either may be what is waited for.
             let changed = tokio::time::timeout(VIGIL_INTERVAL, metrics.changed()).await;
@@ -99,10 +102,10 @@ impl Vigil {
         }
         tracing::info!("the log has caught up; voting as ever");
         self.over.store(true, Ordering::Release);
-        watch.raft.runtime_config().elect(true);
+        self.candidacy.set_torn(false);
     }
 
-    fn vote_from(&self, longest: Option<LogId>, own: Option<LogId>, raft: &RaftHandle) {
+    fn vote_from(&self, longest: Option<LogId>, own: Option<LogId>) {
         let raised = {
             let mut at_least = self.at_least();
             let raised = at_least.flatten().max(longest);
@@ -111,7 +114,7 @@ impl Vigil {
             }
             raised
         };
-        raft.runtime_config().elect(own >= raised);
+        self.candidacy.set_torn(own < raised);
     }
 
     fn at_least(&self) -> MutexGuard<'_, Option<Option<LogId>>> {
@@ -121,6 +124,22 @@ impl Vigil {
 }
 
 impl Watch {
+    pub(super) fn new(
+        own_id: NodeId,
+        raft: &RaftHandle,
+        peers: &Arc<Peers>,
+        log: &Weak<LogShared>,
+        torn: Torn,
+    ) -> Self {
+        Self {
+            own_id,
+            raft: raft.clone(),
+            peers: peers.clone(),
+            log: log.clone(),
+            torn,
+        }
+    }
+
     /// The longest log among the voters; none as long as one of them, while there is patience,
     /// does not tell.
     async fn longest(

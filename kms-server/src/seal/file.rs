@@ -107,9 +107,13 @@ impl Seal for FileSeal {
 
 /// Names a secret by a one-way fingerprint, so that a node finds its wrap among many.
 fn id_of(secret: &SecretKey) -> SealId {
-    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.expose());
-    let tag = ring::hmac::sign(&key, b"ward/seal/file/id/v1");
+    let tag = hmac_sha256(secret.expose(), b"ward/seal/file/id/v1");
     SealId::new("file", &hex::encode(&tag.as_ref()[..8]))
+}
+
+pub(super) fn hmac_sha256(key: &[u8], message: &[u8]) -> ring::hmac::Tag {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key);
+    ring::hmac::sign(&key, message)
 }
 
 const MODE: u32 = 0o600;

@@ -11,6 +11,8 @@ pub use root::RootKey;
 
 mod file;
 mod root;
+#[cfg(test)]
+mod wycheproof;
 
 /// Wraps and unwraps the root key. May block: on a disk, a chip or a custodian.
 pub trait Seal: Send + Sync {

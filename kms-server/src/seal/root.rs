@@ -37,7 +37,7 @@ impl RootKey {
             key_version: KeyVersion(0),
             term: 0,
             erase_epoch: 0,
-            revision: 1,
+            revision: FIRST_REVISION,
             created_ms,
             tree: TREE.to_owned(),
             record_id: seal.as_str().to_owned(),
@@ -58,6 +58,7 @@ impl RootKey {
         let not_ours = || SealError::NotOurs { seal: seal.clone() };
         let (header, root) = record::open(secret, &wrap.record).map_err(|_| not_ours())?;
         let fits = header.purpose == RecordPurpose::RootWrap
+            && header.revision == FIRST_REVISION
             && header.cluster_id == cluster
             && header.tree == TREE
             && header.record_id == seal.as_str();
@@ -71,3 +72,5 @@ impl RootKey {
 }
 
 const TREE: &str = "seal";
+/// A root is wrapped once by each seal; a new root has new wraps.
+const FIRST_REVISION: u64 = 1;

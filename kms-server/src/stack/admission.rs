@@ -109,7 +109,8 @@ fn admit(standing: &dyn Standing, verb: Option<Verb>) -> Result<(), Failure> {
         return Ok(());
     }
     if standing.sealed() {
-        let message = "this node is sealed: it lacks the root key; unseal it or ask another";
+        let message = "this node is sealed: it lacks the root key; put its seal's secret back (the \
+                       path is in its log), it unseals by itself; or ask another node";
         return Err(Failure::new(Reason::Sealed, message));
     }
     if place == Place::Unsealed {

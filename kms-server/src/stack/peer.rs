@@ -31,15 +31,24 @@ impl PeerLayer {
         Self { known }
     }
 
-    fn peer(&self, remote: Option<&Remote>) -> Option<PeerIdentity> {
-        let facts = remote?.facts.as_deref()?;
-        let node = node_id(&facts.id)?;
+    fn peer(&self, remote: Option<&Remote>) -> Result<PeerIdentity, Failure> {
+        let facts = remote.and_then(|remote| remote.facts.as_deref());
+        let facts = facts.ok_or_else(no_member)?;
+        let node = node_id(&facts.id).ok_or_else(no_member)?;
         match self.known.standing(node, &facts.spki_sha256) {
             // Who is unknown here was admitted on the authority's signature.
-            Standing::Member | Standing::Unknown => Some(PeerIdentity(node)),
-            Standing::Refused => None,
+            Standing::Member | Standing::Unknown => Ok(PeerIdentity(node)),
+            Standing::Refused => Err(no_member()),
+            Standing::Removed => Err(Failure::new(
+                Reason::NodeRemoved,
+                "this node was removed from the cluster",
+            )),
         }
     }
+}
+
+fn no_member() -> Failure {
+    Failure::new(Reason::Unauthenticated, "this node is no member")
 }
 
 impl<S> Layer<S> for PeerLayer {
@@ -74,14 +83,11 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         match self.layer.peer(request.extensions().get::<Remote>()) {
-            Some(peer) => {
+            Ok(peer) => {
                 request.extensions_mut().insert(peer);
                 Either::Right(self.inner.call(request))
             }
-            None => refuse(Failure::new(
-                Reason::Unauthenticated,
-                "this node is no member",
-            )),
+            Err(failure) => refuse(failure),
         }
     }
 }

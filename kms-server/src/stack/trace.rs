@@ -9,12 +9,12 @@ use std::time::Instant;
 use futures::FutureExt;
 use http::{Request, Response};
 use kms_client::reason::{REASON_METADATA, Reason};
-use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 use tracing::Instrument;
 
-use crate::stack::refuse::Waiting;
+use crate::api::failure::Failure;
+use crate::stack::refuse::{Waiting, response};
 use crate::stack::verb::Verb;
 
 /// Counts and traces.
@@ -50,8 +50,9 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Waiting {
         let Some(verb) = Verb::of_path(request.uri().path()) else {
-            let unknown = Status::unimplemented("this node has no such verb; is it older?");
-            return std::future::ready(Ok(unknown.into_http())).boxed();
+            let message = "this node has no such verb; is it older than the client?";
+            let unknown = Failure::new(Reason::VersionNewer, message);
+            return std::future::ready(response(unknown)).boxed();
         };
         request.extensions_mut().insert(verb);
         let began = sys::clock::monotonic();

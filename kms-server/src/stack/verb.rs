@@ -19,12 +19,27 @@ pub(crate) enum Verb {
     GetClusterStatus,
     AnnounceGateway,
     Watch,
+    RenewLease,
+    AcknowledgeContainment,
+    ListAuditFiles,
+    ReadAuditFile,
+    ReadAuditAnchors,
     CreateKey,
     RotateKey,
     EnableKey,
     DisableKey,
     EnrollDevice,
+    ContainDevice,
+    ReleaseDevice,
+    RevokeDevice,
+    SetOfflineAllowance,
+    DescribeContainment,
+    RevokeGateway,
     CreateJoinToken,
+    RemoveNode,
+    PutPolicy,
+    ListPolicies,
+    DescribePolicy,
     Join,
 }
 
@@ -48,12 +63,27 @@ impl Verb {
             "/ward.v1.ClusterService/GetClusterStatus" => Self::GetClusterStatus,
             "/ward.v1.ClusterService/AnnounceGateway" => Self::AnnounceGateway,
             "/ward.v1.WatchService/Watch" => Self::Watch,
+            "/ward.v1.GatewayService/RenewLease" => Self::RenewLease,
+            "/ward.v1.GatewayService/AcknowledgeContainment" => Self::AcknowledgeContainment,
+            "/ward.v1.AuditService/ListAuditFiles" => Self::ListAuditFiles,
+            "/ward.v1.AuditService/ReadAuditFile" => Self::ReadAuditFile,
+            "/ward.v1.AuditService/ReadAuditAnchors" => Self::ReadAuditAnchors,
             "/ward.admin.v1.KeyAdminService/CreateKey" => Self::CreateKey,
             "/ward.admin.v1.KeyAdminService/RotateKey" => Self::RotateKey,
             "/ward.admin.v1.KeyAdminService/EnableKey" => Self::EnableKey,
             "/ward.admin.v1.KeyAdminService/DisableKey" => Self::DisableKey,
             "/ward.admin.v1.DeviceAdminService/EnrollDevice" => Self::EnrollDevice,
+            "/ward.admin.v1.DeviceAdminService/ContainDevice" => Self::ContainDevice,
+            "/ward.admin.v1.DeviceAdminService/ReleaseDevice" => Self::ReleaseDevice,
+            "/ward.admin.v1.DeviceAdminService/RevokeDevice" => Self::RevokeDevice,
+            "/ward.admin.v1.DeviceAdminService/SetOfflineAllowance" => Self::SetOfflineAllowance,
+            "/ward.admin.v1.DeviceAdminService/DescribeContainment" => Self::DescribeContainment,
+            "/ward.admin.v1.GatewayAdminService/RevokeGateway" => Self::RevokeGateway,
             "/ward.admin.v1.TokenAdminService/CreateJoinToken" => Self::CreateJoinToken,
+            "/ward.admin.v1.ClusterAdminService/RemoveNode" => Self::RemoveNode,
+            "/ward.admin.v1.PolicyAdminService/PutPolicy" => Self::PutPolicy,
+            "/ward.admin.v1.PolicyAdminService/ListPolicies" => Self::ListPolicies,
+            "/ward.admin.v1.PolicyAdminService/DescribePolicy" => Self::DescribePolicy,
             "/ward.v1.JoinService/Join" => Self::Join,
             _ => return None,
         })
@@ -76,12 +106,27 @@ impl Verb {
             Self::GetClusterStatus => "GetClusterStatus",
             Self::AnnounceGateway => "AnnounceGateway",
             Self::Watch => "Watch",
+            Self::RenewLease => "RenewLease",
+            Self::AcknowledgeContainment => "AcknowledgeContainment",
+            Self::ListAuditFiles => "ListAuditFiles",
+            Self::ReadAuditFile => "ReadAuditFile",
+            Self::ReadAuditAnchors => "ReadAuditAnchors",
             Self::CreateKey => "CreateKey",
             Self::RotateKey => "RotateKey",
             Self::EnableKey => "EnableKey",
             Self::DisableKey => "DisableKey",
             Self::EnrollDevice => "EnrollDevice",
+            Self::ContainDevice => "ContainDevice",
+            Self::ReleaseDevice => "ReleaseDevice",
+            Self::RevokeDevice => "RevokeDevice",
+            Self::SetOfflineAllowance => "SetOfflineAllowance",
+            Self::DescribeContainment => "DescribeContainment",
+            Self::RevokeGateway => "RevokeGateway",
             Self::CreateJoinToken => "CreateJoinToken",
+            Self::RemoveNode => "RemoveNode",
+            Self::PutPolicy => "PutPolicy",
+            Self::ListPolicies => "ListPolicies",
+            Self::DescribePolicy => "DescribePolicy",
             Self::Join => "Join",
         }
     }
@@ -103,13 +148,28 @@ impl Verb {
             | Self::IssueCertificate
             | Self::AnnounceGateway
             | Self::Watch
+            | Self::RenewLease
+            | Self::AcknowledgeContainment
+            | Self::ListAuditFiles
+            | Self::ReadAuditFile
+            | Self::ReadAuditAnchors
             | Self::Join => Place::Unsealed,
             Self::CreateKey
             | Self::RotateKey
             | Self::EnableKey
             | Self::DisableKey
             | Self::EnrollDevice
-            | Self::CreateJoinToken => Place::Leader,
+            | Self::ContainDevice
+            | Self::ReleaseDevice
+            | Self::RevokeDevice
+            | Self::SetOfflineAllowance
+            | Self::DescribeContainment
+            | Self::RevokeGateway
+            | Self::CreateJoinToken
+            | Self::RemoveNode
+            | Self::PutPolicy
+            | Self::ListPolicies
+            | Self::DescribePolicy => Place::Leader,
         }
     }
 
@@ -145,10 +205,15 @@ mod tests {
             include_str!("../../../proto/proto/ward/v1/certificates.proto"),
             include_str!("../../../proto/proto/ward/v1/cluster.proto"),
             include_str!("../../../proto/proto/ward/v1/watch.proto"),
+            include_str!("../../../proto/proto/ward/v1/gateways.proto"),
+            include_str!("../../../proto/proto/ward/v1/audit.proto"),
             include_str!("../../../proto/proto/ward/v1/join.proto"),
             include_str!("../../../proto/proto/ward/admin/v1/keys.proto"),
             include_str!("../../../proto/proto/ward/admin/v1/devices.proto"),
             include_str!("../../../proto/proto/ward/admin/v1/tokens.proto"),
+            include_str!("../../../proto/proto/ward/admin/v1/gateways.proto"),
+            include_str!("../../../proto/proto/ward/admin/v1/cluster.proto"),
+            include_str!("../../../proto/proto/ward/admin/v1/policies.proto"),
         ];
         let mut seen = 0;
         for path in protos.iter().flat_map(|proto| paths(proto)) {
@@ -156,7 +221,7 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 21);
+        assert_eq!(seen, 36);
     }
 
     fn paths(proto: &str) -> Vec<String> {

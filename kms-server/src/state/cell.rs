@@ -2,6 +2,7 @@
 //!
 //! Written by the state machine alone; read by everyone through the replica.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
 };
@@ -19,6 +20,8 @@ use crate::replica::{Change, Event};
 pub(crate) struct StateCell {
     index: RwLock<Index>,
     applied: watch::Sender<u64>,
+    /// No device changed after this index; one may have changed at it.
+    devices_index: AtomicU64,
     changes: broadcast::Sender<Change>,
     pins: Mutex<Vec<Weak<Pin>>>,
 }
@@ -29,6 +32,7 @@ impl StateCell {
         Self {
             index: RwLock::new(index),
             applied: watch::Sender::new(applied.index()),
+            devices_index: AtomicU64::new(applied.index()),
             changes: broadcast::Sender::new(CHANGES_MAX),
             pins: Mutex::default(),
         }
@@ -45,6 +49,11 @@ impl StateCell {
         *self.applied.borrow()
     }
 
+    /// Where a device changed last, or later.
+    pub(crate) fn devices_index(&self) -> u64 {
+        self.devices_index.load(Ordering::Acquire)
+    }
+
     /// Follows how far the index goes.
     pub(crate) fn watch_applied(&self) -> watch::Receiver<u64> {
         self.applied.subscribe()
@@ -55,10 +64,16 @@ impl StateCell {
         self.changes.subscribe()
     }
 
-    /// Carries out what the entry at `log_index` changed, then publishes that index, then tells of
-    /// the changes. The store on disk has them already.
+    /// Carries out what the entry at `log_index` changed, then tells of the changes, then publishes
+    /// that index: who sees an index has been told of everything up to it. The store on disk has
+    /// it already.
     pub(crate) fn apply(&self, writes: Vec<Write>, log_index: u64) {
-        let events: Vec<Event> = writes.iter().filter_map(|(id, _)| event_of(id)).collect();
+        let mut events: Vec<Event> = writes.iter().filter_map(|(id, _)| event_of(id)).collect();
+        // A device's record and its containment may change at once; that is one change of it.
+        events.dedup();
+        if events.iter().any(|event| matches!(event, Event::Device(_))) {
+            self.devices_index.store(log_index, Ordering::Release);
+        }
         {
             let mut index = self.index_mut();
             let pins = self.live_pins();
@@ -82,6 +97,7 @@ impl StateCell {
             }
             old
         };
+        self.devices_index.store(applied.index(), Ordering::Release);
         // Freeing a large index takes long: readers do not wait for it.
         drop(old);
         self.publish(applied.index(), vec![Event::Everything]);
@@ -101,12 +117,12 @@ impl StateCell {
     }
 
     fn publish(&self, log_index: u64, events: Vec<Event>) {
-        self.applied.send_replace(log_index);
         for event in events {
             let index = log_index;
             // Without a receiver nobody caches anything.
             drop(self.changes.send(Change { index, event }));
         }
+        self.applied.send_replace(log_index);
     }
 
     fn live_pins(&self) -> Vec<Arc<Pin>> {
@@ -128,7 +144,11 @@ impl StateCell {
 fn event_of(id: &RecordId) -> Option<Event> {
     match id {
         RecordId::Key(key_id) => Some(Event::Key(*key_id)),
-        RecordId::Device(device_id) => Some(Event::Device(device_id.clone())),
+        RecordId::Device(device_id) | RecordId::Containment(device_id) => {
+            Some(Event::Device(device_id.clone()))
+        }
+        RecordId::Acknowledgement(device_id, _) => Some(Event::Acknowledged(device_id.clone())),
+        RecordId::FormerGateway(gateway_id) => Some(Event::FormerGateway(gateway_id.clone())),
         RecordId::Policy(_) => Some(Event::Policy),
         RecordId::Gateway(gateway_id) => Some(Event::Gateway(gateway_id.clone())),
         RecordId::Identity(role, id) => Some(Event::Identity(*role, id.clone())),
@@ -139,6 +159,7 @@ fn event_of(id: &RecordId) -> Option<Event> {
         | RecordId::Node(_)
         | RecordId::Token(_)
         | RecordId::Idempotency(_)
-        | RecordId::IdempotencyExpiry(..) => None,
+        | RecordId::IdempotencyExpiry(..)
+        | RecordId::AuditTrail(_) => None,
     }
 }

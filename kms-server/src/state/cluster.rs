@@ -3,12 +3,15 @@
 use envelope::id::ClusterId;
 use serde::{Deserialize, Serialize};
 
+use super::Sealed;
+
 /// One wrap of the cluster's root key by one seal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealWrap {
     /// Which seal, `file` for instance.
     pub seal: String,
-    /// The sealed record (docs/format.md), purpose root wrap.
+    /// The sealed record (docs/format.md), purpose root wrap. It needs no revision here: a former
+    /// root does not open the key ring.
     pub record: Vec<u8>,
 }
 
@@ -24,10 +27,10 @@ pub struct ClusterRecord {
     pub format_version: u32,
     /// Every wrap holds the same root.
     pub seal_wraps: Vec<SealWrap>,
-    /// The term keys, a sealed record.
-    pub key_ring: Vec<u8>,
-    /// The authority's private key, a sealed record.
-    pub ca_key: Vec<u8>,
+    /// The term keys: a sealed record of purpose key ring.
+    pub key_ring: Sealed,
+    /// The authority's private key: a sealed record of purpose CA key.
+    pub ca_key: Sealed,
     /// The authority's certificates, DER, newest first.
     pub ca_certificates: Vec<Vec<u8>>,
     /// By the state's clock.

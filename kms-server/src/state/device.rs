@@ -3,6 +3,8 @@
 use envelope::id::KeyId;
 use serde::{Deserialize, Serialize};
 
+use super::Sealed;
+
 /// Whether a device may communicate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeviceState {
@@ -28,6 +30,6 @@ pub struct DeviceRecord {
     pub enrolled_ms: u64,
     /// Previous plus one at each change.
     pub revision: u64,
-    /// The inventory, a sealed record (docs/format.md), purpose device metadata.
-    pub sealed: Vec<u8>,
+    /// The inventory: a sealed record of purpose device metadata.
+    pub sealed: Sealed,
 }

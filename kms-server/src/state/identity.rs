@@ -55,6 +55,8 @@ pub struct NodeRecord {
     pub addresses: Addresses,
     /// SubjectPublicKeyInfo, DER; peers know it by this.
     pub public_key: Vec<u8>,
+    /// The member in whose place it joined: removed once this one votes and that one is silent.
+    pub replaces: Option<NodeId>,
 }
 
 /// A join token; its secret is not here.
@@ -66,6 +68,8 @@ pub struct TokenRecord {
     pub role: Role,
     /// Which one; empty for a node, whose id is given when the token is consumed.
     pub id: String,
+    /// For a node: the member in whose place it joins.
+    pub replaces: Option<NodeId>,
     /// By the state's clock.
     pub expires_ms: u64,
     /// By whom, once consumed.

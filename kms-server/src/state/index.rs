@@ -8,9 +8,9 @@ use std::ops::Bound;
 use envelope::id::{KeyId, KeyVersion};
 
 use super::{
-    ClusterRecord, Counters, DeviceRecord, GatewayRecord, IdempotencyRecord, IdentityRecord,
-    KeyRecord, NodeId, NodeRecord, PolicyRecord, Record, RecordId, Role, TokenRecord,
-    VersionRecord,
+    ALLOWANCE_DEFAULT_S, AuditTrail, ClusterRecord, ContainmentRecord, Counters, DeviceRecord,
+    FormerGateway, GatewayRecord, IdempotencyRecord, IdentityRecord, KeyRecord, NodeId, NodeRecord,
+    PolicyRecord, Record, RecordId, Role, TokenRecord, VersionRecord,
 };
 
 /// Every record of the state, at one applied index.
@@ -128,6 +128,64 @@ impl Index {
         Some(found)
     }
 
+    /// All identities of a role, by id.
+    pub fn identities(&self, role: Role) -> impl Iterator<Item = &IdentityRecord> {
+        self.records
+            .range(RecordId::Identity(role, String::new())..)
+            .map_while(move |(_, record)| {
+                if let Record::Identity(found) = record
+                    && found.role == role
+                {
+                    Some(found)
+                } else {
+                    None
+                }
+            })
+    }
+
+    /// How far a device is contained; what holds for one that never was, when nothing is stored.
+    pub fn containment(&self, device_id: &str) -> ContainmentRecord {
+        match self.get(&RecordId::Containment(device_id.to_owned())) {
+            Some(Record::Containment(found)) => found.clone(),
+            Some(_) | None => ContainmentRecord::initial(device_id, ALLOWANCE_DEFAULT_S),
+        }
+    }
+
+    /// All orders and allowances that were ever given, by device.
+    pub fn containments(&self) -> impl Iterator<Item = &ContainmentRecord> {
+        self.records
+            .range(RecordId::Containment(String::new())..)
+            .map_while(|(_, record)| {
+                if let Record::Containment(found) = record {
+                    Some(found)
+                } else {
+                    None
+                }
+            })
+    }
+
+    /// The newest epoch of a device's containment that a gateway has acknowledged; 0 before any.
+    pub fn acknowledged(&self, device_id: &str, gateway_id: &str) -> u64 {
+        let id = RecordId::Acknowledgement(device_id.to_owned(), gateway_id.to_owned());
+        match self.get(&id) {
+            Some(Record::Acknowledgement(epoch)) => *epoch,
+            Some(_) | None => 0,
+        }
+    }
+
+    /// Gateways that are honoured no longer and may still forward.
+    pub fn former_gateways(&self) -> impl Iterator<Item = &FormerGateway> {
+        self.records
+            .range(RecordId::FormerGateway(String::new())..)
+            .map_while(|(_, record)| {
+                if let Record::FormerGateway(found) = record {
+                    Some(found)
+                } else {
+                    None
+                }
+            })
+    }
+
     /// A node as it joined.
     pub fn node(&self, id: NodeId) -> Option<&NodeRecord> {
         let Record::Node(found) = self.get(&RecordId::Node(id))? else {
@@ -204,6 +262,27 @@ impl Index {
             .range(RecordId::Policy(String::new())..)
             .map_while(|(_, record)| {
                 if let Record::Policy(found) = record {
+                    Some(found)
+                } else {
+                    None
+                }
+            })
+    }
+
+    /// What is known of a node's audit log.
+    pub fn audit_trail(&self, id: NodeId) -> Option<&AuditTrail> {
+        let Record::AuditTrail(found) = self.get(&RecordId::AuditTrail(id))? else {
+            return None;
+        };
+        Some(found)
+    }
+
+    /// What is known of all audit logs, by node.
+    pub fn audit_trails(&self) -> impl Iterator<Item = &AuditTrail> {
+        self.records
+            .range(RecordId::AuditTrail(NodeId(0))..)
+            .map_while(|(_, record)| {
+                if let Record::AuditTrail(found) = record {
                     Some(found)
                 } else {
                     None

@@ -3,6 +3,8 @@
 use envelope::id::{KeyId, KeyVersion};
 use serde::{Deserialize, Serialize};
 
+use super::Sealed;
+
 /// Whether a key or version may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeyState {
@@ -48,6 +50,6 @@ pub struct VersionRecord {
     pub state: KeyState,
     /// By the state's clock.
     pub created_ms: u64,
-    /// The sealed record (docs/format.md), purpose key version.
-    pub sealed: Vec<u8>,
+    /// Its secret: a sealed record of purpose key version.
+    pub sealed: Sealed,
 }

@@ -1,8 +1,10 @@
 //! The applied state: records, the memory index that reads are served from, and its store on disk.
 
 mod applied;
+mod audit;
 mod cell;
 mod cluster;
+mod containment;
 mod device;
 mod gateway;
 mod id;
@@ -13,12 +15,17 @@ mod key;
 mod pin;
 mod policy;
 mod record;
+mod sealed;
 mod store;
 pub(crate) mod wire;
 
 pub(crate) use applied::Applied;
+pub use audit::{Anchor, AuditKey, AuditTrail};
 pub(crate) use cell::StateCell;
 pub use cluster::{ClusterRecord, Counters, SealWrap};
+pub use containment::{
+    ALLOWANCE_DEFAULT_S, ALLOWANCE_MAX_S, ContainLevel, ContainmentRecord, FormerGateway,
+};
 pub use device::{DeviceRecord, DeviceState};
 pub use gateway::GatewayRecord;
 pub use id::{Addresses, GatewayRole, NodeId, Role};
@@ -31,6 +38,7 @@ pub use key::{KeyRecord, KeyState, VersionRecord};
 pub(crate) use pin::Pin;
 pub use policy::PolicyRecord;
 pub use record::{Record, RecordId};
+pub use sealed::Sealed;
 pub(crate) use store::Store;
 #[cfg(test)]
 pub(crate) use store::wait_until_free;

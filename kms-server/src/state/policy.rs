@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Sealed;
+
 /// One policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyRecord {
@@ -9,6 +11,6 @@ pub struct PolicyRecord {
     pub policy_id: String,
     /// Previous plus one at each change.
     pub revision: u64,
-    /// The text, a sealed record (docs/format.md), purpose policy.
-    pub sealed: Vec<u8>,
+    /// The text: a sealed record of purpose policy, of the same revision.
+    pub sealed: Sealed,
 }

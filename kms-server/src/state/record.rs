@@ -7,8 +7,9 @@ use envelope::id::KeyId;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClusterRecord, Counters, DeviceRecord, GatewayRecord, IdempotencyRecord, IdentityRecord,
-    KeyRecord, NodeId, NodeRecord, PolicyRecord, Role, TokenRecord, VersionRecord,
+    AuditTrail, ClusterRecord, ContainmentRecord, Counters, DeviceRecord, FormerGateway,
+    GatewayRecord, IdempotencyRecord, IdentityRecord, KeyRecord, NodeId, NodeRecord, PolicyRecord,
+    Role, TokenRecord, VersionRecord,
 };
 
 /// Where a record is found. The order of the variants is the order of a snapshot.
@@ -40,6 +41,14 @@ pub enum RecordId {
     Idempotency([u8; 32]),
     /// When such an answer may be forgotten.
     IdempotencyExpiry(u64, [u8; 32]),
+    /// How far a device is contained.
+    Containment(String),
+    /// What a gateway has acknowledged of a device's containment: device, gateway.
+    Acknowledgement(String, String),
+    /// A gateway that is honoured no longer and may still forward.
+    FormerGateway(String),
+    /// What is known of a node's audit log.
+    AuditTrail(NodeId),
 }
 
 /// What is found there.
@@ -71,4 +80,12 @@ pub enum Record {
     Idempotency(IdempotencyRecord),
     /// Nothing but its id.
     IdempotencyExpiry,
+    /// How far a device is contained.
+    Containment(ContainmentRecord),
+    /// The newest epoch that a gateway has acknowledged.
+    Acknowledgement(u64),
+    /// A gateway that is honoured no longer and may still forward.
+    FormerGateway(FormerGateway),
+    /// What is known of a node's audit log.
+    AuditTrail(AuditTrail),
 }

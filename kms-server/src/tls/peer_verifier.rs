@@ -29,6 +29,8 @@ pub(crate) enum Standing {
     Member,
     /// The member has another key.
     Refused,
+    /// It was removed from the cluster.
+    Removed,
     /// Nothing is known of this id.
     Unknown,
 }
@@ -73,9 +75,11 @@ impl ClientCertVerifier for PeerVerifier {
         match self.known.standing(node, &facts.spki_sha256) {
             Standing::Member => Ok(ClientCertVerified::assertion()),
             Standing::Refused => Err(CertificateError::ApplicationVerificationFailure.into()),
-            Standing::Unknown => self
-                .authority
-                .verify_client_cert(end_entity, intermediates, now),
+            // Let in to be told so, whatever it asks, and for nothing else.
+            Standing::Unknown | Standing::Removed => {
+                self.authority
+                    .verify_client_cert(end_entity, intermediates, now)
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use envelope::id::{KeyId, KeyVersion};
 
 use super::VaultError;
 use crate::policy::{Action, Authorized};
+use crate::state::Sealed;
 
 /// One version of a key, with all that the vault needs to know of it.
 #[derive(Clone, Copy)]
@@ -17,7 +18,7 @@ pub struct KeyUse<'a> {
     /// The key's epoch; cached material of another epoch is not found.
     pub epoch: u64,
     /// The version's sealed record.
-    pub record: &'a [u8],
+    pub sealed: &'a Sealed,
     /// The device whose key it is.
     pub device: Option<&'a str>,
 }

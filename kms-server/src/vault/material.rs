@@ -10,7 +10,8 @@ use super::{KeyUse, Vault, VaultError};
 use crate::keyring::Place;
 
 impl Vault {
-    /// Makes the secret of a new key version and answers only its sealed record, for a command.
+    /// Makes the secret of a new version of the key called `name`, and answers only its sealed
+    /// record, for a command.
     ///
     /// # Errors
     /// [`VaultError::Sealed`].
@@ -18,9 +19,10 @@ impl Vault {
         &self,
         key_id: KeyId,
         version: KeyVersion,
+        name: &str,
         created_ms: u64,
     ) -> Result<Vec<u8>, VaultError> {
-        let place = Place::key_version(key_id, version);
+        let place = Place::key_version(key_id, version, name);
         // A version's record is written once; its revision counts rewraps.
         self.seal_record(&place, 1, created_ms, SecretKey::generate().expose())
     }
@@ -39,8 +41,8 @@ impl Vault {
             return Ok(secret);
         }
         let failed = |source| VaultError::material(key.key_id, key.version, source);
-        let place = Place::key_version(key.key_id, key.version);
-        let (_, plaintext) = ring.open(&place, key.record).map_err(failed)?;
+        let place = Place::key_version(key.key_id, key.version, key.name);
+        let plaintext = ring.open(&place, key.sealed).map_err(failed)?;
         let secret = SecretKey::from_slice(plaintext.expose())
             .map_err(|error| failed(crate::keyring::RecordError::Format(error)))?;
         let secret = Arc::new(secret);

@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use envelope::id::ClusterId;
-use envelope::record::RecordHeader;
 use envelope::secret::SecretBytes;
 
 use cache::Cache;
@@ -24,6 +23,7 @@ pub use re_encrypt::{Destination, Source};
 pub use withheld::Withheld;
 
 use crate::keyring::{KeyRing, Place};
+use crate::state::Sealed;
 
 mod cache;
 mod data;
@@ -91,16 +91,12 @@ impl Vault {
         record.map_err(VaultError::Record)
     }
 
-    /// Opens a record that was sealed for `place`.
+    /// Opens a record that was sealed for `place` at the revision that the state says.
     ///
     /// # Errors
     /// [`VaultError::Sealed`], or the record does not belong there.
-    pub fn open_record(
-        &self,
-        place: &Place,
-        record: &[u8],
-    ) -> Result<(RecordHeader, SecretBytes), VaultError> {
-        self.ring()?.open(place, record).map_err(VaultError::Record)
+    pub fn open_record(&self, place: &Place, sealed: &Sealed) -> Result<SecretBytes, VaultError> {
+        self.ring()?.open(place, sealed).map_err(VaultError::Record)
     }
 
     /// Wipes unwrapped keys that are older than the cache may keep them. The node calls it every

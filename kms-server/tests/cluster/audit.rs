@@ -9,7 +9,7 @@ use ward_proto::admin::v1::CreateKeyRequest;
 use ward_proto::admin::v1::key_admin_service_client::KeyAdminServiceClient;
 use ward_proto::v1::WriteOptions;
 
-use crate::harness::Cluster;
+use crate::harness::{Cluster, eventually};
 use crate::strangers::{as_operator, channel};
 
 /// The records of an action on node 1, oldest first.
@@ -103,6 +103,78 @@ async fn a_disablement_stands_without_an_audit_log_and_nothing_secret_leaves() {
     assert_eq!(refused.unwrap().reason(), Reason::AuditUnavailable);
     let refused = operator.enable_key("billing").await.err();
     assert_eq!(refused.unwrap().reason(), Reason::AuditUnavailable);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_may_read_the_logs_does_and_is_recorded_once() {
+    let cluster = Cluster::of_one().await;
+    let (operator, reader) = (
+        cluster.operator(),
+        cluster.enlist(Role::App, "reader").await,
+    );
+    for refused in [
+        reader.audit_files().await.map(drop).err(),
+        reader.audit_anchors().await.map(drop).err(),
+        reader.read_audit_file("x", 0).await.map(drop).err(),
+    ] {
+        assert_eq!(refused.unwrap().reason(), Reason::Denied);
+    }
+    assert_eq!(records(&cluster, "ReadAudit").len(), 3, "each refusal");
+    let files = operator.audit_files().await.unwrap();
+    let path = cluster.nodes[0]
+        .file
+        .data_dir
+        .join("audit")
+        .join(&files[0].name);
+    let read = operator.read_audit_file(&files[0].name, 0).await.unwrap();
+    let on_disk = std::fs::read(path).unwrap();
+    assert!(on_disk.starts_with(&read) && read.len() as u64 >= files[0].bytes);
+    for outside in ["../identity.toml", "audit-key.der", ""] {
+        let refused = operator.read_audit_file(outside, 0).await.err();
+        assert_eq!(refused.unwrap().reason(), Reason::InvalidArgument);
+    }
+    let read = records(&cluster, "ReadAudit");
+    assert_eq!((read.len(), &read[3]["outcome"]), (4, &"allowed".into()));
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_entry_anchors_all_nodes_and_an_idle_cluster_makes_none() {
+    let cluster = Cluster::of_three().await;
+    let document = || async {
+        let json = cluster.operator().audit_anchors().await.unwrap();
+        kms_server::audit::AnchorsDocument::parse(&json).unwrap()
+    };
+    eventually("every node's log is anchored", || async {
+        document().await.logs.len() == 3
+    })
+    .await;
+    // Reading is recorded once a minute: from here on nothing is.
+    let idle = || async {
+        let status = cluster.operator().cluster_status().await.unwrap();
+        status.nodes.iter().map(|node| node.applied_index).max()
+    };
+    let last = std::cell::Cell::new((idle().await, sys::clock::monotonic()));
+    eventually("no entry for three seconds", || async {
+        let now = idle().await;
+        if now != last.get().0 {
+            last.set((now, sys::clock::monotonic()));
+        }
+        last.get().1.elapsed().as_secs() >= 3
+    })
+    .await;
+    let known = document().await;
+    let ca = known.ca_der().unwrap();
+    for log in &known.logs {
+        let name = kms_server::audit::LogName {
+            cluster_id: known.cluster_id().unwrap(),
+            node: log.node,
+        };
+        let key = log.keys[0].to_bound_key().unwrap();
+        assert_eq!(key.verify(&name, &ca), Ok(()));
+        assert!(log.anchors.iter().all(|anchor| !anchor.fork));
+    }
     cluster.stop().await;
 }
 

@@ -24,6 +24,8 @@ pub(crate) const TTL: Duration = Duration::from_secs(60);
 pub(crate) struct Cluster {
     pub(crate) dir: TempDir,
     pub(crate) nodes: Vec<RunningNode>,
+    /// How long gateways' leases run; none for the product's own time.
+    lease: Option<Duration>,
 }
 
 /// A node that runs in this process.
@@ -36,6 +38,11 @@ pub(crate) struct RunningNode {
 impl Cluster {
     /// A new cluster of one node, running.
     pub(crate) async fn of_one() -> Self {
+        Self::leasing(None).await
+    }
+
+    /// A new cluster of one node, whose leases run for `lease`.
+    pub(crate) async fn leasing(lease: Option<Duration>) -> Self {
         log_when_asked();
         let dir = tempfile::tempdir().unwrap();
         let file = config_file(dir.path(), 1);
@@ -55,7 +62,8 @@ impl Cluster {
         operator.store_certificate(&certificate, &ca).unwrap();
         let cluster = Self {
             dir,
-            nodes: vec![RunningNode::start(file).await],
+            nodes: vec![RunningNode::start_leasing(file, lease).await],
+            lease,
         };
         cluster.store_endpoints();
         cluster
@@ -78,7 +86,12 @@ impl Cluster {
 
     /// A new cluster of three nodes, all of them voters.
     pub(crate) async fn of_three() -> Self {
-        let mut cluster = Self::of_one().await;
+        Self::three_leasing(None).await
+    }
+
+    /// A new cluster of three voters, whose leases run for `lease`.
+    pub(crate) async fn three_leasing(lease: Option<Duration>) -> Self {
+        let mut cluster = Self::leasing(lease).await;
         cluster.add_node().await;
         cluster.add_node().await;
         let client = cluster.operator();
@@ -112,7 +125,8 @@ impl Cluster {
         .await
         .unwrap();
         assert_eq!(joined.node_id, n);
-        self.nodes.push(RunningNode::start(file).await);
+        let node = RunningNode::start_leasing(file, self.lease).await;
+        self.nodes.push(node);
         self.store_endpoints();
     }
 
@@ -159,8 +173,14 @@ impl Cluster {
 impl RunningNode {
     /// Starts the node of `file` and waits until it is ready.
     pub(crate) async fn start(file: ConfigFile) -> Self {
+        Self::start_leasing(file, None).await
+    }
+
+    /// As [`Self::start`]; the node's leases run for `lease`.
+    pub(crate) async fn start_leasing(file: ConfigFile, lease: Option<Duration>) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
-        let config = Config::from_file(file.clone()).unwrap();
+        let mut config = Config::from_file(file.clone()).unwrap();
+        config.lease = lease.unwrap_or(config.lease);
         let running = kms_server::run_until(config, async move {
             stopped.await.unwrap_or(());
             Ok(())

@@ -5,8 +5,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod audit;
+mod containment;
+mod containment_waits;
 mod harness;
 mod one_node;
+mod reasons;
 mod refusals;
+mod sealed;
 mod strangers;
 mod three_nodes;

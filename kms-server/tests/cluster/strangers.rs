@@ -179,16 +179,45 @@ async fn a_request_beyond_its_size_or_of_an_unknown_verb_is_refused() {
         context: Vec::new(),
     };
     let refused = client.encrypt(large).await.err().unwrap();
-    assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
+    assert_eq!(reason(&refused), Some("INVALID_ARGUMENT"), "{refused}");
     // The join verb is not mounted here, and would have no caller.
     let mut join = ward_proto::v1::join_service_client::JoinServiceClient::new(
         channel(api, as_operator(&cluster)).await,
     );
     let request = ward_proto::v1::JoinRequest::default();
-    assert_eq!(
-        join.join(request).await.err().unwrap().code(),
-        Code::Unimplemented
-    );
+    let refused = join.join(request).await.err().unwrap();
+    assert_eq!(refused.code(), Code::Unimplemented);
+    assert_eq!(reason(&refused), Some("VERSION_NEWER"), "{refused}");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_who_may_not_list_keys_is_told_their_ids_alone() {
+    use kms_client::Watch;
+    use kms_client::model::{KeyChange, WatchEventKind};
+    async fn change(watch: &mut Watch) -> KeyChange {
+        let told = async {
+            loop {
+                if let WatchEventKind::KeyChanged(change) = watch.next().await.kind {
+                    return change;
+                }
+            }
+        };
+        let told = tokio::time::timeout(crate::harness::PATIENCE, told).await;
+        told.unwrap()
+    }
+    let cluster = Cluster::of_one().await;
+    let reader = cluster.enlist(Role::App, "reader").await;
+    let mut watches = [cluster.operator().watch(), reader.watch()];
+    for watch in &mut watches {
+        assert!(matches!(watch.next().await.kind, WatchEventKind::Resync));
+    }
+    let key = cluster.operator().create_key("device-keys").await.unwrap();
+    let [operators, readers] = &mut watches;
+    let (operators, readers) = (change(operators).await, change(readers).await);
+    assert_eq!((operators.key_id, readers.key_id), (key.id, key.id));
+    assert_eq!(operators.name, "device-keys");
+    assert_eq!(readers.name, "");
     cluster.stop().await;
 }
 

@@ -50,6 +50,7 @@ async fn a_follower_takes_up_joins_announcements_and_certificates_for_the_leader
             ..Inventory::default()
         },
         gateway: None,
+        offline_allowance: None,
     };
     cluster.operator().enroll_device(&device).await.unwrap();
     cluster.enlist(Role::Gateway, "edge").await;
@@ -73,7 +74,7 @@ async fn a_follower_takes_up_joins_announcements_and_certificates_for_the_leader
             .describe_device("mon-1")
             .await
             .unwrap();
-        assert_eq!(known.inventory.vendor, "Acme");
+        assert_eq!(known.inventory.unwrap().vendor, "Acme");
     }
     let status = cluster.operator().cluster_status().await.unwrap();
     assert_eq!(status.gateways.len(), 1);

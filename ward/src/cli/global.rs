@@ -10,7 +10,7 @@ use crate::output::Format;
 /// Where the cluster is, whom to ask, how to answer.
 #[derive(Args, Debug)]
 pub(crate) struct Global {
-    /// The data directory of `ward up`, or the folder of an identity.
+    /// The data directory of `ward up`, or the folder of a node, a gateway or another identity.
     #[arg(
         long,
         global = true,
@@ -20,6 +20,12 @@ pub(crate) struct Global {
         value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from)
     )]
     pub(crate) data_dir: PathBuf,
+    /// Whether that was typed, and is not a default or from the environment.
+    #[arg(skip)]
+    pub(crate) data_dir_typed: bool,
+    /// The archive's folder, where it is not in the data directory.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) archive_dir: Option<PathBuf>,
     /// Ask this node only (the N of node-N); it serves or forwards.
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) node: Option<u64>,
@@ -32,6 +38,11 @@ pub(crate) struct Global {
 pub(crate) const DATA_DIR: &str = "./ward-data";
 
 impl Global {
+    /// The data directory that was typed.
+    pub(crate) fn asked_for(&self) -> Option<PathBuf> {
+        self.data_dir_typed.then(|| self.data_dir.clone())
+    }
+
     /// The format for verbs whose answer is first for people.
     pub(crate) fn format(&self) -> Format {
         self.output.unwrap_or(Format::Text)

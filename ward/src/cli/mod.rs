@@ -1,27 +1,42 @@
 //! What was typed: the arguments of every verb, checked by clap before anything runs.
 
 mod archive;
+mod audit;
 mod cluster;
 mod crypt;
 mod device;
+mod enter;
 mod global;
 mod key;
+mod manual;
+mod node;
+mod policy;
 mod serve;
+mod sha256;
 mod up;
 
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use archive::{ArchiveVerb, GetArguments, ListArguments};
+pub(crate) use audit::{AuditVerb, ExportArguments, TailArguments, VerifyArguments};
 pub(crate) use cluster::ClusterVerb;
 pub(crate) use crypt::{DecryptArguments, EncryptArguments};
-pub(crate) use device::{DeviceVerb, EnrollArguments};
+pub(crate) use device::{
+    ContainArguments, DeviceVerb, EnrollArguments as NewDeviceArguments, Level, OrderArguments,
+};
+pub(crate) use enter::{
+    EnrollArguments, GATEWAY_PORT, Guest, InitArguments, NODE_PORT, TokenArguments, TokenVerb,
+};
 pub(crate) use global::Global;
 pub(crate) use key::KeyVerb;
-pub(crate) use serve::ServeArguments;
+pub(crate) use manual::{CompletionsArguments, ManArguments};
+pub(crate) use node::{NodeArguments, NodeVerb, RemoveArguments};
+pub(crate) use policy::{PolicyVerb, PutArguments};
+pub(crate) use serve::{DoctorArguments, ServeArguments};
 pub(crate) use up::{ArchiveMode, UpArguments};
 
 use crate::context::gather;
@@ -39,12 +54,25 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Show on this machine, in less than a minute, what Ward does; touches no cluster of yours.
+    ///
+    /// With --data-dir DIR, a new folder, everything stays there for a look.
+    Demo,
     /// Run the whole stack on this machine until Ctrl-C: KMS nodes, edge and core gateway.
     Up(UpArguments),
-    /// Run one KMS node.
-    Node(ServeArguments),
+    /// Run one KMS node, or take one out of the cluster.
+    Node(NodeArguments),
     /// Run one gateway.
     Gateway(ServeArguments),
+    /// Look whether this host is fit for Ward; exits with 1 when something fails.
+    Doctor(DoctorArguments),
+    /// Make a new cluster and its first node on this host.
+    Init(InitArguments),
+    /// Invite hosts, applications and people into the cluster.
+    #[command(subcommand)]
+    Token(TokenVerb),
+    /// Enter a cluster with a token: makes a key here and gets its certificate.
+    Enroll(EnrollArguments),
     /// Make, show and change keys.
     #[command(subcommand)]
     Key(KeyVerb),
@@ -52,32 +80,46 @@ pub(crate) enum Verb {
     Encrypt(EncryptArguments),
     /// Decrypt standard input to standard output.
     Decrypt(DecryptArguments),
-    /// Enrol and show devices.
+    /// Enrol, show and contain devices.
     #[command(subcommand)]
     Device(DeviceVerb),
+    /// Permit and forbid what operators, gateways and applications may do.
+    #[command(subcommand)]
+    Policy(PolicyVerb),
     /// Look at the cluster.
     #[command(subcommand)]
     Cluster(ClusterVerb),
     /// Read what the gateways archived.
     #[command(subcommand)]
     Archive(ArchiveVerb),
+    /// Read, check and export the nodes' audit logs.
+    #[command(subcommand)]
+    Audit(AuditVerb),
+    /// Write a shell's completion script to standard output.
+    Completions(CompletionsArguments),
+    /// Write the manual pages.
+    Man(ManArguments),
 }
 
 impl Cli {
     /// Reads what was typed, and refuses what one argument alone does not show.
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let matches = Self::command().try_get_matches_from(words)?;
+        let words: Vec<OsString> = words.into_iter().collect();
+        let matches = Self::command().try_get_matches_from(&words);
+        let matches = matches.map_err(|error| with_hint(error, &words))?;
         let mut cli = Self::from_arg_matches(&matches)?;
+        let source = matches.value_source("data_dir");
+        cli.global.data_dir_typed = source == Some(ValueSource::CommandLine);
         if cli.global.data_dir.as_os_str().is_empty() {
             // An empty variable is one that is not set; an empty word is a mistake of a script.
-            if matches.value_source("data_dir") == Some(ValueSource::CommandLine) {
+            if cli.global.data_dir_typed {
                 let problem = "--data-dir is empty: name a directory";
                 return Err(Self::command().error(ErrorKind::InvalidValue, problem));
             }
             cli.global.data_dir = global::DATA_DIR.into();
         }
         match cli.contradiction() {
-            Some(problem) => Err(Self::command().error(ErrorKind::ArgumentConflict, problem)),
+            Some(problem) => Err(verb_of(&matches).error(ErrorKind::ArgumentConflict, problem)),
             None => Ok(cli),
         }
     }
@@ -85,15 +127,55 @@ impl Cli {
     fn contradiction(&self) -> Option<String> {
         match &self.verb {
             Verb::Up(arguments) => arguments.contradiction(),
+            Verb::Device(verb) => verb.contradiction(),
             Verb::Encrypt(EncryptArguments { context, .. })
             | Verb::Decrypt(DecryptArguments { context }) => gather(context).err(),
-            Verb::Node(_)
+            Verb::Demo
+            | Verb::Node(_)
             | Verb::Gateway(_)
+            | Verb::Doctor(_)
+            | Verb::Init(_)
+            | Verb::Token(_)
+            | Verb::Enroll(_)
             | Verb::Key(_)
-            | Verb::Device(_)
+            | Verb::Policy(_)
             | Verb::Cluster(_)
-            | Verb::Archive(_) => None,
+            | Verb::Archive(_)
+            | Verb::Audit(_)
+            | Verb::Completions(_)
+            | Verb::Man(_) => None,
         }
+    }
+}
+
+/// The definition of the verb that was typed, whose usage a refusal shows.
+fn verb_of(mut matches: &ArgMatches) -> Command {
+    let mut command = Cli::command();
+    // Only then do the verbs know what they are called from.
+    command.build();
+    while let Some((name, inside)) = matches.subcommand() {
+        let Some(verb) = command.find_subcommand(name) else {
+            break;
+        };
+        (command, matches) = (verb.clone(), inside);
+    }
+    command
+}
+
+/// `--wait 5` leaves a 5 over that belongs to nothing, since --wait may stand alone.
+fn with_hint(error: clap::Error, words: &[OsString]) -> clap::Error {
+    let number = |word: &OsString| {
+        word.to_str()
+            .is_some_and(|word| word.parse::<u32>().is_ok())
+    };
+    let mut pairs = words.windows(2);
+    let apart = pairs.find(|pair| pair[0] == "--wait" && number(&pair[1]));
+    match apart {
+        Some([_, seconds]) if error.kind() == ErrorKind::UnknownArgument => {
+            let problem = format!("write --wait={} (with `=`)", seconds.display());
+            Cli::command().error(ErrorKind::UnknownArgument, problem)
+        }
+        Some(_) | None => error,
     }
 }
 
@@ -163,8 +245,98 @@ mod tests {
             "ward encrypt --key k --context a=1 --context a=2",
             "ward decrypt --context a=1 --context a=1",
             "ward device describe UPPER",
+            "ward device contain mon-1",
+            "ward device contain mon-1 --level none",
+            "ward device contain mon-1 --level restrict",
+            "ward device contain mon-1 --level isolate --service hl7",
+            "ward device contain mon-1 --level isolate --wait=0",
+            "ward device allowance mon-1 86401",
+            "ward device allowance mon-1",
+            "ward cluster revoke-gateway",
+            "ward init",
+            "ward init --out d --host 10.0.0.1:7100",
+            "ward init --out d --host h --port 65534",
+            "ward token create",
+            "ward token create --role device --id x",
+            "ward token create --role app --id x --ttl 2d",
+            "ward enroll --endpoint a:1 --token t --out d",
+            "ward enroll --endpoint a:1 --ca-sha256 ab --token t --out d",
+            "ward completions",
+            "ward completions csh",
+            "ward man",
+            "ward policy put",
+            "ward policy show",
+            "ward audit",
+            "ward audit export",
+            "ward audit verify --files d --export f",
+            "ward audit verify --ca-sha256 12",
+            "ward node",
+            "ward node remove",
+            "ward node remove 0",
+            "ward node remove 2 --member 4",
+            "ward node --config f remove 2",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn an_order_may_wait_for_its_completion() {
+        let wait = |line: &str| {
+            let Verb::Device(DeviceVerb::Contain(contain)) = parse(line).unwrap().verb else {
+                panic!("not contain");
+            };
+            contain.order.wait
+        };
+        assert_eq!(wait("ward device contain mon-1 --level isolate"), None);
+        let line = "ward device contain mon-1 --wait --level isolate --case INC-1";
+        assert_eq!(wait(line), Some(10));
+        let line = "ward device contain mon-1 --level restrict --service hl7 --wait=90";
+        assert_eq!(wait(line), Some(90));
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_write_and_how_that_verb_is_used() {
+        let hash = "ab".repeat(32);
+        let no_port = format!("ward enroll --endpoint kms-1 --ca-sha256 {hash} --token t --out d");
+        for (line, told) in [
+            (
+                "ward device contain mon-1 --level isolate --wait 5",
+                "--wait=5",
+            ),
+            (
+                "ward device contain --wait 5 mon-1 --level isolate",
+                "--wait=5",
+            ),
+            (
+                "ward device contain mon-1 --level restrict",
+                "Usage: ward device contain",
+            ),
+            (&no_port, "host:port"),
+        ] {
+            let refusal = parse(line).unwrap_err();
+            assert_eq!(refusal.exit_code(), 2, "{line}");
+            assert!(refusal.to_string().contains(told), "{line}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn a_node_is_run_by_its_settings_and_removed_by_its_number_or_member_id() {
+        let run = parse("ward node --config f --supervised").unwrap().verb;
+        let Verb::Node(NodeArguments::Serve(serve)) = run else {
+            panic!("not served");
+        };
+        assert!(serve.supervised);
+        for (line, expected) in [
+            ("ward node remove 2", (Some(2), None)),
+            ("ward node --output json remove --member 4", (None, Some(4))),
+        ] {
+            let Verb::Node(NodeArguments::Verb(NodeVerb::Remove(which))) =
+                parse(line).unwrap().verb
+            else {
+                panic!("{line}");
+            };
+            assert_eq!((which.number, which.member), expected, "{line}");
         }
     }
 

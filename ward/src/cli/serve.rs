@@ -4,12 +4,23 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+/// What to look at.
+#[derive(Args, Debug)]
+pub(crate) struct DoctorArguments {
+    /// Also check these settings, a node.toml or gateway.toml, and look at the disk they are on.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
 /// How to run one process.
 #[derive(Args, Debug)]
 pub(crate) struct ServeArguments {
     /// Its settings: node.toml or gateway.toml.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
+    /// Say everything that keeps it from running, and exit: 0 when nothing does.
+    #[arg(long)]
+    pub(crate) check: bool,
     /// Stop at the end of standard input; ignore SIGINT and SIGTERM.
     #[arg(long)]
     pub(crate) supervised: bool,

@@ -1,5 +1,6 @@
 //! `ward up`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -28,6 +29,13 @@ pub(crate) struct UpArguments {
     /// Written when every edge listener is bound and its policy loaded.
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
+    /// Where the edge reaches the core, when something stands between them, such as a relay
+    /// [default: the core's own port].
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) core_address: Option<SocketAddr>,
+    /// Stop at the end of standard input; ignore SIGINT and SIGTERM.
+    #[arg(long)]
+    pub(crate) supervised: bool,
 }
 
 impl UpArguments {

@@ -17,6 +17,8 @@ pub(crate) enum Phase {
     Failing(Failure),
     /// It has served, in this run.
     Ready,
+    /// The cluster has removed it: it is not started again, and nobody waits for it.
+    Removed,
     /// It ended before it ever served, and starting it again is not going to help: why.
     Hopeless(Failure),
 }
@@ -30,7 +32,7 @@ impl Board {
     pub(crate) fn put(&self, name: ProcessName, phase: Phase) {
         self.0.send_modify(|phases| {
             let served = matches!(phases.get(&name), Some(Phase::Ready));
-            if !served {
+            if !served || matches!(phase, Phase::Removed) {
                 phases.insert(name, phase);
             }
         });
@@ -39,7 +41,7 @@ impl Board {
     /// Waits until every one of `names` has served.
     pub(crate) async fn ready(&self, names: &[ProcessName]) {
         let is_ready = |phases: &BTreeMap<ProcessName, Phase>, name| {
-            matches!(phases.get(name), Some(Phase::Ready))
+            matches!(phases.get(name), Some(Phase::Ready | Phase::Removed))
         };
         let all = |phases: &BTreeMap<_, _>| names.iter().all(|name| is_ready(phases, name));
         // The sender is this board's own: it cannot be gone.
@@ -75,8 +77,13 @@ impl Board {
         let phases = self.0.borrow();
         phases.iter().find_map(|(name, phase)| match phase {
             Phase::Failing(why) | Phase::Hopeless(why) => Some(why.clone().of(name)),
-            Phase::Starting | Phase::Ready => None,
+            Phase::Starting | Phase::Ready | Phase::Removed => None,
         })
+    }
+
+    /// Whether the cluster has removed this one.
+    pub(crate) fn is_removed(&self, name: ProcessName) -> bool {
+        matches!(self.0.borrow().get(&name), Some(Phase::Removed))
     }
 
     /// Which of `names` have not served yet.
@@ -100,6 +107,8 @@ fn verdict(phases: &BTreeMap<ProcessName, Phase>, nodes: usize) -> Option<Failur
             ProcessName::Node(_) => hopeless_nodes.push(why),
         }
     }
+    let gone = phases.values().filter(|it| matches!(it, Phase::Removed));
+    let nodes = nodes - gone.count().min(nodes);
     let majority = nodes / 2 + 1;
     if nodes - hopeless_nodes.len().min(nodes) >= majority {
         return None;
@@ -139,6 +148,18 @@ mod tests {
         check(3, &[edge], Some("error[PORT_IN_USE]: edge: why"));
         let newer = (ProcessName::Node(3), Reason::VERSION_NEWER);
         check(3, &[newer], Some("error[VERSION_NEWER]: node-3: why"));
+    }
+
+    #[test]
+    fn who_was_removed_is_not_counted() {
+        let phases = |broken: &[u64]| {
+            let why = || Phase::Hopeless(Failure::new(Reason::STORAGE, "why"));
+            let removed = [2, 3].map(|id| (ProcessName::Node(id), Phase::Removed));
+            let broken = broken.iter().map(|id| (ProcessName::Node(*id), why()));
+            removed.into_iter().chain(broken).collect()
+        };
+        assert!(verdict(&phases(&[]), 3).is_none());
+        assert!(verdict(&phases(&[1]), 3).is_some());
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 //! Each step leaves a trace before it uses up a join token, and looks for it first: a start that
 //! was killed half-way goes on where it stopped, with the same keys and the same node ids.
 
-use kms_client::identity::{IdentityDir, Role};
+use kms_client::identity::{IdentityDir, NodeId, Role};
 use kms_client::model::{Inventory, NewDevice};
 use kms_client::reason::Reason as KmsReason;
 use kms_client::{Client, JoinToken, join};
@@ -17,19 +17,37 @@ use super::ports::local;
 use super::settings;
 use crate::error::{Failure, Reason};
 
-/// Whether `node-{number}` is a member. What its own directory says it is counts: a start may have
-/// been killed between the join and the record of it.
-pub(crate) fn has_joined(plan: &Plan, number: u64) -> Result<bool, Failure> {
-    match kms_server::node::given_id(&plan.layout().home(ProcessName::Node(number))) {
-        Ok(Some(given)) => plan.set_node_id(number, given).map(|()| true),
-        Ok(None) => Ok(false),
+/// What a node is to its cluster, as a start finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It has joined.
+    Member,
+    /// It has yet to join, perhaps again.
+    Newcomer,
+    /// It was removed, and its directory is still there.
+    Removed,
+}
+
+/// What `node-{number}` is. What its own directory says counts: a start may have been killed
+/// between the join and the record of it.
+pub(crate) fn standing(plan: &Plan, number: u64) -> Result<Standing, Failure> {
+    match kms_server::node::given(&plan.layout().home(ProcessName::Node(number))) {
+        Ok(Some(given)) => {
+            plan.set_node_id(number, given.node_id)?;
+            Ok(if given.removed {
+                Standing::Removed
+            } else {
+                Standing::Member
+            })
+        }
+        Ok(None) => Ok(Standing::Newcomer),
         // It was one. Its own process says what is wrong, and the others may do without it.
-        Err(_) => Ok(true),
+        Err(_) => Ok(Standing::Member),
     }
 }
 
 /// Joins `node-{number}`. A node whose directory was lost gets an id that nobody had before; its
-/// former self stays a member that is away until an operator removes it from the cluster.
+/// former self is removed by the cluster, once this one votes.
 pub(crate) async fn node(
     plan: &Plan,
     board: &Board,
@@ -39,17 +57,32 @@ pub(crate) async fn node(
     let name = ProcessName::Node(number);
     plan.prepare(name)?;
     let layout = plan.layout();
+    let former = former(plan, client, number).await?;
     let config =
         kms_server::Config::load(&layout.config(name)).map_err(kms_server::NodeError::from)?;
     let joined = kms_server::join(JoinOptions {
         config,
         endpoint: join_address(plan, board)?,
-        token: token(layout, client, name).await?,
+        token: token(layout, client, name, former).await?,
     })
     .await
     .map_err(|error| Failure::from(error).of(name))?;
     plan.set_node_id(number, joined.node_id)?;
     forget_token(layout, name)
+}
+
+/// The member that `node-{number}` was, if it still counts as one: its directory is gone and with
+/// it its key, and whatever runs there was started by this very program, which holds the lock.
+async fn former(plan: &Plan, client: &Client, number: u64) -> Result<Option<NodeId>, Failure> {
+    let cluster = plan.cluster();
+    // An id planned for it that another node was given since is not its own.
+    let own = cluster.node(number).map(|node| node.id);
+    let Some(own) = own.filter(|id| cluster.number_of(*id) == Some(number)) else {
+        return Ok(None);
+    };
+    let members = client.cluster_status().await?.nodes;
+    let mut ids = members.iter().map(|member| member.id);
+    Ok(ids.find(|member| member.0 == own))
 }
 
 /// Gives a gateway its identity, and a fresh certificate when that is due.
@@ -64,7 +97,7 @@ pub(crate) async fn gateway(
     make_private(identity.path())?;
     if !identity.has_certificate() {
         let csr = identity.create_csr()?;
-        let token = JoinToken::decode(&token(layout, client, name).await?)
+        let token = JoinToken::decode(&token(layout, client, name, None).await?)
             .map_err(|error| Failure::told("TOKEN_INVALID", &error))?;
         let joined = join::join(&join_address(plan, board)?, &token, &csr, None).await?;
         identity.store_certificate(&joined.certificate, &joined.ca)?;
@@ -93,6 +126,7 @@ pub(crate) async fn devices(plan: &Plan, client: &Client) -> Result<(), Failure>
             id: device.to_string(),
             inventory: Inventory::default(),
             gateway: Some(ProcessName::Edge.to_string()),
+            offline_allowance: None,
         };
         match client.enroll_device(&device).await {
             Err(error) if error.reason() == KmsReason::DeviceExists => {}
@@ -107,6 +141,7 @@ async fn token(
     layout: &Layout,
     client: &Client,
     name: ProcessName,
+    former: Option<NodeId>,
 ) -> Result<Zeroizing<String>, Failure> {
     let path = layout.join_token(name);
     match std::fs::read_to_string(&path) {
@@ -123,9 +158,14 @@ async fn token(
         ProcessName::Node(_) => (Role::Node, None),
         ProcessName::Edge | ProcessName::Core => (Role::Gateway, Some(name.to_string())),
     };
-    let created = client
-        .create_join_token(role, id.as_deref(), TOKEN_LIFE)
-        .await?;
+    let created = match former {
+        Some(former) => client.create_replacement_token(former, TOKEN_LIFE).await?,
+        None => {
+            client
+                .create_join_token(role, id.as_deref(), TOKEN_LIFE)
+                .await?
+        }
+    };
     let text = created
         .token
         .encode()

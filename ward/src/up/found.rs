@@ -14,12 +14,12 @@ use crate::output::say;
 pub(crate) fn load_or_plan(layout: &Layout, nodes: Option<u64>) -> Result<ClusterFile, Failure> {
     let Some(found) = ClusterFile::load(&layout.cluster_file())? else {
         refuse_remains(layout)?;
-        let planned = ClusterFile::plan(nodes.unwrap_or(NODES_BY_DEFAULT))?;
-        planned.store(&layout.cluster_file())?;
-        return Ok(planned);
+        return plan_new(layout, nodes.unwrap_or(NODES_BY_DEFAULT));
     };
     let there = found.nodes.len() as u64;
     match nodes {
+        // A plan that nothing was founded on binds nobody.
+        Some(asked) if asked != there && !found.founded => plan_new(layout, asked),
         Some(asked) if asked != there => Err(Failure::new(
             Reason::NODES_FIXED,
             format!(
@@ -30,6 +30,12 @@ pub(crate) fn load_or_plan(layout: &Layout, nodes: Option<u64>) -> Result<Cluste
         )),
         Some(_) | None => Ok(found),
     }
+}
+
+fn plan_new(layout: &Layout, nodes: u64) -> Result<ClusterFile, Failure> {
+    let planned = ClusterFile::plan(nodes)?;
+    planned.store(&layout.cluster_file())?;
+    Ok(planned)
 }
 
 /// Makes the cluster unless it is there. What a killed attempt left is made anew: before the
@@ -123,8 +129,12 @@ mod tests {
     fn the_number_of_nodes_is_fixed_by_the_first_run() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::create(dir.path()).unwrap();
-        let planned = load_or_plan(&layout, None).unwrap();
-        assert_eq!(planned.nodes.len(), 3);
+        let first = load_or_plan(&layout, Some(1)).unwrap();
+        assert_eq!(first.nodes.len(), 1);
+        let mut planned = load_or_plan(&layout, Some(3)).unwrap();
+        assert_eq!(planned.nodes.len(), 3, "nothing was founded yet");
+        planned.founded = true;
+        planned.store(&layout.cluster_file()).unwrap();
         assert_eq!(load_or_plan(&layout, None).unwrap(), planned);
         assert_eq!(load_or_plan(&layout, Some(3)).unwrap(), planned);
         let refused = load_or_plan(&layout, Some(1)).unwrap_err();
@@ -133,6 +143,13 @@ mod tests {
             refused.to_string().contains("leave --nodes out"),
             "{refused}"
         );
+    }
+
+    #[test]
+    fn a_new_cluster_has_three_nodes_unless_told_otherwise() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::create(dir.path()).unwrap();
+        assert_eq!(load_or_plan(&layout, None).unwrap().nodes.len(), 3);
     }
 
     #[test]

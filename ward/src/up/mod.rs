@@ -34,10 +34,10 @@ use crate::cli::UpArguments;
 use crate::error::{Failure, Reason};
 use crate::output::say;
 use crate::runtime;
-pub(crate) use cluster_file::ClusterFile;
+pub(crate) use cluster_file::{ClusterFile, NodePorts};
 use doors::{Door, Way};
 use layout::{Layout, ProcessName};
-use plan::Plan;
+use plan::{Plan, Wishes};
 use ready_file::ReadyFile;
 use stack::Stack;
 
@@ -52,18 +52,31 @@ pub(crate) fn run(dir: &Path, arguments: UpArguments) -> Result<(), Failure> {
     let reverse = arguments.reverse_route.into_iter();
     let doors = doors.chain(reverse.map(|it| Door::find(it, Way::ToDevice)));
     let doors = doors.collect::<Result<Vec<_>, Failure>>()?;
+    if !dir.join("cluster.toml").exists() {
+        // Nor does a door that is taken, where no earlier run can be what holds it.
+        doors::check(&doors)?;
+    }
     let layout = Layout::create(dir)?;
     let _lock = lock(&layout)?;
     if let Some(earlier) = &ready_file {
         earlier.remove()?;
     }
     let cluster = found::load_or_plan(&layout, arguments.nodes)?;
-    let plan = Plan::new(layout, cluster, doors, arguments.archive);
-    runtime::block_on(serve(Arc::new(plan), ready_file))
+    let wishes = Wishes {
+        doors,
+        archive: arguments.archive,
+        core_address: arguments.core_address,
+    };
+    let plan = Plan::new(layout, cluster, wishes);
+    runtime::block_on(serve(Arc::new(plan), ready_file, arguments.supervised))
 }
 
-async fn serve(plan: Arc<Plan>, ready_file: Option<ReadyFile>) -> Result<(), Failure> {
-    let stop = sys::shutdown::requested(false);
+async fn serve(
+    plan: Arc<Plan>,
+    ready_file: Option<ReadyFile>,
+    supervised: bool,
+) -> Result<(), Failure> {
+    let stop = sys::shutdown::requested(supervised);
     tokio::pin!(stop);
     let mut stack = Stack::new(Arc::clone(&plan));
     let outcome = tokio::select! {

@@ -3,6 +3,7 @@
 //! A supervisor calls [`Plan::prepare`] before every start. A port that somebody else took
 //! meanwhile is replaced there, and every file that names it is written anew.
 
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -16,29 +17,31 @@ use crate::cli::ArchiveMode;
 use crate::error::{Failure, Reason};
 use crate::output::say;
 
+/// What whoever typed the command wants of this run.
+pub(crate) struct Wishes {
+    /// The device routes, each with the number behind its LISTEN.
+    pub(crate) doors: Vec<Door>,
+    /// Whether there is an archive.
+    pub(crate) archive: ArchiveMode,
+    /// Where the edge reaches the core, when not at its own port.
+    pub(crate) core_address: Option<SocketAddr>,
+}
+
 /// The stack of one data directory, as it runs now.
 pub(crate) struct Plan {
     layout: Layout,
-    /// The device routes, each with the number behind its LISTEN.
-    doors: Vec<Door>,
-    archive: ArchiveMode,
+    wishes: Wishes,
     cluster: Mutex<ClusterFile>,
     tunnel: watch::Sender<u16>,
 }
 
 impl Plan {
     /// Plans the stack; nothing is written yet.
-    pub(crate) fn new(
-        layout: Layout,
-        cluster: ClusterFile,
-        doors: Vec<Door>,
-        archive: ArchiveMode,
-    ) -> Self {
+    pub(crate) fn new(layout: Layout, cluster: ClusterFile, wishes: Wishes) -> Self {
         let (tunnel, _) = watch::channel(cluster.core.tunnel);
         Self {
             layout,
-            doors,
-            archive,
+            wishes,
             cluster: Mutex::new(cluster),
             tunnel,
         }
@@ -51,12 +54,12 @@ impl Plan {
 
     /// The device routes.
     pub(crate) fn doors(&self) -> &[Door] {
-        &self.doors
+        &self.wishes.doors
     }
 
     /// Whether there is an archive.
     pub(crate) fn archive(&self) -> ArchiveMode {
-        self.archive
+        self.wishes.archive
     }
 
     /// The cluster's file as it is now.
@@ -104,8 +107,7 @@ impl Plan {
         let settings = settings::Settings {
             layout: &self.layout,
             cluster: &cluster,
-            doors: &self.doors,
-            archive: self.archive,
+            wishes: &self.wishes,
         };
         settings.write(name)
     }
@@ -128,7 +130,7 @@ impl Plan {
 
     /// Why the gateway that listens there cannot, where it is the user who must do something.
     fn check_doors(&self, way: Way) -> Option<Failure> {
-        let doors = self.doors.iter().filter(|door| door.way == way);
+        let doors = self.doors().iter().filter(|door| door.way == way);
         doors::check(&doors.cloned().collect::<Vec<_>>()).err()
     }
 

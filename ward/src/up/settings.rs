@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::cluster_file::{ClusterFile, NodePorts};
 use super::doors::{Door, Way};
 use super::layout::{Layout, ProcessName, make_private};
+use super::plan::Wishes;
 use super::ports::local;
 use crate::cli::ArchiveMode;
 use crate::error::{Failure, Reason};
@@ -20,8 +21,7 @@ use crate::route::Protocol;
 pub(crate) struct Settings<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) cluster: &'a ClusterFile,
-    pub(crate) doors: &'a [Door],
-    pub(crate) archive: ArchiveMode,
+    pub(crate) wishes: &'a Wishes,
 }
 
 impl Settings<'_> {
@@ -69,11 +69,13 @@ impl Settings<'_> {
     }
 
     fn edge(&self) -> gateway::Written {
+        let own_port = local(self.cluster.core.tunnel);
+        let core = self.wishes.core_address.unwrap_or(own_port);
         let route = |door: &Door| gateway::Route {
             device: door.route.device.to_string(),
             protocol: door.route.protocol.to_string(),
             listen: door.listen,
-            core: local(self.cluster.core.tunnel).to_string(),
+            core: core.to_string(),
             core_id: ProcessName::Core.to_string(),
             service: door.route.service(),
         };
@@ -81,7 +83,7 @@ impl Settings<'_> {
             device: door.route.device.to_string(),
             protocol: door.route.protocol.to_string(),
             target: door.route.upstream.to_string(),
-            core: local(self.cluster.core.tunnel).to_string(),
+            core: core.to_string(),
             core_id: ProcessName::Core.to_string(),
             service: door.route.service(),
         };
@@ -97,7 +99,7 @@ impl Settings<'_> {
     }
 
     fn core(&self) -> gateway::Written {
-        let mode = match self.archive {
+        let mode = match self.wishes.archive {
             ArchiveMode::On => gateway::ArchiveMode::On,
             ArchiveMode::Off => gateway::ArchiveMode::Off,
         };
@@ -126,7 +128,7 @@ impl Settings<'_> {
     }
 
     fn doors_of(&self, way: Way) -> impl Iterator<Item = &Door> {
-        self.doors.iter().filter(move |door| door.way == way)
+        self.wishes.doors.iter().filter(move |door| door.way == way)
     }
 
     /// What both roles have.
@@ -240,11 +242,15 @@ mod tests {
         let mut doors = doors(&["a:hl7@127.0.0.1:1=[::1]:9", "b:tcp@[::1]:2=lis:9"]);
         let back = "c:dicom@127.0.0.1:3=127.0.0.1:4".parse().unwrap();
         doors.push(Door::find(back, Way::ToDevice).unwrap());
+        let wishes = Wishes {
+            doors,
+            archive: ArchiveMode::On,
+            core_address: None,
+        };
         let settings = Settings {
             layout: &layout,
             cluster: &cluster,
-            doors: &doors,
-            archive: ArchiveMode::On,
+            wishes: &wishes,
         };
         for name in [ProcessName::Node(1), ProcessName::Edge, ProcessName::Core] {
             settings.write(name).unwrap();

@@ -8,7 +8,8 @@ use kms_client::Client;
 use kms_client::model::{NodeRole, NodeStatus};
 use tokio::time::{sleep, timeout};
 
-use super::board::Board;
+use super::board::{Board, Phase};
+use super::enlist::Standing;
 use super::layout::ProcessName;
 use super::plan::Plan;
 use super::stack::Stack;
@@ -35,14 +36,23 @@ pub(crate) async fn start(stack: &mut Stack) -> Result<Client, Failure> {
 async fn come_up(stack: &mut Stack, last: &LastFailure) -> Result<Client, Failure> {
     let plan = stack.plan().clone();
     let board = stack.board().clone();
-    let names: Vec<_> = plan.cluster().node_names().collect();
+    let mut names: Vec<_> = plan.cluster().node_names().collect();
     let (mut members, mut newcomers) = (Vec::new(), Vec::new());
     for (number, &name) in (1..).zip(&names) {
-        match enlist::has_joined(&plan, number)? {
-            true => members.push(name),
-            false => newcomers.push(number),
+        match enlist::standing(&plan, number)? {
+            Standing::Member => members.push(name),
+            Standing::Newcomer => newcomers.push(number),
+            Standing::Removed => {
+                board.put(name, Phase::Removed);
+                say(format_args!(
+                    "{name} was removed from the cluster and is not started; to have it join \
+                     again, stop, delete {} and start again",
+                    plan.layout().home(name).display()
+                ));
+            }
         }
     }
+    names.retain(|name| !board.is_removed(*name));
     if members.is_empty() {
         return Err(no_member(&plan));
     }

@@ -13,7 +13,7 @@ use super::child::{Child, Event, Exit, forget_pid};
 use super::layout::ProcessName;
 use super::patience;
 use super::plan::Plan;
-use crate::error::Failure;
+use crate::error::{Failure, Reason};
 use crate::output::say;
 
 /// The owner of one process of the stack.
@@ -74,12 +74,23 @@ enum Turn {
     Stop(Duration),
 }
 
+/// What follows the end of a process.
+enum Next {
+    /// Another start, after a while.
+    Start(Duration),
+    /// None: it was removed from the cluster. An order to stop is waited for.
+    Never,
+    /// None: it was told to stop.
+    Nothing,
+}
+
 impl Life {
     async fn run(mut self) {
         loop {
             let wait = match self.once().await {
-                Ok(Some(wait)) => wait,
-                Ok(None) => return,
+                Ok(Next::Start(wait)) => wait,
+                Ok(Next::Nothing) => return,
+                Ok(Next::Never) => Duration::MAX,
                 Err(failure) => self.failed(&failure),
             };
             tokio::select! {
@@ -95,18 +106,17 @@ impl Life {
         }
     }
 
-    /// Starts the process once and follows it to its end. Answers how long to wait before the
-    /// next start; nothing when there shall be none.
-    async fn once(&mut self) -> Result<Option<Duration>, Failure> {
+    /// Starts the process once and follows it to its end.
+    async fn once(&mut self) -> Result<Next, Failure> {
         self.plan.prepare(self.name)?;
         // What the settings say now is no news any more.
         self.tunnel.mark_unchanged();
         let mut child = Child::start(self.plan.layout(), self.name)?;
         match self.follow(&mut child).await? {
-            Turn::Died(exit) => Ok(Some(self.died(&exit))),
+            Turn::Died(exit) => Ok(self.died(&exit)),
             Turn::Restart => {
                 child.stop(patience::of(self.name)).await?;
-                Ok(Some(Duration::ZERO))
+                Ok(Next::Start(Duration::ZERO))
             }
             Turn::Stop(patience) => {
                 if !child.stop(patience).await? {
@@ -116,7 +126,7 @@ impl Life {
                         patience.as_secs()
                     ));
                 }
-                Ok(None)
+                Ok(Next::Nothing)
             }
         }
     }
@@ -146,10 +156,18 @@ impl Life {
         }
     }
 
-    /// Tells of the end and answers how long to wait.
-    fn died(&mut self, exit: &Exit) -> Duration {
-        let wait = self.backoff.after(exit.ready_for);
+    /// Tells of the end and answers what comes next.
+    fn died(&mut self, exit: &Exit) -> Next {
         let name = self.name;
+        if let Some(why) = &exit.last_words
+            && *why.reason() == Reason::NODE_REMOVED
+        {
+            // Starting it again would only ask the others again.
+            say(format_args!("{name} ended and stays so: {why}"));
+            self.board.put(name, Phase::Removed);
+            return Next::Never;
+        }
+        let wait = self.backoff.after(exit.ready_for);
         match &exit.last_words {
             Some(why) => {
                 say(format_args!("{name} ended: {why}"));
@@ -161,7 +179,7 @@ impl Life {
             "{name} is started again in {} ms",
             wait.as_millis()
         ));
-        wait
+        Next::Start(wait)
     }
 
     /// Tells why there was not even a process, and answers how long to wait.

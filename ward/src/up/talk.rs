@@ -39,13 +39,15 @@ pub(crate) fn running(plan: &Plan, took: Duration) {
     for door in plan.doors() {
         let route = &door.route;
         let (device, listen, protocol) = (&route.device, door.listen, route.protocol);
-        let far = &route.upstream;
+        let (far, service) = (&route.upstream, route.service());
         match door.way {
             Way::ToService => say(format_args!(
-                "  device {device}: connect it to {listen} ({protocol}); the server is {far}"
+                "  device {device}: connect it to {listen} ({protocol}); the server is {far}, \
+                 service {service}"
             )),
             Way::ToDevice => say(format_args!(
-                "  server: connect it to {listen} ({protocol}) to reach device {device} at {far}"
+                "  server: connect it to {listen} ({protocol}) to reach device {device} at {far}, \
+                 service {service}"
             )),
         }
     }

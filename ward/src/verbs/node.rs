@@ -8,7 +8,7 @@ use crate::runtime;
 
 /// Serves until told to stop.
 pub(super) fn run(arguments: &ServeArguments, warnings: &[String]) -> Result<(), Failure> {
-    sys::log::start(&arguments.log, warnings);
+    let _log = sys::log::start(&arguments.log, warnings);
     let config = kms_server::Config::load(&arguments.config).map_err(NodeError::from)?;
     runtime::block_on_threads(
         async move { Ok(kms_server::run(config, arguments.supervised).await?) },

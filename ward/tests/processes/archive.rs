@@ -4,12 +4,13 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
+use kms_client::reason::Reason;
 use serde_json::{Value, json};
 
-use crate::harness::{Stack, files_below, free_address, succeeded, wait_for};
+use crate::harness::{Stack, files_below, free_address, refused, succeeded, wait_for};
 use crate::servers::{ACKNOWLEDGEMENT, Server, mllp, read_mllp};
 
-fn listed(stack: &Stack) -> Vec<Value> {
+pub(crate) fn listed(stack: &Stack) -> Vec<Value> {
     let list = ["archive", "list"];
     let lines = String::from_utf8(succeeded(&list, stack.ward(&list))).unwrap();
     lines
@@ -19,17 +20,20 @@ fn listed(stack: &Stack) -> Vec<Value> {
 }
 
 /// The bytes of one device and direction, joined.
-fn joined(stack: &Stack, device: &str, direction: &str) -> Vec<u8> {
+pub(crate) fn joined(stack: &Stack, device: &str, direction: &str) -> Vec<u8> {
     let objects = listed(stack).into_iter();
     let mine = objects.filter(|it| it["device"] == device && it["direction"] == direction);
-    mine.flat_map(|object| {
-        let get = ["archive", "get", object["object_id"].as_str().unwrap()];
-        succeeded(&get, stack.ward(&get))
-    })
-    .collect()
+    mine.flat_map(|object| got(stack, object["object_id"].as_str().unwrap()))
+        .collect()
 }
 
-fn send_messages(address: SocketAddr, messages: &[Vec<u8>]) {
+/// The bytes of one object.
+pub(crate) fn got(stack: &Stack, object_id: &str) -> Vec<u8> {
+    let get = ["archive", "get", object_id];
+    succeeded(&get, stack.ward(&get))
+}
+
+pub(crate) fn send_messages(address: SocketAddr, messages: &[Vec<u8>]) {
     let mut device = TcpStream::connect(address).unwrap();
     for message in messages {
         device.write_all(message).unwrap();
@@ -86,11 +90,12 @@ fn both_directions_of_two_routes_are_archived() {
     stack.stop();
     let stopped = listed(&stack).len();
     assert_eq!(stopped, objects.len(), "list also works with up stopped");
+    without_a_kms_no_damage_is_told(&stack);
     holds_no_canary(&stack);
 }
 
 /// Sends `bytes` and the end; both must come back.
-fn echo_whole(address: SocketAddr, bytes: &[u8]) {
+pub(crate) fn echo_whole(address: SocketAddr, bytes: &[u8]) {
     let mut device = TcpStream::connect(address).unwrap();
     let mut writer = device.try_clone().unwrap();
     let sent = bytes.to_vec();
@@ -104,7 +109,7 @@ fn echo_whole(address: SocketAddr, bytes: &[u8]) {
     assert!(back == bytes, "the echo came back whole, then the end");
 }
 
-fn message(number: usize) -> Vec<u8> {
+pub(crate) fn message(number: usize) -> Vec<u8> {
     mllp(&format!(
         "MSH|^~\\&|MON|ICU|||20261124||ORU^R01|{number}|P|2.5\rPID|||{CANARY}\r"
     ))
@@ -126,6 +131,23 @@ fn refuses_and_verifies(stack: &Stack) {
     let unknown = "00000000000000000000000000000000";
     let reason = stack.reason(&["archive", "get", unknown]);
     assert_eq!(reason, "OBJECT_NOT_FOUND");
+}
+
+fn without_a_kms_no_damage_is_told(stack: &Stack) {
+    let output = stack.ward(&["--output", "json", "archive", "verify"]);
+    let reason = refused(&output);
+    let may_pass = |reason: &str| reason.parse::<Reason>().is_ok_and(Reason::may_pass);
+    assert!(may_pass(&reason), "{reason}");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&told["finished"], &told["failed"]),
+        (&json!(false), &json!(0))
+    );
+    let talk = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        !talk.contains("restore") && talk.contains("0 objects were checked"),
+        "{talk}"
+    );
 }
 
 fn holds_no_canary(stack: &Stack) {

@@ -62,6 +62,50 @@ fn a_device_is_enrolled_once_with_its_key() {
 }
 
 #[test]
+fn a_device_is_contained_released_and_revoked_for_good() {
+    let stack = Stack::up(&["--nodes", "1"]);
+    let enroll = ["device", "enroll", "pump-7", "--offline-allowance", "60"];
+    let made = stack.json(&enroll);
+    assert_eq!(made["containment"]["level"], "none");
+    assert_eq!(made["offline_allowance_s"], 60);
+
+    let contain = ["device", "contain", "pump-7", "--level", "isolate"];
+    let contained = stack.json(&[contain.as_slice(), &["--case", "INC-1", "--wait=2"]].concat());
+    assert_eq!(contained["containment"]["level"], "isolate");
+    assert_eq!(contained["containment"]["case_id"], "INC-1");
+    let waits_for = contained["pending"].as_array().unwrap();
+    assert_eq!(contained["complete"], waits_for.is_empty());
+    let described = stack.json(&["device", "describe", "pump-7"]);
+    assert_eq!(
+        described["containment"]["by"],
+        "spiffe://ward.local/operator/operator"
+    );
+    assert!(described["complete"].is_boolean(), "{described}");
+    let text = stack.ward(&["device", "list"]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("isolate"), "{text}");
+
+    let released = stack.json(&["device", "release", "pump-7"]);
+    assert_eq!(released["containment"]["level"], "none");
+    let strict = stack.json(&["device", "allowance", "pump-7", "0"]);
+    assert_eq!(strict["offline_allowance_s"], 0);
+    let revoked = stack.json(&["device", "revoke", "pump-7"]);
+    assert_eq!(
+        (&revoked["state"], &revoked["key"]),
+        (&json!("revoked"), &made["key"])
+    );
+    assert_eq!(
+        stack.reason(&["device", "release", "pump-7"]),
+        "DEVICE_REVOKED"
+    );
+    assert_eq!(stack.reason(&contain), "DEVICE_REVOKED");
+    let unknown = ["device", "contain", "none", "--level", "observe"];
+    assert_eq!(stack.reason(&unknown), "DEVICE_NOT_FOUND");
+    let unknown = ["cluster", "revoke-gateway", "none"];
+    assert_eq!(stack.reason(&unknown), "GATEWAY_NOT_FOUND");
+}
+
+#[test]
 fn the_status_names_nodes_gateways_and_their_processes() {
     let stack = Stack::up(&["--nodes", "1"]);
     let status = stack.json(&["cluster", "status"]);

@@ -10,13 +10,21 @@
 )]
 
 mod archive;
+mod audit;
+mod contain;
 mod crypt;
+mod demo;
 mod faults;
+mod forgery;
 mod harness;
+mod hosts;
 mod keys;
 mod lifecycle;
+mod membership;
 mod memory;
+mod policies;
 mod refusals;
+mod second;
 mod servers;
 mod talk;
 mod three_nodes;

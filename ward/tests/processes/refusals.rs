@@ -1,6 +1,9 @@
 //! What is refused before anything runs: wrong usage, and directories that are not for us.
 
+use std::fs::Permissions;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use crate::harness::{Stack, WARD, reason_of, refused};
@@ -46,6 +49,7 @@ fn a_port_in_use_is_refused_with_its_route() {
     assert_eq!(reason_of(&talk), "PORT_IN_USE");
     assert!(talk.contains(&route), "{talk}");
     assert!(!stack.is_ready());
+    assert!(!stack.dir().exists(), "nothing was made");
 }
 
 #[test]
@@ -101,7 +105,40 @@ fn a_folder_without_a_cluster_is_told_by_every_verb() {
     for verb in verbs {
         assert_eq!(stack.reason(verb), "NO_CLUSTER", "empty folder: {verb:?}");
     }
+    std::fs::write(stack.dir().join("notes.seg"), "not ours").unwrap();
+    for verb in verbs {
+        assert_eq!(
+            stack.reason(verb),
+            "NO_CLUSTER",
+            "another's folder: {verb:?}"
+        );
+    }
 }
+
+#[test]
+fn a_folder_that_another_user_closed_is_not_called_missing() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can be another user");
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("data");
+    std::fs::create_dir(&dir).unwrap();
+    for closed in [root.path(), &dir] {
+        std::fs::set_permissions(root.path(), Permissions::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(closed, Permissions::from_mode(0o700)).unwrap();
+        for verb in [["key", "list"], ["archive", "list"], ["audit", "tail"]] {
+            let mut ward = Command::new(WARD);
+            ward.args(verb).arg("--data-dir").arg(&dir);
+            let output = ward.uid(NOBODY).gid(NOBODY).output().unwrap();
+            assert_eq!(refused(&output), "STORAGE", "{verb:?}");
+            let talk = String::from_utf8(output.stderr).unwrap();
+            assert!(talk.contains("ermission denied"), "{talk}");
+        }
+    }
+}
+
+const NOBODY: u32 = 65_534;
 
 #[test]
 fn an_empty_ward_home_is_one_that_is_not_set() {

@@ -2,7 +2,8 @@
 //!
 //! Each format has a file. Its test makes the file's content again from fixed keys and salts and
 //! demands the very same text; then it reads the file and opens the bytes in it, and writes again
-//! what it parsed. A second implementation in Python, `vectors/check.py`, reads the same files.
+//! what it parsed. A second implementation in Python reads the same files
+//! (`python/check_vectors.py`).
 
 mod blob;
 mod context;

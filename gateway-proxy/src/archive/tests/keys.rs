@@ -1,5 +1,10 @@
 //! Data keys: rotation, wrong keys, side-cars, and what never stands on disk.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use envelope::context::EncryptionContext;
+use envelope::secret::SecretKey;
+use kms_client::archive::DataKeySource;
 use kms_client::reason::Reason;
 
 use super::Rig;
@@ -45,6 +50,39 @@ fn other_keys_open_nothing_and_nothing_is_written() {
     assert!(out.is_empty());
     let report = block_on(rig.reader().verify(Default::default(), &*other.keys)).unwrap();
     assert_eq!((report.opened, report.failed), (0, 1));
+}
+
+/// A KMS that answers every request with one refusal, and counts them.
+struct Refusing(Reason, AtomicU64);
+
+impl DataKeySource for Refusing {
+    async fn unwrap_data_key(
+        &self,
+        _wrapped: &[u8],
+        _context: &EncryptionContext,
+    ) -> kms_client::Result<SecretKey> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Err(kms_client::Error::new(self.0, "refused"))
+    }
+}
+
+#[test]
+fn a_kms_that_gives_no_key_is_no_damage_of_the_archive() {
+    let rig = Rig::start();
+    let mut flow = rig.open(Protocol::Hl7);
+    send(&rig, &mut flow, 1);
+    send(&rig, &mut flow, 2);
+    let verify = |reason| {
+        let keys = Refusing(reason, AtomicU64::new(0));
+        let report = block_on(rig.reader().verify(Default::default(), &keys)).unwrap();
+        assert_eq!((report.failed, report.is_sound()), (0, false), "{reason}");
+        let why = report.stopped.map(|error| error.reason());
+        (report.withheld, why, keys.1.into_inner())
+    };
+    for reason in [Reason::Unavailable, Reason::Unauthenticated] {
+        assert_eq!(verify(reason), (0, Some(reason), 1), "asked once");
+    }
+    assert_eq!(verify(Reason::Denied), (2, None, 2));
 }
 
 #[test]

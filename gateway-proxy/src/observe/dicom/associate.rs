@@ -81,14 +81,11 @@ impl Associate {
         };
         self.item.clear();
         self.left = u16::from_be_bytes([l0, l1]);
-        match kind {
+        self.syntax = (kind == ABSTRACT_SYNTAX).then(Vec::new);
+        if kind == PRESENTATION_CONTEXT_RQ {
             // Its syntaxes follow as items of their own.
-            PRESENTATION_CONTEXT_RQ => {
-                self.contexts += 1;
-                self.left = CONTEXT_BYTES;
-            }
-            ABSTRACT_SYNTAX => self.syntax = Some(Vec::new()),
-            _ => {}
+            self.contexts += 1;
+            self.left = CONTEXT_BYTES;
         }
     }
 

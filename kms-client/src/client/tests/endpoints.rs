@@ -18,6 +18,7 @@ fn node_status(id: u64, address: &str, role: v1::NodeRole) -> v1::NodeStatus {
         sealed: false,
         applied_index: 5,
         pid: 100,
+        join_address: String::new(),
     }
 }
 
@@ -58,6 +59,10 @@ fn folder(cluster: &Cluster, path: &std::path::Path) -> IdentityDir {
 async fn a_status_is_read_and_its_addresses_are_written_back() {
     let cluster = Cluster::start().await;
     tell_status(&cluster);
+    for teller in &cluster.nodes {
+        let mut status = teller.shared.status.lock().unwrap();
+        status.nodes[2].join_address = "127.0.0.1:7303".into();
+    }
     let temporary = tempfile::tempdir().unwrap();
     let dir = folder(&cluster, temporary.path());
     let mut first = cluster.node(1).endpoint();
@@ -73,15 +78,13 @@ async fn a_status_is_read_and_its_addresses_are_written_back() {
     assert_eq!(status.leader, Some(NodeId(2)));
     assert_eq!((status.served_by, status.applied_index), (NodeId(1), 5));
     assert_eq!(status.nodes[0].role, NodeRole::Follower);
-    let expected = vec![
-        first,
-        cluster.node(2).endpoint(),
-        cluster.node(3).endpoint(),
-    ];
+    let mut third = cluster.node(3).endpoint();
+    third.join = Some("127.0.0.1:7303".into());
+    let expected = vec![first, cluster.node(2).endpoint(), third];
     assert_eq!(
         dir.load_endpoints().unwrap(),
         expected,
-        "what joiners need stays"
+        "what joiners need stays, or is learned"
     );
 }
 

@@ -38,6 +38,8 @@ pub(super) enum Behaviour {
     Refuse(Reason),
     /// Refuses so many times, then serves.
     RefuseTimes(usize, Reason),
+    /// Refuses once, then never answers.
+    RefuseThenHang(Reason),
     /// Names the leader.
     PointTo(String),
     /// Never answers.
@@ -94,13 +96,18 @@ impl Shared {
                 let next = Behaviour::RefuseTimes(times.saturating_sub(1), reason);
                 *behaviour = if times > 1 { next } else { Behaviour::Serve };
             }
+            if matches!(now, Behaviour::RefuseThenHang(_)) {
+                *behaviour = Behaviour::Hang;
+            }
             now
         };
         match behaviour {
             Behaviour::Serve => Ok(v1::Applied {
                 index: *self.index.lock().unwrap(),
             }),
-            Behaviour::Refuse(reason) | Behaviour::RefuseTimes(_, reason) => Err(refusal(reason)),
+            Behaviour::Refuse(reason)
+            | Behaviour::RefuseTimes(_, reason)
+            | Behaviour::RefuseThenHang(reason) => Err(refusal(reason)),
             Behaviour::PointTo(leader) => {
                 let mut status = refusal(Reason::NotLeader);
                 status

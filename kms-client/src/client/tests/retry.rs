@@ -33,11 +33,9 @@ async fn one_intent_keeps_its_key_over_all_attempts_and_the_next_has_another() {
 #[tokio::test]
 async fn a_final_refusal_is_answered_at_once() {
     let cluster = Cluster::start().await;
-    for reason in Reason::ALL
-        .iter()
-        .copied()
-        .filter(|reason| !reason.may_pass())
-    {
+    // A node that is too old for a verb is no reason to give up: another one may know it.
+    let is_final = |reason: &Reason| !reason.may_pass() && *reason != Reason::VersionNewer;
+    for reason in Reason::ALL.iter().copied().filter(is_final) {
         cluster.node(1).behave(Behaviour::Refuse(reason));
         let client = cluster.client();
         let before = cluster.calls(1);
@@ -49,6 +47,31 @@ async fn a_final_refusal_is_answered_at_once() {
         );
         assert_eq!((cluster.calls(1), cluster.calls(2)), (before + 1, 0));
     }
+}
+
+#[tokio::test]
+async fn a_node_that_is_too_old_for_a_verb_is_passed_over_and_not_waited_for() {
+    let cluster = Cluster::start().await;
+    let too_old = Behaviour::Refuse(Reason::VersionNewer);
+    cluster.node(1).behave(too_old.clone());
+    let client = cluster.client();
+    client.describe_key("billing").await.unwrap();
+    assert_eq!((cluster.calls(1), cluster.calls(2)), (1, 1));
+    cluster.others(0, &too_old);
+    let before = cluster.calls(2);
+    let refused = client.describe_key("billing").await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::VersionNewer);
+    assert_eq!(cluster.calls(2), before + 1, "one round");
+}
+
+#[tokio::test]
+async fn a_last_try_that_was_cut_short_does_not_hide_what_was_answered_before() {
+    let cluster = Cluster::start().await;
+    cluster.others(0, &Behaviour::RefuseThenHang(Reason::AuditUnavailable));
+    let client = cluster.builder().deadline(Duration::from_secs(1)).open();
+    let refused = client.unwrap().describe_key("billing").await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::AuditUnavailable);
+    assert!((1..=3).any(|id| cluster.calls(id) == 2), "a second round");
 }
 
 #[tokio::test]

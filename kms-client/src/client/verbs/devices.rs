@@ -25,6 +25,9 @@ impl Client {
             inventory: Some(inventory_to_wire(&device.inventory)),
             gateway: device.gateway.clone().unwrap_or_default(),
             write: new_intent()?,
+            offline_allowance_s: device
+                .offline_allowance
+                .map(|allowance| u32::try_from(allowance.as_secs()).unwrap_or(u32::MAX)),
         };
         let answer = self.inner.call(Route::Leader, |attempt| {
             let request = attempt.request(message.clone());

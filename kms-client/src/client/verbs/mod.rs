@@ -1,11 +1,15 @@
 //! The verbs, one file a subject. Each builds its message, sends it through the call loop and
 //! reads the answer into a type of [`crate::model`].
 
+mod audit;
 mod certificates;
 mod cluster;
+mod containment;
 mod crypto;
 mod devices;
 mod keys;
+mod members;
+mod policies;
 mod tokens;
 
 use bytes::Bytes;

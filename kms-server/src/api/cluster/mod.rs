@@ -2,5 +2,6 @@
 
 pub(crate) mod announce_gateway;
 pub(crate) mod node_status;
+pub(crate) mod remove_node;
 pub(crate) mod status;
 pub(crate) mod watch;

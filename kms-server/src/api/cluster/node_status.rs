@@ -15,6 +15,7 @@ pub(crate) fn own(node: &Node) -> NodeStatus {
         sealed: node.vault.is_sealed(),
         applied_index: status.applied_index,
         pid: std::process::id(),
+        join_address: node.addresses.join.clone(),
     }
 }
 

@@ -50,6 +50,7 @@ async fn ask(node: &Node, known: &MemberStatus) -> NodeStatus {
             sealed: false,
             applied_index: 0,
             pid: 0,
+            join_address: known.member.addresses.join.clone(),
         },
     }
 }

@@ -52,7 +52,7 @@ async fn seal(
         use_key::once(context),
         record,
     )?;
-    let usable = used.key.usable()?;
+    let usable = used.key.sealable()?;
     let blob = call
         .node
         .vault

@@ -96,7 +96,7 @@ async fn make(
     )?;
     let made = call.node.vault.generate_data_keys(
         &used.authorized,
-        &used.key.usable()?,
+        &used.key.sealable()?,
         order.kind,
         &order.context,
         order.count,

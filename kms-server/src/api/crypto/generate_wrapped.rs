@@ -46,7 +46,7 @@ async fn make(
     let used = use_key::by_ref(call, &barrier, action, key, order.facts(), record)?;
     let made = call.node.vault.generate_wrapped_data_keys(
         &used.authorized,
-        &used.key.usable()?,
+        &used.key.sealable()?,
         order.kind,
         &order.context,
         order.count,

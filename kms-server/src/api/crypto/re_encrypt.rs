@@ -81,7 +81,7 @@ async fn move_blob(
     };
     let target = Destination {
         authorized: &to.authorized,
-        key: to.key.usable()?,
+        key: to.key.sealable()?,
         context,
     };
     let moved = call.node.vault.re_encrypt(&source, &target)?;

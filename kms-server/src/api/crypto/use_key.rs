@@ -79,8 +79,7 @@ fn permit(
     record.resource.clone_from(&key.name);
     record.key_id = Some(key.key_id);
     record.key_version = Some(key.version);
-    let authorized = call.authorize(action, key.resource(), facts)?;
-    record.policies = authorized.policies().to_vec();
+    let authorized = call.permit(record, action, key.resource(), facts)?;
     Ok(Permitted { key, authorized })
 }
 

@@ -1,14 +1,13 @@
 //! DescribeDevice: tells about one device; perhaps stale, at least as fresh as asked.
 
-use kms_client::reason::Reason;
 use ward_proto::v1::{DescribeDeviceRequest, DescribeDeviceResponse};
 
-use super::inventory;
+use super::{inventory, resource};
 use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
 use crate::audit::AuditRecord;
-use crate::policy::{Action, DeviceRef, Facts, Resource};
+use crate::policy::{Action, Facts};
 
 /// Serves DescribeDevice.
 pub(crate) async fn describe(
@@ -29,26 +28,10 @@ fn find(
     record: &mut AuditRecord,
 ) -> Result<DescribeDeviceResponse, Failure> {
     let applied = convert::applied(call.node.replica.applied_index());
-    let known = call
-        .node
-        .replica
-        .read(|index| index.device(device_id).cloned());
-    let gateway = known.as_ref().map(|device| device.gateway.as_str());
-    let gateway = gateway.filter(|gateway| !gateway.is_empty());
-    let resource = Resource::Device(DeviceRef {
-        id: device_id,
-        gateway,
-    });
-    let authorized = call.authorize(Action::DescribeDevice, resource, Facts::None)?;
-    record.policies = authorized.policies().to_vec();
-    let known = known.ok_or_else(|| {
-        Failure::new(
-            Reason::DeviceNotFound,
-            "no such device; list the devices for what there is",
-        )
-    })?;
+    let (action, device) = (Action::DescribeDevice, resource::of(call, device_id));
+    let _authorized = call.permit(record, action, device.as_resource(), Facts::None)?;
     Ok(DescribeDeviceResponse {
-        device: Some(inventory::device(call, &known)?),
+        device: Some(inventory::opened(call, device.record()?)?),
         applied,
     })
 }

@@ -26,7 +26,7 @@ pub(crate) fn open(node: &Node) -> Result<Opened, Failure> {
         Some((cluster.ca_key.clone(), cluster.ca_certificates.clone()))
     });
     let (sealed, certificates_der) = stored.ok_or_else(not_begun)?;
-    let (_, key): (_, SecretBytes) = node.vault.open_record(&Place::ca_key(), &sealed)?;
+    let key: SecretBytes = node.vault.open_record(&Place::ca_key(), &sealed)?;
     let newest = certificates_der.first().ok_or_else(not_begun)?;
     let authority = Authority::open(newest, key)?;
     Ok(Opened {

@@ -14,6 +14,7 @@ use crate::api::failure::Failure;
 use crate::api::write::{Intent, OnConflict, propose};
 use crate::command::{Command, CreateJoinToken};
 use crate::policy::{Action, Facts, Resource};
+use crate::state::NodeId;
 
 /// Serves CreateJoinToken.
 ///
@@ -29,9 +30,17 @@ pub(crate) async fn create(
         .parse()
         .map_err(|_| Failure::invalid("a token is for role node, gateway, app or operator"))?;
     check_id(call, role, &request.id)?;
+    let replaces = (request.replaces != 0).then_some(NodeId(request.replaces));
+    if replaces.is_some() && role != Role::Node {
+        return Err(Failure::invalid("only a node joins in another one's place"));
+    }
     let token = new_token(call, role, &request)?;
     let expires_ms = token.expires_ms;
-    let mut record = call.record(action.name(), &format!("{role}/{}", request.id));
+    let resource = match replaces {
+        Some(former) => format!("{role}/ in place of node/{former}"),
+        None => format!("{role}/{}", request.id),
+    };
+    let mut record = call.record(action.name(), &resource);
     let facts = Facts::Invite {
         role: role.as_str(),
     };
@@ -42,10 +51,15 @@ pub(crate) async fn create(
         &mut record,
         |_barrier| {
             let authorized = call.authorize(action, Resource::Cluster, facts)?;
+            if replaces.is_some() {
+                // The former member will be removed without anybody asking again.
+                drop(call.authorize(Action::RemoveNode, Resource::Cluster, Facts::None)?);
+            }
             let command = CreateJoinToken {
                 secret_sha256: secret_hash(&token.secret),
                 role: role.into(),
                 id: request.id.clone(),
+                replaces,
                 expires_ms,
             };
             Ok((authorized, Command::CreateJoinToken(command)))

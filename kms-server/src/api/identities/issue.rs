@@ -11,13 +11,13 @@ use ward_proto::v1::{IssueCertificateRequest, IssueCertificateResponse};
 use super::authority;
 use crate::api::call::Call;
 use crate::api::convert;
+use crate::api::devices::resource;
 use crate::api::failure::Failure;
 use crate::api::forward::{self, Answer, Handed};
 use crate::api::write::{Intent, OnConflict, propose};
 use crate::ca::{CertificateRequest, Issued};
 use crate::command::{Command, RecordCertificate};
-use crate::policy::{Action, Authorized, DeviceRef, Facts, Resource};
-use crate::state;
+use crate::policy::{Action, Authorized, Facts, Resource};
 
 /// What a certificate was asked for.
 #[derive(Serialize, Deserialize)]
@@ -65,7 +65,7 @@ pub(crate) async fn renew(call: &Call, wanted: Wanted) -> Result<(Certificate, u
     let handed = Handed::IssueCertificate(forward::HandedCaller::of(call), wanted);
     match forward::to_leader(&call.node, handed).await? {
         (Answer::Certificate(certificate), index) => Ok((certificate, index)),
-        (Answer::Announced | Answer::Joined(_), _) => {
+        (Answer::Announced | Answer::Joined(_) | Answer::Acknowledged, _) => {
             Err(Failure::internal("the leader answered another verb"))
         }
     }
@@ -157,16 +157,7 @@ impl Subject {
         if self.action == Action::RenewCertificate {
             return call.authorize(self.action, Resource::Cluster, Facts::None);
         }
-        let known: Option<state::DeviceRecord> = call
-            .node
-            .replica
-            .read(|index| index.device(self.id.id()).cloned());
-        let gateway = known.as_ref().map(|device| device.gateway.as_str());
-        let gateway = gateway.filter(|gateway| !gateway.is_empty());
-        let resource = Resource::Device(DeviceRef {
-            id: self.id.id(),
-            gateway,
-        });
-        call.authorize(self.action, resource, Facts::None)
+        let device = resource::of(call, self.id.id());
+        call.authorize(self.action, device.as_resource(), Facts::None)
     }
 }

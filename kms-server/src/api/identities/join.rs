@@ -18,7 +18,7 @@ use crate::api::failure::Failure;
 use crate::api::forward::{self, Answer, Handed};
 use crate::audit::AuditRecord;
 use crate::ca::{Authority, CertificateRequest};
-use crate::command::{Command, ConsumeJoinToken, Holder, NodeJoin, Outcome, Proposal};
+use crate::command::{Command, ConsumeJoinToken, Holder, NodeJoin, Outcome, Proposal, Refusal};
 use crate::config::HostPort;
 use crate::node::context::Node;
 use crate::state::{Addresses, NodeId};
@@ -59,7 +59,7 @@ pub(crate) async fn join(
     };
     let became = match forward::to_leader(node, Handed::Join(joiner)).await? {
         (Answer::Joined(became), _) => became,
-        (Answer::Announced | Answer::Certificate(_), _) => {
+        (Answer::Announced | Answer::Certificate(_) | Answer::Acknowledged, _) => {
             return Err(Failure::internal("the leader answered another verb"));
         }
     };
@@ -115,10 +115,17 @@ async fn admit(
     };
     // A guess costs a look at the state and no entry of the log.
     node.replica.read_barrier().await?;
-    node.replica.read(|index| {
+    let replaces = node.replica.read(|index| {
         let now_ms = now_ms.max(index.counters().time_ms);
-        holder.usable_token(index, now_ms).map(drop)
+        let token = holder.usable_token(index, now_ms)?;
+        // A repeated join has been decided.
+        Ok::<_, Refusal>(token.replaces.filter(|_| token.consumed.is_none()))
     })?;
+    if replaces.is_some_and(|former| node.replica.hears(former)) {
+        let message = "the member that this token replaces still answers; stop it first, or join \
+                       with a token that replaces none";
+        return Err(Failure::new(Reason::Conflict, message));
+    }
     let command = ConsumeJoinToken {
         secret_sha256,
         role: role.into(),

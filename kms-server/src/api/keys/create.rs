@@ -31,12 +31,9 @@ pub(crate) async fn create(
     };
     let made = propose(call, &intent, OnConflict::Refuse, &mut record, |_barrier| {
         let authorized = call.authorize(action, resource, Facts::None)?;
-        let now_ms = sys::clock::wall_ms();
-        let sealed = call
-            .node
-            .vault
-            .new_key_version(key_id, KeyVersion(1), now_ms)?;
-        let name = request.name.clone();
+        let (name, now_ms) = (request.name.clone(), sys::clock::wall_ms());
+        let vault = &call.node.vault;
+        let sealed = vault.new_key_version(key_id, KeyVersion(1), &name, now_ms)?;
         Ok((
             authorized,
             Command::CreateKey(CreateKey {

@@ -49,8 +49,8 @@ fn find(
         }
     };
     record.resource.clone_from(&key.name);
-    let authorized = call.authorize(Action::DescribeKey, facts.resource(), Facts::None)?;
-    record.policies = authorized.policies().to_vec();
+    let action = Action::DescribeKey;
+    let _authorized = call.permit(record, action, facts.resource(), Facts::None)?;
     Ok(DescribeKeyResponse {
         key: Some(key),
         applied,

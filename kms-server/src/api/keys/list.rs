@@ -16,10 +16,12 @@ pub(crate) async fn list(
     call.wait_for(request.read.as_ref().map_or(0, |read| read.min_index))
         .await?;
     let mut record = call.record(Action::ListKeys.name(), "cluster");
-    let permitted = call.authorize(Action::ListKeys, Resource::Cluster, Facts::None);
-    if let Ok(authorized) = &permitted {
-        record.policies = authorized.policies().to_vec();
-    }
+    let permitted = call.permit(
+        &mut record,
+        Action::ListKeys,
+        Resource::Cluster,
+        Facts::None,
+    );
     let (_authorized, _durable) = call.settle(record, permitted).await?;
 
     let page = Page::new(request.page_size, request.page_token);

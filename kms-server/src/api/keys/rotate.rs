@@ -59,10 +59,8 @@ fn decide(
     }
     let version = found.version.0.saturating_add(1);
     let (key_id, now_ms) = (found.key_id, sys::clock::wall_ms());
-    let sealed = call
-        .node
-        .vault
-        .new_key_version(key_id, KeyVersion(version), now_ms)?;
+    let vault = &call.node.vault;
+    let sealed = vault.new_key_version(key_id, KeyVersion(version), &found.name, now_ms)?;
     let command = RotateKey {
         key_id,
         expected_revision: revision,

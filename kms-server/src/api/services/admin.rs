@@ -2,18 +2,26 @@
 //! carried through in a task of its own.
 
 use tonic::{Request, Response, Status};
+use ward_proto::admin::v1::cluster_admin_service_server::ClusterAdminService;
 use ward_proto::admin::v1::device_admin_service_server::DeviceAdminService;
+use ward_proto::admin::v1::gateway_admin_service_server::GatewayAdminService;
 use ward_proto::admin::v1::key_admin_service_server::KeyAdminService;
 use ward_proto::admin::v1::token_admin_service_server::TokenAdminService;
 use ward_proto::admin::v1::{
-    CreateJoinTokenRequest, CreateJoinTokenResponse, CreateKeyRequest, CreateKeyResponse,
+    ContainDeviceRequest, ContainDeviceResponse, CreateJoinTokenRequest, CreateJoinTokenResponse,
+    CreateKeyRequest, CreateKeyResponse, DescribeContainmentRequest, DescribeContainmentResponse,
     DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse,
-    EnrollDeviceRequest, EnrollDeviceResponse, RotateKeyRequest, RotateKeyResponse,
+    EnrollDeviceRequest, EnrollDeviceResponse, ReleaseDeviceRequest, ReleaseDeviceResponse,
+    RemoveNodeRequest, RemoveNodeResponse, RevokeDeviceRequest, RevokeDeviceResponse,
+    RevokeGatewayRequest, RevokeGatewayResponse, RotateKeyRequest, RotateKeyResponse,
+    SetOfflineAllowanceRequest, SetOfflineAllowanceResponse,
 };
+use ward_proto::v1::ContainLevel;
 
 use super::Api;
 use crate::api::call::Call;
-use crate::api::{devices, identities, keys};
+use crate::api::failure::Failure;
+use crate::api::{cluster, convert, devices, gateways, identities, keys};
 
 #[tonic::async_trait]
 impl KeyAdminService for Api {
@@ -66,6 +74,29 @@ impl KeyAdminService for Api {
     }
 }
 
+impl Api {
+    /// Orders a containment, and waits for it as long as the caller asked.
+    async fn contain(
+        &self,
+        call: Call,
+        request: ContainDeviceRequest,
+    ) -> Result<ContainDeviceResponse, Failure> {
+        let (device_id, wait_ms) = (request.device_id.clone(), request.wait_ms);
+        let write = async move {
+            let index = devices::contain::contain(&call, &request).await?;
+            Ok((call, index))
+        };
+        let (call, index) = self.node.writes.carry("contain-device", write).await?;
+        // The order stands: whoever gives up waiting from here on leaves nothing half-done.
+        let progress = devices::progress::wait(&call, &device_id, wait_ms).await;
+        Ok(ContainDeviceResponse {
+            device: Some(devices::progress::device(&call, &device_id)?),
+            progress: Some(progress),
+            applied: convert::applied(index),
+        })
+    }
+}
+
 #[tonic::async_trait]
 impl DeviceAdminService for Api {
     async fn enroll_device(
@@ -77,6 +108,111 @@ impl DeviceAdminService for Api {
         let write = async move { devices::enroll::enroll(&call, request).await };
         Ok(Response::new(
             self.node.writes.carry("enroll-device", write).await?,
+        ))
+    }
+
+    async fn contain_device(
+        &self,
+        request: Request<ContainDeviceRequest>,
+    ) -> Result<Response<ContainDeviceResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let ordered = self.contain(call, request.into_inner()).await?;
+        Ok(Response::new(ordered))
+    }
+
+    async fn release_device(
+        &self,
+        request: Request<ReleaseDeviceRequest>,
+    ) -> Result<Response<ReleaseDeviceResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move {
+            let index = devices::contain::release(&call, &request).await?;
+            let device = devices::progress::device(&call, &request.device_id)?;
+            Ok(ReleaseDeviceResponse {
+                device: Some(device),
+                applied: convert::applied(index),
+            })
+        };
+        Ok(Response::new(
+            self.node.writes.carry("release-device", write).await?,
+        ))
+    }
+
+    async fn revoke_device(
+        &self,
+        request: Request<RevokeDeviceRequest>,
+    ) -> Result<Response<RevokeDeviceResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let RevokeDeviceRequest {
+            device_id,
+            case_id,
+            wait_ms,
+            write,
+        } = request.into_inner();
+        let order = ContainDeviceRequest {
+            device_id,
+            level: ContainLevel::Revoke.into(),
+            services: Vec::new(),
+            case_id,
+            wait_ms,
+            write,
+        };
+        let ContainDeviceResponse {
+            device,
+            progress,
+            applied,
+        } = self.contain(call, order).await?;
+        Ok(Response::new(RevokeDeviceResponse {
+            device,
+            progress,
+            applied,
+        }))
+    }
+
+    async fn set_offline_allowance(
+        &self,
+        request: Request<SetOfflineAllowanceRequest>,
+    ) -> Result<Response<SetOfflineAllowanceResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move {
+            let index = devices::contain::set_allowance(&call, &request).await?;
+            let device = devices::progress::device(&call, &request.device_id)?;
+            Ok(SetOfflineAllowanceResponse {
+                device: Some(device),
+                applied: convert::applied(index),
+            })
+        };
+        Ok(Response::new(
+            self.node
+                .writes
+                .carry("set-offline-allowance", write)
+                .await?,
+        ))
+    }
+
+    async fn describe_containment(
+        &self,
+        request: Request<DescribeContainmentRequest>,
+    ) -> Result<Response<DescribeContainmentResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let answer = devices::progress::describe(&call, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+}
+
+#[tonic::async_trait]
+impl GatewayAdminService for Api {
+    async fn revoke_gateway(
+        &self,
+        request: Request<RevokeGatewayRequest>,
+    ) -> Result<Response<RevokeGatewayResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { gateways::revoke::revoke(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("revoke-gateway", write).await?,
         ))
     }
 }
@@ -92,6 +228,21 @@ impl TokenAdminService for Api {
         let write = async move { identities::create_token::create(&call, request).await };
         Ok(Response::new(
             self.node.writes.carry("create-join-token", write).await?,
+        ))
+    }
+}
+
+#[tonic::async_trait]
+impl ClusterAdminService for Api {
+    async fn remove_node(
+        &self,
+        request: Request<RemoveNodeRequest>,
+    ) -> Result<Response<RemoveNodeResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { cluster::remove_node::remove(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("remove-node", write).await?,
         ))
     }
 }

@@ -1,9 +1,12 @@
 //! The generated service traits; each method takes up the call and goes to its handler.
 
 mod admin;
+mod audit;
 mod crypto;
+mod gateways;
 mod general;
 mod join;
+mod policies;
 
 use std::sync::Arc;
 

@@ -37,7 +37,10 @@ fn an_operator_can_do_what_operators_do() {
         .filter(|action| {
             !matches!(
                 action,
-                Action::AnnounceGateway | Action::IssueDeviceCertificate
+                Action::AnnounceGateway
+                    | Action::IssueDeviceCertificate
+                    | Action::RenewLease
+                    | Action::AcknowledgeContainment
             )
         })
         .collect();
@@ -58,6 +61,8 @@ fn a_core_gateway_seals_device_traffic_and_never_opens_it() {
             Action::AnnounceGateway,
             Action::GetClusterStatus,
             Action::Watch,
+            Action::RenewLease,
+            Action::AcknowledgeContainment,
         ],
     );
     assert!(!allows(&core(), Action::GenerateDataKey, key("billing")));
@@ -76,6 +81,8 @@ fn an_edge_gateway_speaks_for_its_devices_and_uses_no_key() {
             Action::AnnounceGateway,
             Action::GetClusterStatus,
             Action::Watch,
+            Action::RenewLease,
+            Action::AcknowledgeContainment,
         ],
     );
     let issue = |gateway: &Principal, device| {

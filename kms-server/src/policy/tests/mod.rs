@@ -85,9 +85,21 @@ fn ask(
         | Action::ListDevices
         | Action::RenewCertificate
         | Action::IssueDeviceCertificate
+        | Action::RemoveNode
         | Action::AnnounceGateway
         | Action::GetClusterStatus
-        | Action::Watch => Facts::None,
+        | Action::Watch
+        | Action::ContainDevice
+        | Action::ReleaseDevice
+        | Action::RevokeDevice
+        | Action::SetOfflineAllowance
+        | Action::DescribeContainment
+        | Action::RevokeGateway
+        | Action::RenewLease
+        | Action::AcknowledgeContainment
+        | Action::PutPolicy
+        | Action::ReadPolicies
+        | Action::ReadAudit => Facts::None,
     };
     engine.authorize(&Request {
         principal,
@@ -116,16 +128,28 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::EnableKey
         | Action::DisableKey
         | Action::DescribeKey => device_key(),
-        Action::EnrollDevice | Action::DescribeDevice | Action::IssueDeviceCertificate => {
-            Resource::Device(MON_1)
-        }
+        Action::EnrollDevice
+        | Action::DescribeDevice
+        | Action::IssueDeviceCertificate
+        | Action::ContainDevice
+        | Action::ReleaseDevice
+        | Action::RevokeDevice
+        | Action::SetOfflineAllowance
+        | Action::DescribeContainment
+        | Action::AcknowledgeContainment => Resource::Device(MON_1),
         Action::ListKeys
         | Action::ListDevices
         | Action::RenewCertificate
         | Action::CreateJoinToken
+        | Action::RemoveNode
         | Action::AnnounceGateway
         | Action::GetClusterStatus
-        | Action::Watch => Resource::Cluster,
+        | Action::Watch
+        | Action::RenewLease
+        | Action::RevokeGateway
+        | Action::PutPolicy
+        | Action::ReadPolicies
+        | Action::ReadAudit => Resource::Cluster,
     }
 }
 

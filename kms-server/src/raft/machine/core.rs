@@ -1,17 +1,17 @@
 //! What the state machine does, without openraft's clothes: apply a chunk, install a snapshot.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use openraft::alias::{EntryOf, SnapshotMetaOf, StoredMembershipOf};
 use openraft::entry::{EntryPayload, RaftEntry};
 use openraft::storage::EntryResponder;
 
-use crate::command::{self, Effect, Write};
+use crate::command::{self, Command, Effect, Write};
 use crate::raft::snapshot::{Shelf, SnapshotFile};
 use crate::raft::{Answer, TypeConfig};
-use crate::state::{Applied, StateCell, Store};
+use crate::state::{Applied, FORMAT_VERSION, StateCell, Store};
 
 /// The state in its three forms: on sled, in memory, as snapshot files.
 #[derive(Debug)]
@@ -22,6 +22,10 @@ pub(crate) struct Core {
     /// Whether something failed for want of room: openraft hands on the text of an error alone.
     disk_full: AtomicBool,
     closing: AtomicBool,
+    /// The newest format that this program knows.
+    format_known: u32,
+    /// A newer one that the log or a snapshot asked for; 0 for none.
+    format_found: AtomicU32,
 }
 
 impl Core {
@@ -32,7 +36,40 @@ impl Core {
             store: Mutex::new(store),
             disk_full: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            format_known: FORMAT_VERSION,
+            format_found: AtomicU32::new(0),
         }
+    }
+
+    /// The same, of a program that knows this format.
+    pub(crate) fn knowing(self, format_known: u32) -> Self {
+        Self {
+            format_known,
+            ..self
+        }
+    }
+
+    /// The newest format that this program knows.
+    pub(crate) fn format_known(&self) -> u32 {
+        self.format_known
+    }
+
+    /// The format that ended this replica because its program does not know it.
+    pub(crate) fn found_newer_format(&self) -> Option<u32> {
+        let found = self.format_found.load(Ordering::Acquire);
+        (found != 0).then_some(found)
+    }
+
+    /// Refuses a format that this program does not know: what it would write there is wrong.
+    fn check_format(&self, found: u32) -> io::Result<()> {
+        if found <= self.format_known {
+            return Ok(());
+        }
+        self.format_found.store(found, Ordering::Release);
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "the cluster's format is newer than this program",
+        ))
     }
 
     /// How far the log is applied.
@@ -62,6 +99,9 @@ impl Core {
         if found != *meta {
             let what = "the snapshot is not the one that was announced";
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        if let Some(cluster) = index.cluster() {
+            self.check_format(cluster.format_version)?;
         }
         self.shelf.keep(meta, file)?;
         let applied = Applied::from(meta);
@@ -110,6 +150,13 @@ impl Core {
             }
             EntryPayload::Normal(proposal) => {
                 let effect = command::apply(&self.cell.index(), log_id.index, proposal);
+                if let Command::RaiseFormat(raise) = &proposal.command
+                    && effect.answer.is_ok()
+                {
+                    // Before it is kept: a newer program goes on from here. One that was refused
+                    // raises nothing.
+                    self.check_format(raise.version)?;
+                }
                 answer_of(effect)
             }
         };

@@ -7,15 +7,16 @@ use std::io::Write;
 use std::sync::Arc;
 
 use openraft::alias::{SnapshotMetaOf, SnapshotOf, VoteOf};
-use openraft::raft::VoteRequest;
+use openraft::raft::{AppendEntriesResponse, VoteRequest};
 use serde::Serialize;
 use tokio_stream::StreamExt;
 use tonic::{Request, Response, Status, Streaming};
 use ward_proto::peer::v1::peer_service_server::{PeerService, PeerServiceServer};
 use ward_proto::peer::v1::snapshot_chunk::Part;
 use ward_proto::peer::v1::{
-    AnnounceRequest, AnnounceResponse, ForwardRequest, ForwardResponse, GetNodeStatusRequest,
-    GetNodeStatusResponse, RaftMessage, ReadIndexRequest, ReadIndexResponse, SnapshotChunk,
+    AnnounceRequest, AnnounceResponse, ForwardRequest, ForwardResponse, GetAuditHeadRequest,
+    GetAuditHeadResponse, GetNodeStatusRequest, GetNodeStatusResponse, RaftMessage,
+    ReadIndexRequest, ReadIndexResponse, SnapshotChunk,
 };
 
 use super::TARGET_METADATA;
@@ -51,6 +52,16 @@ impl PeerApi {
         match request.extensions().get::<PeerIdentity>() {
             Some(PeerIdentity(node)) => Ok(*node),
             None => Err(Status::unauthenticated("peers prove who they are")),
+        }
+    }
+
+    /// Who asks, if it is a member that stays. A removed one is heard on what Raft needs to let it
+    /// go, and on nothing else.
+    fn check_stays<T>(&self, request: &Request<T>) -> Result<NodeId, Status> {
+        let from = self.check(request)?;
+        match self.replica.is_staying(from) {
+            true => Ok(from),
+            false => Err(Status::permission_denied("only members that stay ask this")),
         }
     }
 
@@ -100,7 +111,12 @@ impl PeerService for PeerApi {
     ) -> Result<Response<RaftMessage>, Status> {
         self.check(&request)?;
         let rpc = unpack(request.get_ref())?;
-        answer(self.replica.raft().append_entries(rpc).await)
+        let answered = self.replica.raft().append_entries(rpc).await;
+        // A log that does not fit yet is still heard from a leader.
+        if !matches!(&answered, Ok(AppendEntriesResponse::HigherVote(_)) | Err(_)) {
+            self.replica.heard_leader();
+        }
+        answer(answered)
     }
 
     async fn vote(&self, request: Request<RaftMessage>) -> Result<Response<RaftMessage>, Status> {
@@ -149,6 +165,11 @@ impl PeerService for PeerApi {
         if !self.replica.may_vote() {
             return Err(behind());
         }
+        if self.replica.is_sealed() {
+            return Err(Status::unavailable(
+                "this node is sealed; it takes no leadership over",
+            ));
+        }
         let rpc = unpack(request.get_ref())?;
         answer(self.replica.raft().handle_transfer_leader(rpc).await)
     }
@@ -157,7 +178,7 @@ impl PeerService for PeerApi {
         &self,
         request: Request<ReadIndexRequest>,
     ) -> Result<Response<ReadIndexResponse>, Status> {
-        self.check(&request)?;
+        self.check_stays(&request)?;
         let index = self.replica.confirm_read_index().await;
         let index = index.map_err(|error| Status::unavailable(error.to_string()))?;
         Ok(Response::new(ReadIndexResponse { index }))
@@ -167,10 +188,7 @@ impl PeerService for PeerApi {
         &self,
         request: Request<ForwardRequest>,
     ) -> Result<Response<ForwardResponse>, Status> {
-        let from = self.check(&request)?;
-        if self.replica.member(from).is_none() {
-            return Err(Status::permission_denied("only members forward writes"));
-        }
+        let from = self.check_stays(&request)?;
         let intent = request.into_inner().intent;
         let (outcome, index) = self.handler.forward(from, intent).await?;
         Ok(Response::new(ForwardResponse { outcome, index }))
@@ -198,8 +216,18 @@ impl PeerService for PeerApi {
         self.check(&request)?;
         Ok(Response::new(GetNodeStatusResponse {
             status: Some(self.handler.node_status()),
+            format_known: self.replica.format_known(),
             unfit_to_lead: !self.handler.is_fit_to_lead() || !self.replica.may_vote(),
         }))
+    }
+
+    async fn get_audit_head(
+        &self,
+        request: Request<GetAuditHeadRequest>,
+    ) -> Result<Response<GetAuditHeadResponse>, Status> {
+        self.check_stays(&request)?;
+        let asked = request.into_inner();
+        Ok(Response::new(self.handler.audit_head(asked).await))
     }
 }
 

@@ -7,7 +7,7 @@ use openraft::alias::SnapshotMetaOf;
 use super::{Shelf, SnapshotWriter, read_snapshot};
 use crate::raft::TypeConfig;
 use crate::replica::limits::SNAPSHOT_RECORD_BYTES_MAX;
-use crate::state::{Counters, PolicyRecord, Record, RecordId};
+use crate::state::{Counters, PolicyRecord, Record, RecordId, Sealed};
 
 fn sample() -> Vec<u8> {
     let meta = SnapshotMetaOf::<TypeConfig>::default();
@@ -95,7 +95,10 @@ fn what_no_reader_would_take_is_not_written() {
     let record = Record::Policy(PolicyRecord {
         policy_id: "p".to_owned(),
         revision: 1,
-        sealed: vec![0; SNAPSHOT_RECORD_BYTES_MAX as usize],
+        sealed: Sealed {
+            revision: 1,
+            record: vec![0; SNAPSHOT_RECORD_BYTES_MAX as usize],
+        },
     });
     let id = RecordId::Policy("p".to_owned());
     assert!(writer.record(&id, &record).is_err());

@@ -18,14 +18,17 @@ use tokio::task::JoinHandle;
 use tonic::Status;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
+use ward_proto::peer::v1::{GetAuditHeadRequest, GetAuditHeadResponse};
 use ward_proto::v1::NodeStatus;
 
 use crate::command::testing::genesis;
-use crate::command::{Command, ConsumeJoinToken, CreateJoinToken, NodeJoin, Outcome, Proposal};
+use crate::command::{
+    Command, ConsumeJoinToken, CreateJoinToken, Genesis, NodeJoin, Outcome, Proposal,
+};
 use crate::raft::Member;
 use crate::raft::peer::{PeerConnector, PeerHandler, PeerIdentity, PeerStream};
 use crate::replica::{Applied, OpenError, ProposeError, Replica, ReplicaConfig, ReplicaRole};
-use crate::state::{Addresses, NodeId, Role};
+use crate::state::{Addresses, FORMAT_VERSION, NodeId, Role};
 
 /// How long anything may take on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,6 +47,8 @@ pub(super) struct Cluster {
     dir: TempDir,
     pub(super) nodes: BTreeMap<u64, TestNode>,
     addresses: BTreeMap<u64, String>,
+    /// The format that the programs of these nodes know, where it is another than ours.
+    pub(super) formats: BTreeMap<u64, u32>,
 }
 
 pub(super) struct TestNode {
@@ -59,17 +64,24 @@ type Connections = Arc<Mutex<Vec<std::net::TcpStream>>>;
 impl Cluster {
     /// One node that has begun the cluster.
     pub(super) async fn begin() -> Self {
+        Self::begin_in(FORMAT_VERSION).await
+    }
+
+    /// The same, of a state and programs of this format.
+    pub(super) async fn begin_in(format_version: u32) -> Self {
         let mut cluster = Self {
             dir: tempfile::tempdir().unwrap(),
             nodes: BTreeMap::new(),
             addresses: BTreeMap::new(),
+            formats: BTreeMap::from([(1, format_version)]),
         };
         cluster.start(1).await.unwrap();
-        cluster.nodes[&1]
-            .replica
-            .initialize(genesis())
-            .await
-            .unwrap();
+        let genesis = Genesis {
+            format_version,
+            ..genesis()
+        };
+        let replica = &cluster.nodes[&1].replica;
+        replica.initialize(genesis).await.unwrap();
         cluster
     }
 
@@ -84,12 +96,29 @@ impl Cluster {
 
     /// Admits node `number`, starts it and waits until it votes.
     pub(super) async fn join(&mut self, number: u64) {
+        self.join_unready(number).await;
+        // On every node, and no longer jointly with the former membership: else the death of one
+        // node may still take the quorum of the former one away.
+        until("the joined node votes", || {
+            self.nodes.values().all(|node| {
+                let metrics = node.replica.raft().metrics().borrow_watched().clone();
+                let committed = metrics.committed_membership_config.membership().clone();
+                committed.get_joint_config().len() == 1
+                    && committed.voter_ids().any(|voter| voter.0 == number)
+            })
+        })
+        .await;
+    }
+
+    /// Admits node `number` and starts it.
+    pub(super) async fn join_unready(&mut self, number: u64) {
         let address = self.bind(number).await;
         let secret_sha256 = [number as u8; 32];
         let token = Command::CreateJoinToken(CreateJoinToken {
             secret_sha256,
             role: Role::Node,
             id: String::new(),
+            replaces: None,
             expires_ms: u64::MAX,
         });
         self.write(token).await;
@@ -107,17 +136,6 @@ impl Cluster {
         let expected = Some(NodeId(number));
         assert!(matches!(joined.outcome, Outcome::Joined { node_id, .. } if node_id == expected));
         self.start_on(number, address.1).await.unwrap();
-        // On every node, and no longer jointly with the former membership: else the death of one
-        // node may still take the quorum of the former one away.
-        until("the joined node votes", || {
-            self.nodes.values().all(|node| {
-                let metrics = node.replica.raft().metrics().borrow_watched().clone();
-                let committed = metrics.committed_membership_config.membership().clone();
-                committed.get_joint_config().len() == 1
-                    && committed.voter_ids().any(|voter| voter.0 == number)
-            })
-        })
-        .await;
     }
 
     /// Starts a node on a new port.
@@ -188,7 +206,10 @@ impl Cluster {
     async fn start_on(&mut self, number: u64, listener: TcpListener) -> Result<(), OpenError> {
         let dir = self.dir(number);
         std::fs::create_dir_all(&dir).unwrap();
-        let config = config(&dir, number, &self.addresses);
+        let mut config = config(&dir, number, &self.addresses);
+        if let Some(known) = self.formats.get(&number) {
+            config.format_known = *known;
+        }
         let replica = open_when_free(config).await?;
         let service = replica.peer_service(Arc::new(Handler));
         let connections = Connections::default();
@@ -246,6 +267,8 @@ pub(super) fn config(
         hints: hints.map(|(n, a)| (NodeId(*n), a.clone())).collect(),
         connector: Arc::new(Plain(number)),
         initialised,
+        sealed: false,
+        format_known: FORMAT_VERSION,
         mark_initialised: Arc::new(move || std::fs::write(&mark, b"yes")),
     }
 }
@@ -276,6 +299,10 @@ impl PeerHandler for Handler {
 
     fn is_fit_to_lead(&self) -> bool {
         true
+    }
+
+    async fn audit_head(&self, _: GetAuditHeadRequest) -> GetAuditHeadResponse {
+        GetAuditHeadResponse::default()
     }
 }
 

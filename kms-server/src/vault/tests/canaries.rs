@@ -16,6 +16,10 @@ async fn no_secret_reaches_the_audit_file_an_error_or_a_debug_text() {
 
     let mut texts = vec![format!("{may:?}")];
     let may = fixture.may(Action::Decrypt, 0);
+    let no_record = Sealed {
+        revision: 1,
+        record: CANARY.to_vec(),
+    };
     let errors = [
         refused(fixture.vault.decrypt(&may, &key, &context(&[]), &blob)),
         refused(fixture.vault.decrypt(&may, &key, &secret_context, CANARY)),
@@ -23,14 +27,14 @@ async fn no_secret_reaches_the_audit_file_an_error_or_a_debug_text() {
         refused(fixture.vault.decrypt(
             &may,
             &KeyUse {
-                record: CANARY,
+                sealed: &no_record,
                 epoch: 9,
                 ..key
             },
             &secret_context,
             &blob,
         )),
-        refused(fixture.vault.open_record(&Place::ca_key(), CANARY)),
+        refused(fixture.vault.open_record(&Place::ca_key(), &no_record)),
     ];
     texts.extend(errors.iter().map(|error| format!("{error} {error:?}")));
 

@@ -17,9 +17,11 @@ fn a_sealed_vault_does_nothing_also_with_what_it_had_unwrapped() {
     assert_eq!(refused(result), VaultError::Sealed);
     let result = fixture
         .vault
-        .new_key_version(KeyId::random(), KeyVersion(1), 0);
+        .new_key_version(KeyId::random(), KeyVersion(1), "new", 0);
     assert_eq!(refused(result), VaultError::Sealed);
-    let result = fixture.vault.open_record(&Place::ca_key(), b"");
+    let result = fixture
+        .vault
+        .open_record(&Place::ca_key(), &of_revision(1, b""));
     assert_eq!(refused(result), VaultError::Sealed);
 }
 
@@ -30,8 +32,9 @@ fn a_new_epoch_makes_unwrapped_material_unreachable_at_once() {
     let may = fixture.may(Action::Decrypt, 0);
     let none = context(&[]);
     // With the material cached, the record is not read; with another epoch it must be.
+    let gone = of_revision(1, b"gone");
     let unreadable = |epoch| KeyUse {
-        record: b"gone",
+        sealed: &gone,
         epoch,
         ..fixture.key(0, 1)
     };
@@ -52,15 +55,48 @@ fn a_new_epoch_makes_unwrapped_material_unreachable_at_once() {
 fn a_record_of_another_key_or_version_is_no_material() {
     let fixture = Fixture::new();
     let may = fixture.may(Action::Encrypt, 0);
-    for record in [&fixture.records[0].1[1], &fixture.records[1].1[0]] {
-        let key = KeyUse {
-            record,
-            ..fixture.key(0, 1)
-        };
-        let error = refused(fixture.vault.encrypt(&may, &key, &context(&[]), b""));
+    let material = |key: &KeyUse<'_>| {
+        let error = refused(fixture.vault.encrypt(&may, key, &context(&[]), b""));
         let VaultError::Material { source, .. } = error else {
             panic!("{error}")
         };
-        assert_eq!(source, RecordError::Misplaced);
+        source
+    };
+    let key = fixture.key(0, 1);
+    for sealed in [&fixture.records[0].1[1], &fixture.records[1].1[0]] {
+        let elsewhere = KeyUse { sealed, ..key };
+        assert_eq!(material(&elsewhere), RecordError::Misplaced);
     }
+    let later = of_revision(2, &key.sealed.record);
+    let rolled_back = KeyUse {
+        sealed: &later,
+        ..key
+    };
+    let (found, expected) = (1, 2);
+    assert_eq!(
+        material(&rolled_back),
+        RecordError::Revision { found, expected }
+    );
+}
+
+/// Policies decide on names: a name that was moved to another key in a tampered store must not
+/// bring that key's material to whoever may use the name.
+#[test]
+fn material_is_not_used_under_another_name() {
+    let fixture = Fixture::new();
+    let may = fixture.may(Action::Encrypt, 0);
+    let moved = KeyUse {
+        name: NAMES[0],
+        ..fixture.key(1, 1)
+    };
+    let error = refused(fixture.vault.encrypt(&may, &moved, &context(&[]), b""));
+    let VaultError::Material { source, .. } = error else {
+        panic!("{error}")
+    };
+    assert_eq!(source, RecordError::Misplaced);
+}
+
+fn of_revision(revision: u64, record: &[u8]) -> Sealed {
+    let record = record.to_vec();
+    Sealed { revision, record }
 }

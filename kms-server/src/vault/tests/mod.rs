@@ -7,7 +7,7 @@ use envelope::id::{KeyId, KeyVersion};
 use envelope::secret::SecretKey;
 
 use super::*;
-use crate::audit::{Audit, AuditConfig, AuditRecord, ContextDigest, Durable};
+use crate::audit::{Audit, AuditConfig, AuditRecord, ContextDigest, Durable, LogName};
 use crate::keyring::{self, RecordError};
 use crate::policy::{
     Action, Authorized, DeviceRef, Engine, Facts, Principal, PrincipalKind, Request, Resource,
@@ -26,7 +26,7 @@ struct Fixture {
     engine: Engine,
     audit: Audit,
     dir: tempfile::TempDir,
-    records: Vec<(KeyId, Vec<Vec<u8>>)>,
+    records: Vec<(KeyId, Vec<Sealed>)>,
 }
 
 const NAMES: [&str; 3] = ["billing", "archive", "device/mon-1"];
@@ -41,12 +41,21 @@ impl Fixture {
         vault.unseal(new.ring);
         let config = AuditConfig {
             dir: dir.path().join("audit"),
-            node: "node-1".to_owned(),
+            key: dir.path().join("audit-key"),
+            name: LogName {
+                cluster_id: ClusterId::from_bytes([9; 16]),
+                node: 1,
+            },
         };
         let records = NAMES
-            .map(|_| {
+            .map(|name| {
                 let id = KeyId::random();
-                let version = |number| vault.new_key_version(id, KeyVersion(number), 2).unwrap();
+                let version = |number| Sealed {
+                    revision: 1,
+                    record: vault
+                        .new_key_version(id, KeyVersion(number), name, 2)
+                        .unwrap(),
+                };
                 (id, vec![version(1), version(2)])
             })
             .to_vec();
@@ -67,7 +76,7 @@ impl Fixture {
             key_id: *key_id,
             version: KeyVersion(version),
             epoch: 0,
-            record: &records[version as usize - 1],
+            sealed: &records[version as usize - 1],
             device: (key == DEVICE).then_some("mon-1"),
         }
     }

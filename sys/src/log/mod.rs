@@ -1,20 +1,64 @@
 //! The log of the long-running processes, on standard error; `ward up` points it at a file.
+//! Nobody waits for a line to be written.
 
+mod queue;
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use queue::Queue;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Directive;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
+/// One for the process, as the subscriber is.
+static QUEUE: OnceLock<Queue> = OnceLock::new();
+
+const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Information and worse from Ward, warnings from what it is made of.
 pub const FILTER: &str =
     "warn,ward=info,kms_server=info,kms_client=info,gateway_proxy=info,sys=info";
 
+/// Writes what is still waiting when it is dropped, at the end of `main`.
+#[must_use = "dropped at once, the lines at the end of the process are lost"]
+#[derive(Debug)]
+pub struct Flush(());
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        flush();
+    }
+}
+
+/// Waits until every line logged so far is written, a second at most.
+pub fn flush() {
+    if let Some(queue) = QUEUE.get() {
+        queue.flush(FLUSH_PATIENCE);
+    }
+}
+
+/// Tells how many lines found no room, because standard error did not take them fast enough.
+#[must_use]
+pub fn dropped() -> u64 {
+    QUEUE.get().map_or(0, Queue::dropped)
+}
+
 /// Starts logging and logs `warnings` first, those of [`harden`](crate::harden). `filter` is a
 /// level, or directives such as [`FILTER`]; one that is not understood is told and left out: a
 /// mistyped word is no reason to keep a node from starting.
-pub fn start(filter: &str, warnings: &[String]) {
+pub fn start(filter: &str, warnings: &[String]) -> Flush {
     let (filter, ignored) = parse(filter);
+    let (writer, no_thread) = match Queue::start(std::io::stderr()) {
+        Ok(queue) => (
+            BoxMakeWriter::new(QUEUE.get_or_init(|| queue).clone()),
+            None,
+        ),
+        Err(error) => (BoxMakeWriter::new(std::io::stderr), Some(error)),
+    };
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         .with_ansi(false)
         // Otherwise a line that cannot be written ends in `eprintln!`, which panics where the
         // line failed already: a full disk would kill the process.
@@ -29,6 +73,10 @@ pub fn start(filter: &str, warnings: &[String]) {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
+    if let Some(error) = no_thread {
+        tracing::warn!(%error, "the log has no thread of its own; whoever logs waits for it");
+    }
+    Flush(())
 }
 
 /// The filter, and what was not understood.

@@ -1,0 +1,265 @@
+//! The hosts of a document with their folders and services: runs its blocks as they stand.
+//!
+//! Each block and service runs as the user whom the document names, who is a bare number here.
+//! Only these are not what they are on real hosts: the folders `/var/lib/ward`, `/etc/ward` and
+//! `/home/alice` are below a temporary one, `scp` is a copy, `nc` a script, and `systemctl` starts
+//! the unit's ExecStart and waits for its READY=1, as systemd does.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal};
+
+use super::document::Block;
+use super::network::Network;
+use crate::stack::signal;
+use crate::wait;
+
+/// The hosts while they run. Dropping it kills every service, then the network goes.
+pub struct Hosts {
+    services: HashMap<(String, String), Child>,
+    /// What TOKEN and CA_SHA256 in the document stand for: as printed last.
+    printed: HashMap<&'static str, String>,
+    root: PathBuf,
+    units: PathBuf,
+    ward: PathBuf,
+    network: Network,
+}
+
+impl Hosts {
+    /// Makes hosts below `root`, with the tool `ward` and the units of folder `units`.
+    ///
+    /// # Panics
+    /// When a folder or namespace cannot be made.
+    pub fn new(hosts: &[(&str, &str)], ward: &Path, units: &Path, root: &Path) -> Self {
+        for (host, _) in hosts {
+            for folder in FOLDERS {
+                make(root, host, folder);
+            }
+            make(root, host, "/etc/ward/seal");
+        }
+        // Others than root work in folders of their own below it.
+        fs::set_permissions(root, fs::Permissions::from_mode(0o755)).expect("its mode");
+        let hosts_made = Self {
+            services: HashMap::new(),
+            printed: HashMap::new(),
+            root: root.to_owned(),
+            units: units.to_owned(),
+            ward: ward.to_owned(),
+            network: Network::new(hosts),
+        };
+        hosts_made.write_stand_ins();
+        hosts_made
+    }
+
+    /// Runs a block; its standard output.
+    ///
+    /// # Panics
+    /// When a command of it fails, or a service does not start.
+    pub fn run(&mut self, block: &Block) -> String {
+        let typed = block.script.lines().find(|line| !line.starts_with('#'));
+        let systemctl = typed.and_then(|line| line.strip_prefix("systemctl "));
+        if let Some(order) = systemctl {
+            self.systemctl(&block.host, order);
+            return String::new();
+        }
+        let said = self.sh(block);
+        for (word, label) in [("TOKEN", "token "), ("CA_SHA256", "ca sha256 ")] {
+            let line = said.lines().find_map(|line| line.strip_prefix(label));
+            if let Some(value) = line {
+                self.printed.insert(word, value.trim().to_owned());
+            }
+        }
+        said
+    }
+
+    /// Starts a program of `host` that the document takes as given; it ends with the hosts.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn give(&mut self, host: &str, name: &str, program: &Path, arguments: &[&str]) {
+        let mut command = self.network.on(host, program);
+        command.args(arguments).stdin(Stdio::null());
+        let child = command.stdout(Stdio::null()).spawn();
+        let key = (host.to_owned(), name.to_owned());
+        self.services.insert(key, child.expect("it can be started"));
+    }
+
+    /// Runs one command on a host and answers what it printed, where it succeeded.
+    pub fn ask(&self, host: &str, user: &str, script: &str) -> Option<String> {
+        let mut command = self.shell(host, user);
+        command.args(["-euc", &self.here(host, script)]);
+        let path = format!(
+            "{}:/usr/sbin:/usr/bin:/sbin:/bin",
+            self.stand_ins().display()
+        );
+        let output = command.env("PATH", path).stdin(Stdio::null()).output();
+        let output = output.expect("a shell can be started");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        output.status.success().then_some(said)
+    }
+
+    fn sh(&self, block: &Block) -> String {
+        let mut script = self.here(&block.host, &block.script);
+        for (word, value) in &self.printed {
+            script = script.replace(word, value);
+        }
+        let mut command = self.shell(&block.host, block.user.as_deref().unwrap_or(SERVICE));
+        command.args(["-euc", &script]).stdin(Stdio::null());
+        let path = format!(
+            "{}:/usr/sbin:/usr/bin:/sbin:/bin",
+            self.stand_ins().display()
+        );
+        let output = command.env("PATH", path).output();
+        let output = output.expect("a shell can be started");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success(),
+            "the block at line {} fails on {}:\n{}\n{said}\n{}",
+            block.line,
+            block.host,
+            block.script,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        said
+    }
+
+    fn shell(&self, host: &str, user: &str) -> Command {
+        match uid(user) {
+            0 => self.network.on(host, "/bin/sh"),
+            uid => self.network.on_as(host, uid, "/bin/sh"),
+        }
+    }
+
+    /// The script with the folders of `host`, and with numbers for users that only the document
+    /// has.
+    fn here(&self, host: &str, script: &str) -> String {
+        let root = self.root.join(host);
+        let script = FOLDERS.iter().fold(script.to_owned(), |script, folder| {
+            script.replace(folder, &format!("{}{folder}", root.display()))
+        });
+        USERS.iter().fold(script, |script, (user, uid)| {
+            script.replace(&format!(" {user}: "), &format!(" {uid}:{uid} "))
+        })
+    }
+
+    fn systemctl(&mut self, host: &str, order: &str) {
+        let (verb, unit) = order.trim().rsplit_once(' ').expect("a unit");
+        let key = (host.to_owned(), unit.to_owned());
+        if let Some(running) = self.services.remove(&key) {
+            stop(running, Signal::TERM);
+        }
+        if verb != "stop" {
+            let service = self.start(host, unit);
+            self.services.insert(key, service);
+        }
+    }
+
+    fn start(&self, host: &str, unit: &str) -> Child {
+        let file = self.units.join(format!("{unit}.service"));
+        let text = fs::read_to_string(&file).expect("the unit's file");
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("ExecStart="));
+        let line = line.expect("a unit has an ExecStart");
+        let arguments = line.strip_prefix("/usr/local/bin/ward ").expect("the tool");
+        let arguments = self.here(host, arguments);
+        let socket = self.root.join(format!("{host}.notify"));
+        drop(fs::remove_file(&socket));
+        let notified = UnixDatagram::bind(&socket).expect("a socket");
+        notified.set_nonblocking(true).expect("a socket");
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0o777)).expect("its mode");
+        let log = self.root.join(host).join(format!("{unit}.log"));
+        let log = fs::File::options().create(true).append(true).open(log);
+        assert!(text.contains("\nUser=ward\n"), "{unit} is not root's");
+        let mut command = self.network.on_as(host, uid(SERVICE), &self.ward);
+        command
+            .args(arguments.split(' '))
+            .env("NOTIFY_SOCKET", &socket);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(log.expect("a log file"));
+        let mut service = command.spawn().expect("the service can be started");
+        let ready = wait::within(wait::DEADLINE, || {
+            let ended = service.try_wait().expect("our own child");
+            assert!(
+                ended.is_none(),
+                "{unit} of {host} ended: {}",
+                self.log(host, unit)
+            );
+            let mut word = [0; 64];
+            let bytes = notified.recv(&mut word).ok()?;
+            word[..bytes].starts_with(b"READY=1").then_some(())
+        });
+        let log = || self.log(host, unit);
+        assert!(ready.is_some(), "{unit} of {host} is not ready: {}", log());
+        service
+    }
+
+    fn log(&self, host: &str, unit: &str) -> String {
+        let log = self.root.join(host).join(format!("{unit}.log"));
+        fs::read_to_string(log).unwrap_or_default()
+    }
+
+    fn stand_ins(&self) -> PathBuf {
+        self.root.join("bin")
+    }
+
+    fn write_stand_ins(&self) {
+        let bin = self.stand_ins();
+        fs::create_dir_all(&bin).expect("a folder");
+        std::os::unix::fs::symlink(&self.ward, bin.join("ward")).expect("a link");
+        let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
+        let nc = format!("exec python3 {}/nc.py \"$@\"", peers.display());
+        // `scp -p FILE HOST:FILE`; FILE of this host is below its folder already.
+        let scp = format!(
+            "to=${{3#*:}}; to=${{to#{0}/*/}}; exec cp -p \"$2\" \"{0}/${{3%%:*}}/$to\"",
+            self.root.display()
+        );
+        for (name, script) in [("nc", nc), ("scp", scp)] {
+            let path = bin.join(name);
+            fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a script");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its mode");
+        }
+    }
+}
+
+impl Drop for Hosts {
+    fn drop(&mut self) {
+        for (_, service) in self.services.drain() {
+            stop(service, Signal::KILL);
+        }
+    }
+}
+
+fn stop(mut service: Child, with: Signal) {
+    signal(Pid::from_child(&service), with);
+    service.wait().expect("our own child");
+}
+
+/// Makes a folder of a host, for the user who has it in the document.
+fn make(root: &Path, host: &str, folder: &str) {
+    let owner = uid(if folder.starts_with("/home/") {
+        "alice"
+    } else {
+        SERVICE
+    });
+    let folder = root.join(host).join(folder.trim_start_matches('/'));
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("its mode");
+    std::os::unix::fs::chown(&folder, Some(owner), Some(owner)).expect("its owner");
+}
+
+fn uid(user: &str) -> u32 {
+    let found = USERS.iter().find(|(name, _)| *name == user);
+    found.expect("a user of the document").1
+}
+
+/// Whom the services run as, and the blocks that name nobody.
+const SERVICE: &str = "ward";
+/// The document's users; the numbers are nobody's on this machine.
+const USERS: [(&str, u32); 3] = [("root", 0), (SERVICE, 64_201), ("alice", 64_202)];
+const FOLDERS: [&str; 3] = ["/var/lib/ward", "/etc/ward", "/home/alice"];

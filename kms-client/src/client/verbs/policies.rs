@@ -1,0 +1,76 @@
+//! Policies: put, list, describe. All are operator verbs.
+
+use tonic::transport::Channel;
+use ward_proto::admin::v1 as admin;
+use ward_proto::admin::v1::policy_admin_service_client::PolicyAdminServiceClient;
+
+use super::new_intent;
+use crate::Client;
+use crate::client::nodes::Route;
+use crate::error::Error;
+use crate::model::Policy;
+use crate::reason::Reason;
+
+impl Client {
+    /// Writes or replaces a policy and answers its revision. `text` is Cedar; what it may speak of
+    /// is in the cluster's schema. It is in force from the answer on.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID_ARGUMENT`, with the line, when it does not parse or does not fit the schema, and
+    /// when the caller could change no policy any more.
+    pub async fn put_policy(&self, policy_id: &str, text: &str) -> Result<u64, Error> {
+        let message = admin::PutPolicyRequest {
+            policy_id: policy_id.into(),
+            text: text.into(),
+            write: new_intent()?,
+        };
+        let answer = self.inner.call(Route::Leader, |attempt| {
+            let request = attempt.request(message.clone());
+            async move { operator(attempt.channel).put_policy(request).await }
+        });
+        let answer = answer.await?;
+        self.inner.saw(answer.applied);
+        Ok(answer.revision)
+    }
+
+    /// Lists the policies that were put, by id, without their texts.
+    ///
+    /// # Errors
+    ///
+    /// As every verb: what no node answered before the deadline.
+    pub async fn list_policies(&self) -> Result<Vec<Policy>, Error> {
+        let answer = self.inner.call(Route::Leader, |attempt| {
+            let request = attempt.request(admin::ListPoliciesRequest {});
+            async move { operator(attempt.channel).list_policies(request).await }
+        });
+        let answer = answer.await?;
+        self.inner.saw(answer.applied);
+        Ok(answer.policies.into_iter().map(Policy::from).collect())
+    }
+
+    /// Describes one policy, with its text.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID_ARGUMENT` when there is none of this id.
+    pub async fn describe_policy(&self, policy_id: &str) -> Result<Policy, Error> {
+        let message = admin::DescribePolicyRequest {
+            policy_id: policy_id.into(),
+        };
+        let answer = self.inner.call(Route::Leader, |attempt| {
+            let request = attempt.request(message.clone());
+            async move { operator(attempt.channel).describe_policy(request).await }
+        });
+        let answer = answer.await?;
+        self.inner.saw(answer.applied);
+        let policy = answer
+            .policy
+            .ok_or_else(|| Error::new(Reason::Internal, "the node answered without the policy"))?;
+        Ok(policy.into())
+    }
+}
+
+fn operator(channel: Channel) -> PolicyAdminServiceClient<Channel> {
+    PolicyAdminServiceClient::new(channel)
+}

@@ -1,0 +1,93 @@
+//! PutPolicy: a policy is read, held against the schema, tried on its author, sealed, replicated.
+
+use ward_proto::admin::v1::{PutPolicyRequest, PutPolicyResponse};
+
+use crate::api::call::Call;
+use crate::api::convert;
+use crate::api::failure::Failure;
+use crate::api::principal::principal;
+use crate::api::write::{Intent, OnConflict, propose};
+use crate::command::{Command, PutPolicy, is_id};
+use crate::keyring::Place;
+use crate::node::policies::{PutError, with_text};
+use crate::policy::{Action, Authorized, Engine, Facts, PolicySet, Request, Resource};
+
+/// Serves PutPolicy.
+pub(crate) async fn put(
+    call: &Call,
+    request: PutPolicyRequest,
+) -> Result<PutPolicyResponse, Failure> {
+    if !is_id(&request.policy_id) {
+        return Err(Failure::invalid(
+            "a policy's id has 1 to 64 lower-case letters, digits and `- . _`",
+        ));
+    }
+    if request.text.len() > TEXT_BYTES_MAX {
+        let message = "a policy's text has at most 32 KiB; write several policies";
+        return Err(Failure::invalid(message));
+    }
+    let action = Action::PutPolicy;
+    let intent = Intent::new(call, action.name(), &request, request.write.as_ref())?;
+    let mut record = call.record(action.name(), &request.policy_id);
+    let decide = |_barrier: &_| decide(call, &request);
+    let made = propose(call, &intent, OnConflict::Retry, &mut record, decide).await;
+    let (made, _durable) = call.settle(record, made).await?;
+    let stored = call
+        .node
+        .replica
+        .read(|index| index.policy(&request.policy_id).map(|it| it.revision));
+    Ok(PutPolicyResponse {
+        revision: stored.unwrap_or_default(),
+        applied: convert::applied(made.index),
+    })
+}
+
+fn decide(call: &Call, request: &PutPolicyRequest) -> Result<(Authorized, Command), Failure> {
+    let authorized = call.authorize(Action::PutPolicy, Resource::Cluster, Facts::None)?;
+    let (node, id) = (&call.node, &request.policy_id);
+    let (former, count) = node.replica.read(|index| {
+        let former = index.policy(id).map(|policy| policy.revision);
+        (former, index.policies().count())
+    });
+    if former.is_none() && count >= POLICIES_MAX {
+        let message = "a cluster has at most 64 policies; replace one, or put several into one";
+        return Err(Failure::invalid(message));
+    }
+    let set = with_text(node, id, &request.text).map_err(|error| match error {
+        PutError::Refused(error) => Failure::invalid(error.to_string()),
+        PutError::Stored(failure) => failure,
+    })?;
+    keeps_its_author(call, set)?;
+    let expected_revision = former.unwrap_or_default();
+    let command = PutPolicy {
+        policy_id: id.clone(),
+        expected_revision,
+        sealed: node.vault.seal_record(
+            &Place::policy(id),
+            expected_revision + 1,
+            sys::clock::wall_ms(),
+            request.text.as_bytes(),
+        )?,
+    };
+    Ok((authorized, Command::PutPolicy(command)))
+}
+
+/// Refuses a policy that would keep its author from changing it again: a `forbid` that is too wide
+/// could be undone by nobody.
+fn keeps_its_author(call: &Call, set: PolicySet) -> Result<(), Failure> {
+    let author = principal(&call.node, &call.caller);
+    let asked = Engine::new(set).authorize(&Request {
+        principal: &author,
+        action: Action::PutPolicy,
+        resource: Resource::Cluster,
+        facts: Facts::None,
+    });
+    asked.map(drop).map_err(|_| {
+        Failure::invalid("with this policy you could change no policy any more; forbid less")
+    })
+}
+
+/// Bytes of a policy's text: far more than one needs, and less than a request may have.
+const TEXT_BYTES_MAX: usize = 32 * 1_024;
+/// All of them are read at each change, and listed in one answer.
+const POLICIES_MAX: usize = 64;

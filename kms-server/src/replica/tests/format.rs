@@ -1,0 +1,61 @@
+//! The format of the state rises with the slowest member, and a program that is too old stops.
+
+use openraft::async_runtime::WatchReceiver;
+
+use super::cluster::{Cluster, PATIENCE, until};
+use crate::command::testing::create_key;
+use crate::command::{Proposal, Refusal};
+use crate::replica::{ProposeError, StopError};
+use crate::state::FORMAT_VERSION;
+
+const NEWER: u32 = FORMAT_VERSION + 1;
+
+fn format_on(cluster: &Cluster, node: u64) -> u32 {
+    let replica = &cluster.nodes[&node].replica;
+    replica.read(|index| index.cluster().map_or(0, |cluster| cluster.format_version))
+}
+
+// Mutation: a leader that counts who does not tell as knowing raises with the second node away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_format_rises_when_the_last_member_knows_it_and_an_older_program_stops_there() {
+    let mut cluster = Cluster::of(3).await;
+    // One after the other runs the newer program, as an operator upgrades a cluster.
+    for node in 1..=3 {
+        assert!((1..=3).all(|node| format_on(&cluster, node) == FORMAT_VERSION));
+        cluster.kill(node).await;
+        cluster
+            .write(create_key(&format!("without-{node}"), node))
+            .await;
+        cluster.formats.insert(node, NEWER);
+        cluster.start(node).await.unwrap();
+        cluster.leader().await;
+    }
+    until("the newer format everywhere", || {
+        (1..=3).all(|node| format_on(&cluster, node) == NEWER)
+    })
+    .await;
+
+    // An older program comes back on a node that was away, or joins.
+    cluster.join_unready(4).await;
+    let late = cluster.nodes[&4].replica.clone();
+    let stopped = tokio::time::timeout(PATIENCE, late.stopped()).await;
+    let expected = StopError::Newer {
+        found: NEWER,
+        known: FORMAT_VERSION,
+    };
+    assert_eq!(stopped.unwrap(), expected);
+}
+
+// Mutation: refused by apply alone, the command stands in the log of members that cannot read it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_of_a_newer_format_never_reaches_the_log() {
+    // Every command is newer than this state.
+    let cluster = Cluster::begin_in(FORMAT_VERSION - 1).await;
+    let replica = &cluster.nodes[&1].replica;
+    let last = || replica.raft().metrics().borrow_watched().last_log_index;
+    let before = last();
+    let refused = replica.propose(Proposal::internal(1, create_key("k", 1)));
+    let expected = Err(ProposeError::Refused(Refusal::FormatNewer));
+    assert_eq!(refused.await, expected);
+    assert_eq!(last(), before);
+}

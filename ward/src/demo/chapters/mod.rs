@@ -1,0 +1,97 @@
+//! The chapters in their order, and who appears in them.
+
+mod archive;
+mod leader;
+mod rotation;
+mod traffic;
+
+use std::net::SocketAddr;
+
+use kms_client::Client;
+
+use super::monitor::Server;
+use super::stack::{Home, Up, free_address};
+use super::story::{Story, time};
+use super::tap::Tap;
+use crate::error::Failure;
+
+/// The device's id.
+const MONITOR: &str = "monitor-3w";
+/// Its key.
+const MONITOR_KEY: &str = "device/monitor-3w";
+
+/// Everybody the story needs.
+pub(super) struct Cast<'a> {
+    home: &'a Home,
+    tap: Tap,
+    server: Server,
+    /// Where the monitor connects: the edge, though it does not know.
+    monitor_port: SocketAddr,
+    /// A name that occurs nowhere else on this machine.
+    patient: String,
+    /// All that the monitor sent, over all connections.
+    sent: Vec<u8>,
+    up: Option<Up>,
+}
+
+impl<'a> Cast<'a> {
+    /// Prepares everybody; the stack is started in the first chapter.
+    pub(super) async fn meet(home: &'a Home) -> Result<Self, Failure> {
+        Ok(Self {
+            home,
+            tap: Tap::start(home.dir()).await?,
+            server: Server::start().await?,
+            monitor_port: free_address()?,
+            patient: format!("DOE^JANE^{}", envelope::id::ObjectId::random()),
+            sent: Vec::new(),
+            up: None,
+        })
+    }
+
+    /// Stops what runs.
+    pub(super) async fn leave(self) -> Result<(), Failure> {
+        match self.up {
+            Some(up) => up.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    /// The operator's client.
+    fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::open(self.home.dir().join("operator"))?)
+    }
+}
+
+/// Tells all chapters.
+pub(super) async fn tell(story: &mut Story, cast: &mut Cast<'_>) -> Result<(), Failure> {
+    start(story, cast).await?;
+    traffic::tell(story, cast).await?;
+    rotation::tell(story, cast).await?;
+    leader::tell(story, cast).await?;
+    archive::tell(story, cast).await
+}
+
+async fn start(story: &mut Story, cast: &mut Cast<'_>) -> Result<(), Failure> {
+    story.chapter("Ward starts on this machine");
+    let routes = [format!(
+        "{MONITOR}:hl7@{}={}",
+        cast.monitor_port, cast.server.address
+    )];
+    let begun = sys::clock::monotonic();
+    let starting = Up::start(cast.home, &routes, cast.tap.address);
+    cast.up = Some(story.during("starting", starting).await?);
+    let took = begun.elapsed();
+    let status = cast.client()?.cluster_status().await?;
+    let (nodes, gateways) = (status.nodes.len(), status.gateways.len());
+    let up = format!(
+        "{nodes} KMS nodes, {gateways} gateways, ready after {}",
+        time(took)
+    );
+    story.tell("running", up);
+    let device = cast.client()?.describe_key(MONITOR_KEY).await?;
+    story.tell(
+        "enrolled",
+        format!("{MONITOR}, with a key of its own, {}", device.name),
+    );
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! `ward policy …`.
+
+use std::path::Path;
+
+use kms_client::Client;
+use kms_client::model::Policy;
+use serde::Serialize;
+
+use super::client;
+use crate::cli::{Global, PolicyVerb, PutArguments};
+use crate::error::{Failure, Reason};
+use crate::output::{Answer, answer};
+use crate::text::Table;
+
+/// Does what was typed after `ward policy`.
+pub(super) async fn run(global: &Global, verb: PolicyVerb) -> Result<(), Failure> {
+    let client = client(global)?;
+    match verb {
+        PolicyVerb::Put(arguments) => answer(global.format(), &put(&client, arguments).await?),
+        PolicyVerb::List => {
+            let policies = client.list_policies().await?;
+            let entries = policies.into_iter().map(EntryView::from).collect();
+            answer(global.format(), &PolicyList(entries))
+        }
+        PolicyVerb::Show(which) => {
+            let policy = client.describe_policy(&which.id).await?;
+            answer(global.format(), &PolicyView::from(policy))
+        }
+    }
+}
+
+async fn put(client: &Client, arguments: PutArguments) -> Result<EntryView, Failure> {
+    let file = &arguments.file;
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::io(format!("cannot read {}", file.display()), &error))?;
+    let id = match arguments.id {
+        Some(id) => id,
+        None => named_by(file)?,
+    };
+    let revision = client.put_policy(&id, &text).await?;
+    Ok(EntryView { id, revision })
+}
+
+fn named_by(file: &Path) -> Result<String, Failure> {
+    let stem = file.file_stem().and_then(|stem| stem.to_str());
+    stem.map(str::to_owned).ok_or_else(|| {
+        let sentence = format!("{} names no policy: say its --id", file.display());
+        Failure::new(Reason::INVALID_ARGUMENT, sentence)
+    })
+}
+
+/// A policy without its text, as shown.
+#[derive(Serialize)]
+struct EntryView {
+    id: String,
+    revision: u64,
+}
+
+/// Policies, as shown: one JSON array.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct PolicyList(Vec<EntryView>);
+
+/// A policy, as shown.
+#[derive(Serialize)]
+struct PolicyView {
+    id: String,
+    revision: u64,
+    text: String,
+}
+
+impl From<Policy> for EntryView {
+    fn from(policy: Policy) -> Self {
+        Self {
+            id: policy.id,
+            revision: policy.revision,
+        }
+    }
+}
+
+impl From<Policy> for PolicyView {
+    fn from(policy: Policy) -> Self {
+        Self {
+            id: policy.id,
+            revision: policy.revision,
+            text: policy.text,
+        }
+    }
+}
+
+impl Answer for EntryView {
+    fn text(&self) -> String {
+        format!(
+            "policy {} is in force, revision {}\n",
+            self.id, self.revision
+        )
+    }
+}
+
+impl Answer for PolicyList {
+    fn text(&self) -> String {
+        let mut table = Table::new(&["POLICY", "REVISION"]);
+        for policy in &self.0 {
+            table.row([policy.id.clone(), policy.revision.to_string()]);
+        }
+        table.text()
+    }
+}
+
+impl Answer for PolicyView {
+    /// The text alone, so that `ward policy show ID > FILE` is what `put` takes.
+    fn text(&self) -> String {
+        let end = if self.text.ends_with('\n') { "" } else { "\n" };
+        format!("{}{end}", self.text)
+    }
+}

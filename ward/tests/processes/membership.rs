@@ -1,0 +1,141 @@
+//! Members come and go: a lost disk leaves no dead voter behind, and a removed node stays away.
+
+use rustix::process::{Signal, kill_process};
+use serde_json::Value;
+
+use crate::harness::{Stack, succeeded, wait_for};
+
+/// The status, once as many nodes vote, all of them with a name and a process.
+fn all_well(stack: &Stack, count: usize) -> Vec<Value> {
+    wait_for("voters only, and nobody dead", || {
+        let output = stack.ward(&["--output", "json", "cluster", "status"]);
+        let status: Value = serde_json::from_slice(&output.stdout).ok()?;
+        let nodes = status["nodes"].as_array()?.clone();
+        let votes = |node: &Value| {
+            ["leader", "follower"].contains(&node["role"].as_str().unwrap_or_default())
+                && node["id"].is_u64()
+                && node["pid"].is_u64()
+        };
+        (nodes.len() == count && nodes.iter().all(votes)).then_some(nodes)
+    })
+}
+
+fn member_ids(nodes: &[Value]) -> Vec<u64> {
+    let mut ids: Vec<_> = nodes
+        .iter()
+        .filter_map(|it| it["node_id"].as_u64())
+        .collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn number_of(nodes: &[Value], role: &str) -> u64 {
+    let mut nodes = nodes.iter();
+    let node = nodes.find(|node| node["role"] == role).unwrap();
+    node["id"].as_u64().unwrap()
+}
+
+fn create(stack: &Stack, name: &str) {
+    wait_for(name, || {
+        let output = stack.ward(&["key", "create", name]);
+        output.status.success().then_some(())
+    });
+}
+
+// Mutation: without the chore that removes former selves the first wait is in vain.
+#[test]
+fn a_lost_disk_leaves_no_dead_voter_behind_however_often() {
+    let mut stack = Stack::up(&[]);
+    for (node, members) in [("node-2", [1, 3, 4]), ("node-3", [1, 4, 5])] {
+        kill_process(stack.pid(node).unwrap(), Signal::KILL).unwrap();
+        stack.stop();
+        std::fs::remove_dir_all(stack.dir().join(node)).unwrap();
+        stack.start();
+        assert_eq!(member_ids(&all_well(&stack, 3)), members);
+    }
+    // Two incidents later one node may still be away.
+    kill_process(stack.pid("node-1").unwrap(), Signal::STOP).unwrap();
+    create(&stack, "tolerant");
+    kill_process(stack.pid("node-1").unwrap(), Signal::CONT).unwrap();
+}
+
+#[test]
+fn a_removed_node_ends_and_stays_away_until_its_directory_is_gone() {
+    let mut stack = Stack::up(&[]);
+    assert_eq!(stack.reason(&["node", "remove", "9"]), "INVALID_ARGUMENT");
+    let unknown = ["node", "remove", "--member", "9"];
+    assert_eq!(stack.reason(&unknown), "NODE_NOT_FOUND");
+
+    // A leader hands over, and its successor removes it.
+    let leader = number_of(&all_well(&stack, 3), "leader");
+    let removed = stack.json(&["node", "remove", &leader.to_string()]);
+    assert_eq!(removed["id"], leader);
+    assert_eq!(removed["voters"].as_array().unwrap().len(), 2);
+    let name = format!("node-{leader}");
+    wait_for("the node to end", || {
+        let said = stack.said();
+        said.contains(&format!("{name} ended and stays so: error[NODE_REMOVED]"))
+            .then_some(())
+    });
+    assert_eq!(all_well(&stack, 2).len(), 2);
+    wait_for("the anchors to tell of the removal", || {
+        let output = stack.ward(&["--output", "json", "audit", "verify"]);
+        let verdict: Value = serde_json::from_slice(&output.stdout).ok()?;
+        (verdict["removed_nodes"] == serde_json::json!([leader])).then_some(())
+    });
+    create(&stack, "after");
+    let again = ["node", "remove", "--member", &leader.to_string()];
+    assert_eq!(stack.reason(&again), "NODE_NOT_FOUND");
+
+    // Of two, one; of one, none.
+    let follower = number_of(&all_well(&stack, 2), "follower");
+    stack.json(&["node", "remove", &follower.to_string()]);
+    let last = number_of(&all_well(&stack, 1), "leader");
+    let last = ["node", "remove", &last.to_string()];
+    assert_eq!(stack.reason(&last), "QUORUM_AT_RISK");
+    create(&stack, "alone");
+
+    stack.stop();
+    stack.start();
+    let told = format!("{name} was removed from the cluster and is not started");
+    assert!(stack.said().contains(&told), "{}", stack.said());
+    assert_eq!(all_well(&stack, 1).len(), 1);
+    stack.stop();
+    std::fs::remove_dir_all(stack.dir().join(&name)).unwrap();
+    stack.start();
+    let nodes = all_well(&stack, 2);
+    assert!(member_ids(&nodes).contains(&4), "{nodes:?}");
+    let listed = succeeded(&["key", "list"], stack.ward(&["key", "list"]));
+    let listed = String::from_utf8(listed).unwrap();
+    assert!(
+        listed.contains("after") && listed.contains("alone"),
+        "{listed}"
+    );
+}
+
+#[test]
+fn a_removal_that_would_leave_no_quorum_is_refused_and_names_who_is_missing() {
+    let stack = Stack::up(&[]);
+    let nodes = all_well(&stack, 3);
+    let leader = number_of(&nodes, "leader");
+    let others: Vec<_> = (1..=3).filter(|number| *number != leader).collect();
+    let away = stack.pid(&format!("node-{}", others[0])).unwrap();
+    kill_process(away, Signal::STOP).unwrap();
+    // A heartbeat of the last second counts as an answer.
+    let stopped = sys::clock::monotonic();
+    wait_for("the silence to be noticed", || {
+        let status = stack.json(&["cluster", "status"]);
+        let nodes = status["nodes"].as_array()?;
+        let silent = nodes.iter().find(|node| node["id"] == others[0])?["role"] == "unreachable";
+        (silent && stopped.elapsed() > std::time::Duration::from_secs(2)).then_some(())
+    });
+    let output = stack.ward(&["node", "remove", &others[1].to_string()]);
+    kill_process(away, Signal::CONT).unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let missing = format!("node_id {} does not answer", others[0]);
+    assert!(
+        said.contains("error[QUORUM_AT_RISK]") && said.contains(&missing),
+        "{said}"
+    );
+    assert_eq!(all_well(&stack, 3).len(), 3);
+}
