@@ -5,9 +5,13 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
+use gateway_proxy::contain::Gates;
+use gateway_proxy::limits::{OFFER_PATIENCE, UPSTREAM_CONNECT_TIMEOUT};
+use kms_client::model::ContainLevel;
 use socket2::SockRef;
 
 use crate::authority::Authority;
+use crate::contain::{Full, due, hears_reset, order};
 use crate::pair::{PATIENCE, Pair, Setup, accept, pass, until};
 use crate::relay::Relay;
 
@@ -217,4 +221,65 @@ fn offers_follow_a_renewed_certificate() {
         (relay.connections() >= before + 2).then_some(())
     });
     exchange(&pair, 2);
+}
+
+#[test]
+fn an_order_at_either_half_cuts_the_flow_at_both_ends() {
+    for at_edge in [true, false] {
+        let pair = reversed().start();
+        let gates = [&pair.core_gates, &pair.edge_gates][usize::from(at_edge)];
+        let (mut server_end, mut device) = connect(&pair);
+        pass(&mut server_end, &mut device, b"half a picture");
+        order(gates, 1, ContainLevel::Isolate);
+        due(gates);
+        hears_reset("server", &server_end);
+        hears_reset("device", &device);
+        is_reset(server(&pair));
+        pair.device_server.set_nonblocking(true).unwrap();
+        let error = pair.device_server.accept().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        order(gates, 2, ContainLevel::None);
+        exchange(&pair, 3);
+    }
+}
+
+/// The device's queue is full: the edge is still connecting, and the core waits for its answer.
+#[test]
+fn an_order_at_either_half_cuts_a_flow_that_is_being_opened() {
+    for at_edge in [true, false] {
+        let full = Full::new();
+        let pair = Setup {
+            reverse: Some(Some(full.address)),
+            ..Setup::default()
+        }
+        .start();
+        let server = server(&pair);
+        until("the edge connects", || {
+            (pair.edge_gates.live_flows() > 0).then_some(())
+        });
+        let gates = [&pair.core_gates, &pair.edge_gates][usize::from(at_edge)];
+        is_cut(&server, gates, UPSTREAM_CONNECT_TIMEOUT / 2);
+        until("both halves are done with it", || {
+            let live = pair.edge_gates.live_flows() + pair.core_gates.live_flows();
+            (live == 0).then_some(())
+        });
+    }
+}
+
+#[test]
+fn an_order_cuts_a_connection_that_waits_for_a_tunnel() {
+    let pair = Setup::default().start();
+    let server = server(&pair);
+    let gates = &pair.core_gates;
+    until("the core waits", || (gates.live_flows() > 0).then_some(()));
+    is_cut(&server, gates, OFFER_PATIENCE / 2);
+}
+
+/// An order cuts the flow at once, not when its opening times out.
+fn is_cut(server: &TcpStream, gates: &Gates, limit: Duration) {
+    let ordered = sys::clock::monotonic();
+    order(gates, 1, ContainLevel::Isolate);
+    due(gates);
+    hears_reset("server", server);
+    assert!(ordered.elapsed() < limit, "{:?}", ordered.elapsed());
 }
