@@ -9,10 +9,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::wait;
+use crate::{peer, wait};
 
 /// What has to be installed.
-pub const TOOLS: &str = "DCMTK and pydicom (install dcmtk and python3-pydicom)";
+pub const TOOLS: &str = "DCMTK and pydicom (install dcmtk, and pip's pydicom)";
 
 /// One of pydicom's test files.
 #[derive(Clone, Debug)]
@@ -33,14 +33,10 @@ pub fn test_files() -> Option<Vec<TestFile>> {
         version.status().ok().filter(|status| status.success())?;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/dicom_files.py");
-    let list = ["python3", "/usr/bin/python3"]
-        .into_iter()
-        .find_map(|python| {
-            let mut list = Command::new(python);
-            let output = list.arg(&script).stderr(Stdio::null()).output().ok()?;
-            output.status.success().then_some(output.stdout)
-        })?;
-    let list = String::from_utf8(list).ok()?;
+    let mut list = Command::new(peer::python_with("pydicom")?);
+    let output = list.arg(&script).stderr(Stdio::inherit()).output().ok()?;
+    assert!(output.status.success(), "pydicom lists its files");
+    let list = String::from_utf8(output.stdout).ok()?;
     let file = |line: &str| {
         let mut fields = line.split('\t');
         Some(TestFile {
