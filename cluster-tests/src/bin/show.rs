@@ -60,13 +60,11 @@ enum What {
 
 fn main() {
     let Args { ward, what } = Args::parse();
-    if !ward.exists() {
-        eprintln!(
-            "{} is not there: build it (`cargo build --release -p ward`), or give --ward FILE",
-            ward.display()
-        );
-        std::process::exit(2);
-    }
+    assert!(
+        ward.exists(),
+        "{} is not there: build it (`cargo build --release -p ward`), or give --ward FILE",
+        ward.display()
+    );
     let dir = tempfile::tempdir().expect("a temporary folder");
     match what {
         What::Hl7 { messages } => hl7(&ward, dir.path(), messages),
