@@ -4,6 +4,7 @@
 //! [`scenario`] tells the stories, at any size, that the tests run small and `show` runs large.
 
 pub mod bench;
+pub mod dicom;
 pub mod hosts;
 pub mod peer;
 pub mod scenario;

@@ -133,14 +133,14 @@ pub fn exchange(address: SocketAddr, message: &[u8]) -> io::Result<Vec<u8>> {
     read_frame(&mut stream)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
-/// A Python that has python-hl7, if there is one.
-pub fn python_with_hl7() -> Option<PathBuf> {
+/// A Python that has these modules, if there is one.
+pub fn python_with(modules: &str) -> Option<PathBuf> {
     ["python3", "/usr/bin/python3"]
         .into_iter()
         .map(PathBuf::from)
         .find(|python| {
             Command::new(python)
-                .args(["-c", "import hl7.client, hl7.mllp"])
+                .args(["-c", &format!("import {modules}")])
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .status()

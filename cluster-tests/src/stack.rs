@@ -21,6 +21,8 @@ pub struct Plan {
     pub nodes: usize,
     /// `DEVICE:PROTOCOL@LISTEN=UPSTREAM` each.
     pub routes: Vec<String>,
+    /// `DEVICE:PROTOCOL@LISTEN=DEVICE_ADDRESS` each.
+    pub reverse_routes: Vec<String>,
     /// Whether objects are archived.
     pub archive: bool,
 }
@@ -33,6 +35,7 @@ impl Plan {
             dir: dir.into(),
             nodes: 3,
             routes: Vec::new(),
+            reverse_routes: Vec::new(),
             archive: true,
         }
     }
@@ -52,6 +55,19 @@ impl Plan {
         listen
     }
 
+    /// Adds a reverse route and returns where the server connects to reach the device.
+    pub fn reverse_route(
+        &mut self,
+        device: &str,
+        protocol: &str,
+        target: SocketAddr,
+    ) -> SocketAddr {
+        let listen = free_address();
+        self.reverse_routes
+            .push(format!("{device}:{protocol}@{listen}={target}"));
+        listen
+    }
+
     /// Starts it and waits until every edge listener is bound.
     ///
     /// # Panics
@@ -68,6 +84,9 @@ impl Plan {
         command.arg("--ready-file").arg(&ready);
         for route in &self.routes {
             command.args(["--route", route]);
+        }
+        for route in &self.reverse_routes {
+            command.args(["--reverse-route", route]);
         }
         command
             .stdin(Stdio::null())

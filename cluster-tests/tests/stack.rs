@@ -38,6 +38,21 @@ fn python_hl7_messages_are_answered_in_order_and_archived_exactly() {
 }
 
 #[test]
+fn dicom_files_arrive_and_come_back_and_are_archived_as_messages() {
+    let dir = folder();
+    let Some(report) = scenario::dicom::run(Path::new(WARD), dir.path(), 5) else {
+        skip(cluster_tests::dicom::TOOLS);
+        return;
+    };
+    assert!(report.stored >= 3 && report.retrieved >= 2, "{report:?}");
+    let objects = |kind: &str| report.objects.get(kind).copied().unwrap_or_default();
+    // Each file is stored twice by the device, and once by the server that brings it back.
+    assert!(objects("C-STORE-RQ") >= 2 * report.stored, "{report:?}");
+    assert!(objects("C-MOVE-RQ") >= report.retrieved, "{report:?}");
+    assert_eq!(objects(""), 0, "nothing was opaque: {report:?}");
+}
+
+#[test]
 fn planted_names_are_seen_on_the_legs_and_nowhere_else() {
     let dir = folder();
     let report = match scenario::wire::run(Path::new(WARD), dir.path(), 20) {

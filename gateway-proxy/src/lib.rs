@@ -17,6 +17,8 @@ pub mod limits;
 mod measure;
 pub mod observe;
 mod ops;
+mod reach;
+mod refuse;
 mod run;
 pub mod socket;
 pub mod stack;

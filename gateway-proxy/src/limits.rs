@@ -99,6 +99,31 @@ pub const UPSTREAM_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time an edge waits for the answer to OPEN.
 pub const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Peers that are being told, in their protocol's own words, that their connection is not carried.
+pub const REFUSALS_MAX: usize = 256;
+
+/// Time that may take, with what the device still has to send for it.
+pub const REFUSAL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Idle tunnels that an edge keeps on offer for flows towards one device's server.
+pub const OFFERS_IDLE_MAX: usize = 2;
+
+/// Idle tunnels that it keeps on offer beyond those, after their flows.
+pub const OFFERS_KEPT_MAX: usize = 8;
+
+/// Tunnels on offer that a core keeps for one reverse route.
+pub const OFFERS_PER_ROUTE_MAX: usize = 64;
+
+/// How long a server's connection waits for a tunnel on offer.
+pub const OFFER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long an edge waits before it offers again to a core that did not want it or was away.
+pub const OFFER_RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A tunnel on offer whose edge has said nothing for so long is dead: it asks every
+/// [`PING_INTERVAL`].
+pub const OFFER_SILENCE_MAX: Duration = Duration::from_secs(20);
+
 /// First keepalive probe after this much silence; below the 60 s of common firewalls.
 pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 
@@ -138,4 +163,6 @@ const _: () = assert!(CONTROL_BODY_BYTES_MAX <= DATA_BYTES_MAX);
 const _: () = assert!(TUNNEL_READ_BYTES > 2 * RECORD_PLAINTEXT_BYTES);
 const _: () = assert!(UPSTREAM_CONNECT_TIMEOUT.as_secs() < OPEN_TIMEOUT.as_secs());
 const _: () = assert!(PING_INTERVAL.as_secs() >= POOL_SWEEP_INTERVAL.as_secs());
+const _: () = assert!(OFFER_SILENCE_MAX.as_secs() > 2 * PING_INTERVAL.as_secs());
+const _: () = assert!(OFFERS_IDLE_MAX + OFFERS_KEPT_MAX < OFFERS_PER_ROUTE_MAX);
 const _: () = assert!(IDLE_TUNNEL_AGE_MAX.as_secs() < WARM_SPARE_AGE_MAX.as_secs());

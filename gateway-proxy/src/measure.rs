@@ -67,6 +67,11 @@ pub(crate) fn flow_refused(reason: Refusal) {
     counter!("ward_flows_refused_total", "reason" => reason.as_str()).increment(1);
 }
 
+/// A DICOM device was told to try again.
+pub(crate) fn association_rejected() {
+    counter!("ward_associations_rejected_total").increment(1);
+}
+
 /// A device at level observe has opened or ended a flow: the event that level is for.
 pub(crate) fn observed_flow(device: &DeviceId, service: &ServiceName, event: &'static str) {
     counter!("ward_observed_flows_total", "event" => event).increment(1);

@@ -43,6 +43,19 @@ impl Leg {
         &self.0
     }
 
+    /// Moves it to the runtime of the thread that calls.
+    ///
+    /// # Errors
+    /// The runtime does not take it; it is reset then.
+    pub fn rehome(self) -> io::Result<Self> {
+        Ok(Self(TcpStream::from_std(self.0.into_std()?)?))
+    }
+
+    /// The connection, for what is said on it outside of a flow.
+    pub fn tcp_mut(&mut self) -> &mut TcpStream {
+        &mut self.0
+    }
+
     /// Ends a connection both of whose directions have ended: the kernel still delivers what it
     /// holds.
     ///

@@ -24,6 +24,12 @@ enum What {
         #[arg(default_value_t = 1000)]
         messages: usize,
     },
+    /// DCMTK on both ends, pydicom's files; archive against stream, with a reverse route.
+    Dicom {
+        /// At most so many files.
+        #[arg(default_value_t = 1000)]
+        files: usize,
+    },
     /// Planted names on the wire and on disk.
     Wire {
         /// Messages.
@@ -54,9 +60,15 @@ enum What {
 
 fn main() {
     let Args { ward, what } = Args::parse();
+    assert!(
+        ward.exists(),
+        "{} is not there: build it (`cargo build --release -p ward`), or give --ward FILE",
+        ward.display()
+    );
     let dir = tempfile::tempdir().expect("a temporary folder");
     match what {
         What::Hl7 { messages } => hl7(&ward, dir.path(), messages),
+        What::Dicom { files } => dicom(&ward, dir.path(), files),
         What::Wire { messages } => wire(&ward, dir.path(), messages),
         What::Stranger => stranger(&ward, dir.path()),
         What::Kills { rounds } => kills(&ward, dir.path(), rounds),
@@ -77,6 +89,33 @@ fn hl7(ward: &Path, dir: &Path, messages: usize) {
     );
     println!(
         "joined equal to {} bytes sent, {} bytes received",
+        seen.bytes.0, seen.bytes.1
+    );
+}
+
+fn dicom(ward: &Path, dir: &Path, files: usize) {
+    let Some(seen) = scenario::dicom::run(ward, dir, files) else {
+        println!("skipped: {}", cluster_tests::dicom::TOOLS);
+        return;
+    };
+    println!("{} files of pydicom", seen.files);
+    println!(
+        "storescu to storescp: {} directly, {} through Ward, all equal; {} data sets as in the file",
+        seen.stored_directly, seen.stored, seen.as_sent
+    );
+    println!(
+        "movescu, back through a reverse route: {} directly, {} through Ward, all equal",
+        seen.retrieved_directly, seen.retrieved
+    );
+    println!(
+        "connections of the device {}, of the server {}",
+        seen.flows.0, seen.flows.1
+    );
+    for (kind, count) in &seen.objects {
+        println!("  {kind:<20} {count:>5} objects");
+    }
+    println!(
+        "joined equal to {} bytes to the service, {} bytes to the device",
         seen.bytes.0, seen.bytes.1
     );
 }

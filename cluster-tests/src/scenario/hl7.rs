@@ -23,7 +23,7 @@ pub struct Report {
 /// # Panics
 /// When anything differs.
 pub fn run(ward: &Path, dir: &Path, messages: usize) -> Option<Report> {
-    let python = peer::python_with_hl7()?;
+    let python = peer::python_with("hl7.client, hl7.mllp")?;
     let record = dir.join("record");
     fs::create_dir_all(&record).expect("a writable folder");
     let server = PythonServer::start(&python, &record);

@@ -2,6 +2,7 @@
 //! [`written::Written`]; taken by [`crate::run`].
 
 mod problems;
+mod reverse;
 pub mod written;
 
 use std::collections::HashSet;
@@ -9,6 +10,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::ids::{DeviceId, GatewayId, Protocol, ServiceName};
 use crate::limits::{CONFIG_BYTES_MAX, ROUTES_MAX};
@@ -45,6 +47,38 @@ pub enum RoleConfig {
 pub struct EdgeConfig {
     /// One listener each.
     pub routes: Vec<Route>,
+    /// Ways from servers to devices.
+    pub reverse: Vec<ReverseRoute>,
+}
+
+/// The edge's part of a way from a server to a device.
+#[derive(Clone, Debug)]
+pub struct ReverseRoute {
+    /// The device.
+    pub device: DeviceId,
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// Where the device listens.
+    pub target: HostPort,
+    /// Where the core gateway is.
+    pub core: HostPort,
+    /// The core gateway's id.
+    pub core_id: GatewayId,
+    /// What edge and core call the device's server.
+    pub service: ServiceName,
+}
+
+/// The core's part of a way from a server to a device.
+#[derive(Clone, Debug)]
+pub struct ReverseListener {
+    /// The device.
+    pub device: DeviceId,
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// Address the server connects to.
+    pub listen: SocketAddr,
+    /// What edge and core call the device's server.
+    pub service: ServiceName,
 }
 
 /// One device route.
@@ -71,6 +105,8 @@ pub struct CoreConfig {
     pub tunnel_listen: SocketAddr,
     /// The services behind this core.
     pub services: Vec<Service>,
+    /// Listeners beside the servers.
+    pub reverse: Vec<Arc<ReverseListener>>,
     /// Where copies are kept, when they are.
     pub archive_dir: Option<PathBuf>,
 }
@@ -211,7 +247,10 @@ fn edge(written: &Written) -> Result<EdgeConfig, ConfigError> {
     refuse_other_role(written.tunnel.is_some(), "tunnel", "core")?;
     refuse_other_role(!written.services.is_empty(), "service", "core")?;
     refuse_other_role(written.archive.is_some(), "archive", "core")?;
+    let of_core = !written.reverse_listeners.is_empty();
+    refuse_other_role(of_core, "reverse_listener", "core")?;
     at_most(written.routes.len(), "route")?;
+    let reverse = reverse::routes(&written.reverse_routes)?;
     let routes = written
         .routes
         .iter()
@@ -228,7 +267,7 @@ fn edge(written: &Written) -> Result<EdgeConfig, ConfigError> {
             );
         }
     }
-    Ok(EdgeConfig { routes })
+    Ok(EdgeConfig { routes, reverse })
 }
 
 fn route((index, written): (usize, &written::Route)) -> Result<Route, ConfigError> {
@@ -245,6 +284,9 @@ fn route((index, written): (usize, &written::Route)) -> Result<Route, ConfigErro
 
 fn core(written: &Written) -> Result<CoreConfig, ConfigError> {
     refuse_other_role(!written.routes.is_empty(), "route", "edge")?;
+    let of_edge = !written.reverse_routes.is_empty();
+    refuse_other_role(of_edge, "reverse_route", "edge")?;
+    let reverse = reverse::listeners(&written.reverse_listeners)?;
     at_most(written.services.len(), "service")?;
     let Some(tunnel) = &written.tunnel else {
         return meaningless(
@@ -274,6 +316,7 @@ fn core(written: &Written) -> Result<CoreConfig, ConfigError> {
     Ok(CoreConfig {
         tunnel_listen: tunnel.listen,
         services,
+        reverse,
         archive_dir: archive.map(|archive| archive.dir.clone()),
     })
 }

@@ -23,11 +23,17 @@ pub struct Written {
     /// Edge: the device routes.
     #[serde(default, rename = "route")]
     pub routes: Vec<Route>,
+    /// Edge: the ways from servers to devices.
+    #[serde(default, rename = "reverse_route")]
+    pub reverse_routes: Vec<ReverseRoute>,
     /// Core: the tunnel listener.
     pub tunnel: Option<Tunnel>,
     /// Core: the services behind it.
     #[serde(default, rename = "service")]
     pub services: Vec<Service>,
+    /// Core: the listeners beside the servers.
+    #[serde(default, rename = "reverse_listener")]
+    pub reverse_listeners: Vec<ReverseListener>,
     /// Core: whether and where copies are kept.
     pub archive: Option<Archive>,
     /// Data threads; one per core when it is not given.
@@ -67,6 +73,38 @@ pub struct Route {
     /// The core gateway's id, verified against its certificate.
     pub core_id: String,
     /// What the core calls the service.
+    pub service: String,
+}
+
+/// `[[reverse_route]]`
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReverseRoute {
+    /// The device that is connected to.
+    pub device: String,
+    /// What is spoken.
+    pub protocol: String,
+    /// Where the device listens, `host:port`.
+    pub target: String,
+    /// Tunnel listener of the core gateway, `host:port`.
+    pub core: String,
+    /// The core gateway's id, verified against its certificate.
+    pub core_id: String,
+    /// What the core calls the device's server.
+    pub service: String,
+}
+
+/// `[[reverse_listener]]`
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReverseListener {
+    /// The device that is connected to.
+    pub device: String,
+    /// What is spoken.
+    pub protocol: String,
+    /// Address the server connects to.
+    pub listen: SocketAddr,
+    /// What the edge calls the device's server.
     pub service: String,
 }
 

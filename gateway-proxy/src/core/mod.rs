@@ -2,9 +2,12 @@
 //! `run` calls [`serve`] on each data thread.
 
 mod connect;
+mod offers;
+mod reverse;
 mod services;
 mod session;
 
+pub use reverse::listen;
 pub use services::Services;
 
 use std::sync::Arc;
@@ -18,7 +21,9 @@ use crate::config::CoreConfig;
 use crate::contain::Gates;
 use crate::drain::Watcher;
 use crate::limits::{HANDSHAKES_MAX, TUNNELS_MAX};
+use crate::refuse::Refusals;
 use crate::stack::Limits;
+use offers::Offers;
 
 /// What every data thread of a core shares.
 #[derive(Clone)]
@@ -28,6 +33,8 @@ pub struct CoreShared {
     capture: Arc<dyn CaptureSink>,
     gates: Gates,
     limits: Limits,
+    offers: Arc<Offers>,
+    refusals: Refusals,
     tunnels: Arc<Semaphore>,
 }
 
@@ -45,6 +52,8 @@ impl CoreShared {
             capture,
             gates,
             limits: Limits::default(),
+            offers: Arc::new(Offers::new(&config.reverse)),
+            refusals: Refusals::default(),
             tunnels: Arc::new(Semaphore::new(TUNNELS_MAX)),
         }
     }

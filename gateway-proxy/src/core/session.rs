@@ -1,9 +1,7 @@
 //! One tunnel at the core, from its handshake to its end: flow after flow. Started by
 //! [`super::serve`].
 
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use kms_client::identity::{CertificateFacts, Role};
 use tokio::net::TcpStream;
@@ -12,18 +10,18 @@ use tower::{Service, ServiceBuilder};
 
 use super::CoreShared;
 use super::connect::ConnectUpstream;
-use crate::contain::Pass;
+use super::reverse;
 use crate::drain::Watcher;
 use crate::flow::Ending;
 use crate::frame::{Control, FlowNumber, Open};
 use crate::ids::DeviceId;
 use crate::limits::{DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT};
 use crate::measure;
-use crate::socket::Ask;
+use crate::reach::Carried;
 use crate::stack::{
     Arrival, ContainLayer, IdentifyLayer, LimitLayer, PolicyLayer, Refusal, Refused,
 };
-use crate::tunnel::{Tunnel, TunnelError, handshake};
+use crate::tunnel::{Tunnel, TunnelError, Wish, handshake};
 
 /// A flow that an edge has asked for, with the tunnel it came on.
 pub struct Opened {
@@ -35,18 +33,6 @@ pub struct Opened {
     pub open: Open,
     /// The device certificate the tunnel was made with.
     pub certificate: Arc<CertificateFacts>,
-}
-
-/// A flow that was carried to its end.
-pub(super) struct Carried {
-    /// The tunnel.
-    pub tunnel: Tunnel,
-    /// The flow's number.
-    pub number: FlowNumber,
-    /// How it ended.
-    pub ending: Ending,
-    /// Given back when the tunnel is reset, too.
-    pub pass: Pass,
 }
 
 pub(super) async fn serve(
@@ -108,7 +94,12 @@ async fn carry_flows(
     let mut told = false;
     loop {
         let (number, open) = tokio::select! {
-            opened = next_open(&mut tunnel) => opened?,
+            wish = tunnel.next_wish() => match wish? {
+                Wish::Flow(number, open) => (number, *open),
+                Wish::Offer(service) => {
+                    return reverse::serve_offer(shared, tunnel, &certificate, service, drain).await;
+                }
+            },
             () = drain.draining(), if !told => {
                 told = true;
                 let deadline_ms = DRAIN_TIMEOUT.as_millis() as u32;
@@ -144,27 +135,6 @@ async fn carry_flows(
             Err(refused) => refuse(refused)?,
         };
     }
-}
-
-/// Waits on an idle tunnel.
-async fn next_open(tunnel: &mut Tunnel) -> Result<(FlowNumber, Open), TunnelError> {
-    poll_fn(|context: &mut Context<'_>| {
-        loop {
-            if let Some(opened) = tunnel.inbox.accept() {
-                return Poll::Ready(Ok(opened));
-            }
-            // Waits for the kernel on its own: an edge that does not read is not waited for.
-            if let Poll::Ready(Err(error)) = tunnel.poll_flush(context) {
-                return Poll::Ready(Err(error));
-            }
-            match tunnel.poll_fill(context, Ask::WhenReady) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    })
-    .await
 }
 
 /// The certificate says whose flow it is, and must still be valid at every OPEN; flows that are
@@ -218,7 +188,7 @@ fn refuse(refused: Refused<Box<Opened>>) -> Result<Tunnel, TunnelError> {
     Ok(tunnel)
 }
 
-fn abort_reason(ending: &Ending) -> &'static str {
+pub(super) fn abort_reason(ending: &Ending) -> &'static str {
     match ending {
         Ending::LegLost(_) => "UPSTREAM_RESET",
         Ending::Aborted(_) => "ABORTED",

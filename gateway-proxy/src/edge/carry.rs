@@ -12,13 +12,14 @@ use tower::Service;
 use super::DeviceConnection;
 use super::dial::DialError;
 use super::pool::{Pool, Taken};
-use crate::capture::{CaptureSink, FlowInfo, NoCapture};
+use crate::capture::FlowInfo;
 use crate::config::Route;
 use crate::contain::Pass;
 use crate::flow::{self, Ending, Report};
 use crate::frame::{Control, FlowNumber, Open};
 use crate::ids::FlowId;
 use crate::measure;
+use crate::refuse::Refusals;
 use crate::socket::{self, Leg};
 use crate::stack::{Arrival, Refusal, Refused};
 
@@ -27,11 +28,16 @@ use crate::stack::{Arrival, Refusal, Refused};
 pub(super) struct CarryToCore {
     route: Arc<Route>,
     pool: Arc<Pool>,
+    refusals: Refusals,
 }
 
 impl CarryToCore {
-    pub(super) fn new(route: Arc<Route>, pool: Arc<Pool>) -> Self {
-        Self { route, pool }
+    pub(super) fn new(route: Arc<Route>, pool: Arc<Pool>, refusals: Refusals) -> Self {
+        Self {
+            route,
+            pool,
+            refusals,
+        }
     }
 
     async fn carry(
@@ -75,7 +81,7 @@ impl CarryToCore {
                     return Err(refused(Refusal::CoreUnreachable, carrier));
                 }
             };
-            let (ended, again) = self.attempt(&carrier, taken, &open, &info, &pass).await;
+            let (ended, again) = self.attempt(&carrier, taken, &open, &pass).await;
             // A tunnel that was idle may have lost its core unseen. Nothing was answered and
             // nothing of the device's was sent, so a fresh one starts from the beginning.
             match again {
@@ -86,7 +92,16 @@ impl CarryToCore {
             }
         };
         measure::log_flow(&info, &open, &ended);
-        self.end(carrier, &ended);
+        if let Ending::Rejected { reason, .. } = &ended.ending {
+            // Nothing is carried any more: who waits for the order does not wait for these words.
+            drop((permit, pass));
+            let DeviceConnection { leg, opening, .. } = carrier;
+            if let Some(reason) = Refusal::named(reason) {
+                self.refusals.refuse(leg, opening, reason).await;
+            }
+            return Ok(());
+        }
+        end(carrier.leg, &ended);
         drop(permit);
         // Last: both connections of the flow are gone.
         drop(pass);
@@ -99,7 +114,6 @@ impl CarryToCore {
         carrier: &DeviceConnection,
         taken: Taken,
         open: &Open,
-        info: &FlowInfo,
         pass: &Pass,
     ) -> (Report, Again) {
         let Taken {
@@ -110,7 +124,7 @@ impl CarryToCore {
         measure::tunnel_used(reused);
         let measured = measure::FlowOpen::new();
         let number = tunnel.inbox.begin();
-        let taps = NoCapture.flow_opened(info);
+        let taps = carrier.opening.taps();
         let queued = number.map(|number| {
             tunnel
                 .queue(number, &Control::Open(open.clone()))
@@ -156,15 +170,15 @@ impl CarryToCore {
         };
         (report, again)
     }
+}
 
-    /// A finished flow's leg is closed; every other one is reset, which for the device is what a
-    /// refused or broken connection looks like.
-    fn end(&self, carrier: DeviceConnection, report: &Report) {
-        if matches!(report.ending, Ending::Finished)
-            && let Err(error) = carrier.leg.close()
-        {
-            tracing::warn!(%error, "a finished connection was reset");
-        }
+/// A finished flow's leg is closed; every other one is reset, which for the device is what a broken
+/// connection looks like.
+fn end(leg: Leg, report: &Report) {
+    if matches!(report.ending, Ending::Finished)
+        && let Err(error) = leg.close()
+    {
+        tracing::warn!(%error, "a finished connection was reset");
     }
 }
 

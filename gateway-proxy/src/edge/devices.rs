@@ -14,11 +14,11 @@ use kms_client::tls::{ALPN_TUNNEL, ExpectedPeer, client_config};
 use kms_client::{Client, Error};
 use rustls::ClientConfig;
 
-use super::RouteShared;
 use super::credentials::Credentials;
 use super::pool::Reach;
 use super::pulse::Pulse;
-use crate::config::{HostPort, Route};
+use super::{ReverseShared, RouteShared};
+use crate::config::{EdgeConfig, HostPort};
 use crate::ids::{DeviceId, GatewayId};
 use crate::limits::{CERTIFICATE_CHECK_INTERVAL, ENROLMENTS_MAX, KMS_RETRY_INTERVAL};
 use crate::measure;
@@ -47,41 +47,39 @@ struct Validity {
 }
 
 impl DeviceStores {
-    /// Opens the devices of these routes, with what is on disk of each.
+    /// Opens the devices of these routes, in both directions, with what is on disk of each.
     ///
     /// A certificate that cannot be used is as good as none: it keeps its own device waiting for
     /// the KMS, and nobody else.
     pub fn open(
         state_dir: &Path,
         trust_domain: &str,
-        routes: &[Route],
-    ) -> (Self, Vec<RouteShared>) {
+        edge: &EdgeConfig,
+    ) -> (Self, Vec<RouteShared>, Vec<ReverseShared>) {
         let mut devices: BTreeMap<DeviceId, DeviceStore> = BTreeMap::new();
         let mut pulses: BTreeMap<String, Arc<Pulse>> = BTreeMap::new();
         let mut reaches: BTreeMap<(DeviceId, GatewayId, String), Arc<Reach>> = BTreeMap::new();
-        let mut shared = Vec::with_capacity(routes.len());
-        for route in routes {
-            let device = devices
-                .entry(route.device.clone())
-                .or_insert_with(|| DeviceStore::new(state_dir, trust_domain, &route.device));
-            let credentials = device
-                .by_core
-                .entry(route.core_id.clone())
-                .or_default()
-                .clone();
-            let core: HostPort = route.core.clone();
-            let key = (
-                route.device.clone(),
-                route.core_id.clone(),
-                core.to_string(),
-            );
+        let mut reach_of = |device: &DeviceId, core_id: &GatewayId, core: &HostPort| {
+            let store = devices
+                .entry(device.clone())
+                .or_insert_with(|| DeviceStore::new(state_dir, trust_domain, device));
+            let credentials = store.by_core.entry(core_id.clone()).or_default().clone();
+            let key = (device.clone(), core_id.clone(), core.to_string());
             let pulse = pulses.entry(core.to_string()).or_default();
             // Routes of one device to one core share their tunnels.
-            let reach = reaches
-                .entry(key)
-                .or_insert_with(|| Reach::new(core, credentials, Arc::clone(pulse)));
-            shared.push(RouteShared::new(route.clone(), Arc::clone(reach)));
-        }
+            let new = || Reach::new(core.clone(), credentials, Arc::clone(pulse));
+            Arc::clone(reaches.entry(key).or_insert_with(new))
+        };
+        let routes = edge.routes.iter().map(|route| {
+            let reach = reach_of(&route.device, &route.core_id, &route.core);
+            RouteShared::new(route.clone(), reach)
+        });
+        let routes = routes.collect();
+        let reverse = edge.reverse.iter().map(|route| {
+            let reach = reach_of(&route.device, &route.core_id, &route.core);
+            ReverseShared::new(route.clone(), reach)
+        });
+        let reverse = reverse.collect();
         let stores: Vec<_> = devices.into_values().collect();
         for store in stores.iter().filter(|store| store.dir.has_certificate()) {
             let loaded = store
@@ -93,7 +91,7 @@ impl DeviceStores {
                     "the device's certificate on disk cannot be used: {error}");
             }
         }
-        (Self(Arc::new(stores)), shared)
+        (Self(Arc::new(stores)), routes, reverse)
     }
 
     /// Returns when every device that is not revoked has a certificate that is still valid, however

@@ -7,11 +7,13 @@ mod devices;
 mod dial;
 mod pool;
 mod pulse;
+mod reverse;
 
 pub use credentials::{Credentials, DeviceTls};
 pub use devices::DeviceStores;
 pub use pool::Reach;
 pub use pulse::Pulse;
+pub use reverse::ReverseShared;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use crate::config::Route;
 use crate::contain::Gates;
 use crate::drain::Watcher;
 use crate::measure;
+use crate::refuse::{Opening, Refusals};
 use crate::socket::Leg;
 use crate::stack::{Arrival, ContainLayer, IdentifyLayer, LimitLayer, Limits, Refused};
 use carry::CarryToCore;
@@ -33,6 +36,7 @@ use pool::Pool;
 pub struct EdgeShared {
     gates: Gates,
     limits: Limits,
+    refusals: Refusals,
 }
 
 /// A route with what it needs, shared by every data thread.
@@ -47,6 +51,7 @@ pub(crate) struct DeviceConnection {
     leg: Leg,
     source: SocketAddr,
     destination: Option<SocketAddr>,
+    opening: Opening,
 }
 
 impl EdgeShared {
@@ -55,6 +60,7 @@ impl EdgeShared {
         Self {
             gates,
             limits: Limits::default(),
+            refusals: Refusals::default(),
         }
     }
 
@@ -78,20 +84,21 @@ impl RouteShared {
 pub async fn serve(
     shared: EdgeShared,
     routes: Vec<(RouteShared, tokio::net::TcpListener)>,
+    reverse: Vec<ReverseShared>,
     drain: Watcher,
 ) {
     let mut pools: Vec<Arc<Pool>> = Vec::new();
-    let mut serving = Vec::with_capacity(routes.len());
-    for (route, listener) in routes {
-        let known = pools
-            .iter()
-            .find(|pool| pool.reaches(&route.reach))
-            .cloned();
-        let pool = known.unwrap_or_else(|| {
-            let pool = Arc::new(Pool::new(Arc::clone(&route.reach)));
+    let mut pool_of = |reach: &Arc<Reach>| {
+        let known = pools.iter().find(|pool| pool.reaches(reach)).cloned();
+        known.unwrap_or_else(|| {
+            let pool = Arc::new(Pool::new(Arc::clone(reach)));
             pools.push(Arc::clone(&pool));
             pool
-        });
+        })
+    };
+    let mut serving = Vec::with_capacity(routes.len());
+    for (route, listener) in routes {
+        let pool = pool_of(&route.reach);
         serving.push(serve_route(
             shared.clone(),
             route.route,
@@ -100,11 +107,20 @@ pub async fn serve(
             drain.clone(),
         ));
     }
+    let mut offering = Vec::with_capacity(reverse.len());
+    for reverse in reverse {
+        let pool = pool_of(&reverse.reach);
+        offering.push(reverse::offer(shared.clone(), reverse, pool, drain.clone()));
+    }
     let sweepers = pools
         .iter()
         .map(|pool| AbortOnDrop(pool.start_sweeper(drain.clone())));
     let _sweepers: Vec<_> = sweepers.collect();
-    futures::future::join_all(serving).await;
+    let (serving, offering) = (
+        futures::future::join_all(serving),
+        futures::future::join_all(offering),
+    );
+    futures::join!(serving, offering);
 }
 
 async fn serve_route(
@@ -116,6 +132,7 @@ async fn serve_route(
 ) {
     let device = route.device.clone();
     let service = route.service.clone();
+    let protocol = route.protocol;
     // Who connects here is said by the route: its listener belongs to one device.
     let identify = move |carrier: DeviceConnection| {
         let (device, service) = (device.clone(), service.clone());
@@ -132,7 +149,7 @@ async fn serve_route(
         .layer(IdentifyLayer(identify))
         .layer(ContainLayer(shared.gates))
         .layer(LimitLayer(shared.limits))
-        .service(CarryToCore::new(route, pool));
+        .service(CarryToCore::new(route, pool, shared.refusals.clone()));
     loop {
         let accepted = tokio::select! {
             accepted = crate::accept::next(&listener) => accepted,
@@ -142,8 +159,10 @@ async fn serve_route(
             destination: accepted.tcp.local_addr().ok(),
             leg: Leg::accepted(accepted.tcp),
             source: accepted.source,
+            opening: Opening::new(protocol),
         };
         let (mut stack, guard) = (stack.clone(), drain.guard());
+        let refusals = shared.refusals.clone();
         // The task's owner is the runtime: it ends with its flow, or when the runtime is dropped
         // at the end of a drain, which resets the leg.
         sys::task::spawn("flow", async move {
@@ -151,7 +170,8 @@ async fn serve_route(
                 measure::flow_refused(refused.reason);
                 tracing::info!(source = %refused.carrier.source, reason = %refused.reason,
                     "a device's connection was refused");
-                // Dropping the leg resets it: the device sees a refused connection.
+                let DeviceConnection { leg, opening, .. } = refused.carrier;
+                refusals.refuse(leg, opening, refused.reason).await;
             }
             drop(guard);
         });

@@ -143,6 +143,12 @@ impl Pool {
         })
     }
 
+    /// Whether a tunnel made so may still be used.
+    pub(super) fn is_current(&self, made: Made) -> bool {
+        let tls = self.reach.credentials.current();
+        tls.is_some_and(|tls| self.reach.made(&tls) == made)
+    }
+
     /// The core did not answer on a tunnel of this pool that was idle.
     pub(super) fn lost(&self) {
         self.reach.pulse.lost();

@@ -139,7 +139,36 @@ pub async fn carry_opened(
     .await
 }
 
-/// Carries a flow that this core has accepted: its OPEN_OK is queued in the tunnel.
+/// Carries a flow towards this edge's device: our OPEN_OK is queued in the tunnel.
+pub async fn carry_to_device(
+    leg: &Leg,
+    tunnel: &mut Tunnel,
+    number: FlowNumber,
+    taps: FlowTaps,
+    pass: &Pass,
+) -> Report {
+    let FlowTaps {
+        to_service,
+        to_device,
+    } = taps;
+    let (outbound, inbound) = (Outbound::new(to_service), Inbound::new(to_device));
+    carry(Flow {
+        leg,
+        tunnel,
+        number,
+        pass,
+        outbound,
+        inbound,
+        unanswered: None,
+        silence: None,
+        watched: 0,
+        leg_reset: false,
+    })
+    .await
+}
+
+/// Carries a flow at the core, between its service and a tunnel where OPEN was answered by OPEN_OK:
+/// ours, queued in the tunnel, or the edge's.
 pub async fn carry_accepted(
     leg: &Leg,
     tunnel: &mut Tunnel,

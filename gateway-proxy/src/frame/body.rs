@@ -56,6 +56,10 @@ pub(super) fn write(control: &Control, out: &mut Vec<u8>) -> (u8, u8) {
             out.extend_from_slice(&deadline_ms.to_be_bytes());
             (kind::GOAWAY, 0)
         }
+        Control::Offer { service } => {
+            write_text(service.as_str(), out);
+            (kind::OFFER, 0)
+        }
     }
 }
 
@@ -101,6 +105,9 @@ fn read(kind: u8, flags: u8, body: &mut Reader<'_>) -> Option<Control> {
         },
         kind::GOAWAY => Control::GoAway {
             deadline_ms: u32::from_be_bytes(body.array()?),
+        },
+        kind::OFFER => Control::Offer {
+            service: body.parsed()?,
         },
         _ => return None,
     })

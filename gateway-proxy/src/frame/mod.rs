@@ -72,6 +72,11 @@ pub enum Control {
         /// When it will close it, in ms.
         deadline_ms: u32,
     },
+    /// The edge offers this fresh connection for flows that the core opens, towards the device.
+    Offer {
+        /// What edge and core call the device's own server.
+        service: ServiceName,
+    },
 }
 
 /// What the edge says about a new flow.
@@ -139,6 +144,7 @@ pub(crate) mod kind {
     pub(crate) const RESUME: u8 = 8;
     pub(crate) const PING: u8 = 9;
     pub(crate) const GOAWAY: u8 = 10;
+    pub(crate) const OFFER: u8 = 11;
 }
 
 /// Flag of a PING that answers one.

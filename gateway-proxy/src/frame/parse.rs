@@ -137,7 +137,7 @@ impl Header {
         };
         let length = usize::from(u16::from_be_bytes([l0, l1]));
         let flow = u32::from_be_bytes([f0, f1, f2, f3]);
-        if !(kind::OPEN..=kind::GOAWAY).contains(&kind) {
+        if !(kind::OPEN..=kind::OFFER).contains(&kind) {
             return Err(FrameError::UnknownType(kind));
         }
         if flags != 0 && !(kind == kind::PING && flags == FLAG_ANSWER) {
@@ -150,7 +150,7 @@ impl Header {
         if !fits {
             return Err(FrameError::BadLength { kind, length });
         }
-        let of_connection = matches!(kind, kind::PING | kind::GOAWAY);
+        let of_connection = matches!(kind, kind::PING | kind::GOAWAY | kind::OFFER);
         if of_connection != (flow == 0) {
             return Err(FrameError::BadFlow { kind, flow });
         }

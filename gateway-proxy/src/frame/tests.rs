@@ -66,6 +66,9 @@ fn every_control() -> Vec<(FlowNumber, Control)> {
         Control::Ping { token: [1; 8] },
         Control::Pong { token: [2; 8] },
         Control::GoAway { deadline_ms: 5_000 },
+        Control::Offer {
+            service: "dicom@ct-1:104".parse().unwrap(),
+        },
     ];
     let of_flow = of_flow.map(|control| (flow, control));
     let of_connection = of_connection.map(|control| (FlowNumber::CONNECTION, control));
@@ -113,8 +116,8 @@ fn headers_are_checked_before_their_bodies() {
         FrameError::UnknownType(0)
     );
     assert_eq!(
-        refusal(&[11, 0, 0, 0, 0, 0, 0, 1]),
-        FrameError::UnknownType(11)
+        refusal(&[12, 0, 0, 0, 0, 0, 0, 1]),
+        FrameError::UnknownType(12)
     );
     assert_eq!(
         refusal(&[kind::FIN, 1, 0, 8, 0, 0, 0, 1]),

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::ids::Protocol;
 
-pub use dicom::Dicom;
+pub use dicom::{Asked, Dicom, Transient, reject_for_now};
 pub use label::Label;
 pub use mllp::Mllp;
 pub use opaque::Opaque;

@@ -16,9 +16,9 @@ use tokio::sync::watch;
 use super::contain::Containment;
 use crate::archive::{self, Archive, LeasedKeys};
 use crate::capture::{CaptureSink, NoCapture};
-use crate::config::{Config, CoreConfig, EdgeConfig, RoleConfig};
+use crate::config::{Config, CoreConfig, EdgeConfig, ReverseListener, RoleConfig};
 use crate::core::CoreShared;
-use crate::edge::{DeviceStores, EdgeShared, RouteShared};
+use crate::edge::{DeviceStores, EdgeShared, ReverseShared, RouteShared};
 use crate::limits::{CERTIFICATE_CHECK_INTERVAL, KMS_RETRY_INTERVAL};
 use crate::measure;
 
@@ -28,9 +28,11 @@ pub(super) enum Role {
     Edge {
         shared: EdgeShared,
         routes: Vec<RouteShared>,
+        reverse: Vec<ReverseShared>,
     },
     Core {
         shared: CoreShared,
+        reverse: Vec<Arc<ReverseListener>>,
     },
 }
 
@@ -129,7 +131,7 @@ fn prepare_edge(
     client: Client,
 ) -> Gateway {
     let trust_domain = identity.id().trust_domain();
-    let (devices, routes) = DeviceStores::open(&config.state_dir, trust_domain, &edge.routes);
+    let (devices, routes, reverse) = DeviceStores::open(&config.state_dir, trust_domain, edge);
     let announcement = Announcement {
         role: GatewayRole::Edge,
         address: None,
@@ -138,6 +140,7 @@ fn prepare_edge(
     let role = Role::Edge {
         shared: EdgeShared::new(containment.gates()),
         routes,
+        reverse,
     };
     let mut gateway = Gateway {
         role,
@@ -173,7 +176,8 @@ fn prepare_core(
         address: Some(core.tunnel_listen.to_string()),
     };
     let devices = DeviceStores::default();
-    let role = Role::Core { shared };
+    let reverse = core.reverse.clone();
+    let role = Role::Core { shared, reverse };
     let mut gateway = Gateway {
         role,
         client,

@@ -39,7 +39,7 @@ pub fn run(config: Config, supervised: bool) -> Result<(), Error> {
 /// What is bound before anything is served, so that a port in use is told at once.
 struct Bound {
     ops: TcpListener,
-    /// One for each route of an edge; the tunnel listener of a core.
+    /// One for each route of an edge; a core's tunnel listener, and one for each reverse listener.
     data: Vec<TcpListener>,
 }
 
@@ -101,7 +101,12 @@ fn bind(config: &Config) -> Result<Bound, Error> {
             .map(|route| bind_one(route.listen, socket::listen_for_legs))
             .collect::<Result<_, _>>()?,
         RoleConfig::Core(core) => {
-            vec![bind_one(core.tunnel_listen, socket::listen_for_tunnels)?]
+            let tunnels = bind_one(core.tunnel_listen, socket::listen_for_tunnels);
+            let reverse = core.reverse.iter();
+            let reverse = reverse.map(|it| bind_one(it.listen, socket::listen_for_legs));
+            std::iter::once(tunnels)
+                .chain(reverse)
+                .collect::<Result<_, _>>()?
         }
     };
     Ok(Bound { ops, data })

@@ -80,14 +80,25 @@ async fn serve(
     let drain = work.drain.clone();
     let serving = async {
         match &work.role {
-            Role::Edge { shared, routes } => {
+            Role::Edge {
+                shared,
+                routes,
+                reverse,
+            } => {
                 let routes = routes.iter().cloned().zip(listeners).collect();
-                edge::serve(shared.clone(), routes, drain).await;
+                edge::serve(shared.clone(), routes, reverse.clone(), drain).await;
             }
-            Role::Core { shared } => {
-                for listener in listeners {
-                    core::serve(shared.clone(), listener, drain.clone()).await;
-                }
+            Role::Core { shared, reverse } => {
+                let mut listeners = listeners.into_iter();
+                let tunnels = listeners.next();
+                let tunnels = tunnels.map(|it| core::serve(shared.clone(), it, drain.clone()));
+                let reverse = reverse
+                    .iter()
+                    .cloned()
+                    .zip(listeners)
+                    .map(|(route, it)| core::listen(shared.clone(), route, it, drain.clone()));
+                let tunnels = futures::future::join_all(tunnels);
+                futures::join!(tunnels, futures::future::join_all(reverse));
             }
         }
         // Nothing is accepted any more; the flows go on until the end.

@@ -64,11 +64,13 @@ pub enum Refusal {
     UpstreamUnreachable,
     /// The core gateway did not answer, or is not who it must be.
     CoreUnreachable,
+    /// No edge offers a tunnel to the device, or it did not answer.
+    EdgeUnreachable,
 }
 
 impl Refusal {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::DeviceContained,
         Self::NoLease,
         Self::CertificateExpired,
@@ -78,6 +80,7 @@ impl Refusal {
         Self::UpstreamRefused,
         Self::UpstreamUnreachable,
         Self::CoreUnreachable,
+        Self::EdgeUnreachable,
     ];
 
     /// The reason as frames, logs and metrics say it.
@@ -92,7 +95,13 @@ impl Refusal {
             Self::UpstreamRefused => "UPSTREAM_REFUSED",
             Self::UpstreamUnreachable => "UPSTREAM_UNREACHABLE",
             Self::CoreUnreachable => "CORE_UNREACHABLE",
+            Self::EdgeUnreachable => "EDGE_UNREACHABLE",
         }
+    }
+
+    /// The reason of this name, as a frame says it; `None` for one that is not known here.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
     }
 
     /// Whether the same flow may succeed later without anyone changing a setting.
@@ -103,7 +112,8 @@ impl Refusal {
             | Self::Overloaded
             | Self::UpstreamRefused
             | Self::UpstreamUnreachable
-            | Self::CoreUnreachable => true,
+            | Self::CoreUnreachable
+            | Self::EdgeUnreachable => true,
             Self::DeviceContained | Self::ServiceUnknown | Self::Denied => false,
         }
     }

@@ -3,13 +3,14 @@
 
 use crate::buffers::Buffer;
 use crate::frame::{Control, FlowNumber, Item, Open};
+use crate::ids::ServiceName;
 
 /// Which end of the tunnel this is: each may say different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Connects, opens flows.
+    /// Connects; opens flows, or offers the connection.
     Edge,
-    /// Accepts, answers.
+    /// Accepts; answers, or opens flows on a connection that was offered.
     Core,
 }
 
@@ -17,10 +18,12 @@ pub enum End {
 #[derive(Debug)]
 pub struct Inbox {
     end: End,
+    /// Whether this end opens flows: the edge, until it offers the connection to the core.
+    opens: bool,
     /// The highest number ever opened here.
     last: FlowNumber,
     current: Option<FlowInbox>,
-    /// Core: a flow that was opened while the last one's end was still being worked on.
+    /// Who answers: a flow that was opened while the last one's end was still being worked on.
     next: Option<FlowInbox>,
     /// The peer takes no further flow.
     pub going_away: bool,
@@ -30,6 +33,8 @@ pub struct Inbox {
     pub pong: Option<[u8; 8]>,
     /// A flow the core must refuse, because it cannot resume.
     pub refused_resume: Option<FlowNumber>,
+    /// Core: the edge offers the connection, for flows to this device's server.
+    pub offered: Option<ServiceName>,
     /// Frames dropped because their flow is over.
     pub stale: u64,
 }
@@ -39,9 +44,9 @@ pub struct Inbox {
 pub struct FlowInbox {
     /// Its number.
     pub number: FlowNumber,
-    /// Core: what the edge asked for.
+    /// Who answers: what the other end asked for.
     pub open: Option<Open>,
-    /// Edge: what the core answered.
+    /// Who opens: what the other end answered.
     pub answer: Option<Answer>,
     /// Bytes to deliver.
     pub data: Buffer,
@@ -72,7 +77,7 @@ pub enum Answer {
 /// A peer that speaks the framing and breaks the rules of a flow.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misbehaved {
-    /// Only the edge opens, only the core answers.
+    /// One end opens, the other answers; only the edge offers, once and before anything else.
     #[error("a frame that this side does not send")]
     WrongSide,
     /// Numbers rise, and one flow ends before the next is opened.
@@ -91,6 +96,7 @@ impl Inbox {
     pub fn new(end: End) -> Self {
         Self {
             end,
+            opens: end == End::Edge,
             last: FlowNumber::CONNECTION,
             current: None,
             next: None,
@@ -98,20 +104,27 @@ impl Inbox {
             ping: None,
             pong: None,
             refused_resume: None,
+            offered: None,
             stale: 0,
         }
     }
 
-    /// Edge: begins the next flow. `None` when the numbers are used up.
+    /// Edge: the connection was offered. From now on the core opens its flows.
+    pub fn offer(&mut self) {
+        debug_assert!(self.end == End::Edge && self.last == FlowNumber::CONNECTION);
+        self.opens = false;
+    }
+
+    /// Who opens: begins the next flow. `None` when the numbers are used up.
     pub fn begin(&mut self) -> Option<FlowNumber> {
-        debug_assert_eq!(self.end, End::Edge);
+        debug_assert!(self.opens);
         let number = FlowNumber(self.last.0.checked_add(1)?);
         self.last = number;
         self.current = Some(FlowInbox::new(number));
         Some(number)
     }
 
-    /// Core: takes the flow that the edge opened and makes it the current one.
+    /// Who answers: takes the flow that the other end opened and makes it the current one.
     pub fn accept(&mut self) -> Option<(FlowNumber, Open)> {
         if self.current.is_none() {
             self.current = self.next.take();
@@ -135,7 +148,7 @@ impl Inbox {
     /// # Errors
     /// The peer broke the rules; the connection cannot be used any more.
     pub fn put(&mut self, item: Item<'_>) -> Result<(), Misbehaved> {
-        let opens = self.end == End::Edge;
+        let opens = self.opens;
         match item {
             Item::Data { flow, bytes } => match self.find(flow) {
                 Some(flow) if opens && flow.answer.is_none() => Err(Misbehaved::OutOfTurn),
@@ -147,23 +160,28 @@ impl Inbox {
     }
 
     fn put_control(&mut self, number: FlowNumber, control: Control) -> Result<(), Misbehaved> {
-        let from_core = self.end == End::Edge;
+        let opens = self.opens;
         match control {
             Control::Ping { token } => self.ping = Some(token),
             Control::Pong { token } => self.pong = Some(token),
             Control::GoAway { deadline_ms: _ } => self.going_away = true,
-            Control::Open(open) if !from_core => return self.put_open(number, open),
-            Control::Resume { .. } if !from_core => {
+            Control::Open(open) if !opens => return self.put_open(number, open),
+            Control::Resume { .. } if !opens => {
                 self.raise(number)?;
                 self.refused_resume = Some(number);
             }
-            Control::OpenOk if from_core => {
+            Control::OpenOk if opens => {
                 return self.answer(number, Answer::Accepted);
             }
-            Control::OpenRejected { reason, retryable } if from_core => {
+            Control::OpenRejected { reason, retryable } if opens => {
                 return self.answer(number, Answer::Rejected { reason, retryable });
             }
-            Control::Open(_)
+            Control::Offer { service } if self.may_be_offered() => {
+                self.opens = true;
+                self.offered = Some(service);
+            }
+            Control::Offer { .. }
+            | Control::Open(_)
             | Control::Resume { .. }
             | Control::OpenOk
             | Control::OpenRejected { .. } => return Err(Misbehaved::WrongSide),
@@ -181,6 +199,10 @@ impl Inbox {
             },
         }
         Ok(())
+    }
+
+    fn may_be_offered(&self) -> bool {
+        self.end == End::Core && !self.opens && self.last == FlowNumber::CONNECTION
     }
 
     fn put_open(&mut self, number: FlowNumber, open: Open) -> Result<(), Misbehaved> {

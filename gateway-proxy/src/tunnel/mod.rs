@@ -4,14 +4,17 @@
 pub mod handshake;
 pub mod inbox;
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use kms_client::identity::CertificateFacts;
 use tokio::net::TcpStream;
 
 use crate::buffers::{self, Buffer};
-use crate::frame::{self, Control, FlowNumber, FrameError, Parser};
+use crate::frame::{self, Control, FlowNumber, FrameError, Open, Parser};
+use crate::ids::ServiceName;
 use crate::limits::TUNNEL_READ_BYTES;
 use crate::socket::{self, Ask};
 use crate::tls::{Progress, Session, TlsError};
@@ -29,6 +32,15 @@ pub struct Tunnel {
     out: Buffer,
     /// What was received and not yet taken.
     pub inbox: Inbox,
+}
+
+/// What the peer wants of an idle tunnel.
+#[derive(Debug)]
+pub enum Wish {
+    /// To open a flow.
+    Flow(FlowNumber, Box<Open>),
+    /// Core: to be given flows for this device's server.
+    Offer(ServiceName),
 }
 
 /// Why a tunnel cannot carry anything any more.
@@ -71,6 +83,45 @@ impl Tunnel {
     /// The connection, to watch it for errors.
     pub fn tcp(&self) -> &Arc<TcpStream> {
         &self.tcp
+    }
+
+    /// What the peer's certificate says.
+    ///
+    /// # Errors
+    /// It has no identity of ours.
+    pub fn peer(&self) -> Result<CertificateFacts, TunnelError> {
+        Ok(self.session.peer()?)
+    }
+
+    /// Waits on an idle tunnel for what its peer wants. Nothing is lost when the wait is given up.
+    ///
+    /// # Errors
+    /// The tunnel cannot be used any more.
+    pub async fn next_wish(&mut self) -> Result<Wish, TunnelError> {
+        loop {
+            if let Some((number, open)) = self.inbox.accept() {
+                return Ok(Wish::Flow(number, Box::new(open)));
+            }
+            if let Some(service) = self.inbox.offered.take() {
+                return Ok(Wish::Offer(service));
+            }
+            self.hear().await?;
+        }
+    }
+
+    /// Waits on an idle tunnel until its peer says anything, and sends what is to be sent.
+    ///
+    /// # Errors
+    /// The tunnel cannot be used any more.
+    pub async fn hear(&mut self) -> Result<(), TunnelError> {
+        poll_fn(|context: &mut Context<'_>| {
+            // Waits for the kernel on its own: a peer that does not read is not waited for.
+            if let Poll::Ready(Err(error)) = self.poll_flush(context) {
+                return Poll::Ready(Err(error));
+            }
+            self.poll_fill(context, Ask::WhenReady)
+        })
+        .await
     }
 
     /// Whether an idle tunnel can still be used.

@@ -13,7 +13,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::pair::{PATIENCE, Pair, Setup, accept, pass, until};
 
-fn order(gates: &Gates, epoch: u64, level: ContainLevel) {
+pub(crate) fn order(gates: &Gates, epoch: u64, level: ContainLevel) {
     stand(gates, epoch, level, "lab", 3600);
 }
 
@@ -31,14 +31,14 @@ fn stand(gates: &Gates, epoch: u64, level: ContainLevel, service: &str, allowanc
 }
 
 /// Waits until the order can be acknowledged.
-fn due(gates: &Gates) {
+pub(crate) fn due(gates: &Gates) {
     until("the order is carried out", || {
         (!gates.due().is_empty()).then_some(())
     });
 }
 
 /// One end of a flow learns of a reset, also without reading.
-fn hears_reset(name: &str, tcp: &TcpStream) {
+pub(crate) fn hears_reset(name: &str, tcp: &TcpStream) {
     let patience = Timespec {
         tv_sec: PATIENCE.as_secs() as i64,
         tv_nsec: 0,
@@ -323,14 +323,14 @@ fn reset(tcp: TcpStream) {
 }
 
 /// A service whose queue of connections is full: connecting to it is not answered.
-struct Full {
-    address: SocketAddr,
+pub(crate) struct Full {
+    pub(crate) address: SocketAddr,
     listener: TcpListener,
     queue: Vec<Socket>,
 }
 
 impl Full {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         listener.bind(&any.into()).unwrap();

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use gateway_proxy::capture::NoCapture;
-use gateway_proxy::config::{CoreConfig, Route, Service};
+use gateway_proxy::config::{CoreConfig, ReverseListener, ReverseRoute, Route, Service};
 use gateway_proxy::contain::{Gates, Standing};
 use gateway_proxy::core::{self, CoreShared};
 use gateway_proxy::drain;
-use gateway_proxy::edge::{self, Credentials, EdgeShared, Reach, RouteShared};
+use gateway_proxy::edge::{self, Credentials, EdgeShared, Reach, ReverseShared, RouteShared};
 use gateway_proxy::socket;
 use kms_client::identity::{Identity, Role};
 use kms_client::tls::{ALPN_TUNNEL, Dates, ExpectedPeer, client_config, server_config};
@@ -31,6 +31,10 @@ pub(crate) struct Pair {
     pub(crate) core: SocketAddr,
     /// The server behind the core.
     pub(crate) server: TcpListener,
+    /// Where the server connects to, to reach the device.
+    pub(crate) reverse: SocketAddr,
+    /// The device's own server.
+    pub(crate) device_server: TcpListener,
     /// The device's certificate at the edge.
     pub(crate) credentials: Credentials,
     /// What the edge holds flows to; open for the device.
@@ -48,10 +52,16 @@ pub(crate) struct Setup {
     pub(crate) core: Option<Identity>,
     pub(crate) allowed: &'static str,
     pub(crate) service: &'static str,
+    pub(crate) protocol: &'static str,
     pub(crate) upstream: Option<SocketAddr>,
     pub(crate) through: Option<RelayHandle>,
     /// What stands in the core's place.
     pub(crate) dialled: Option<SocketAddr>,
+    /// Whether the edge offers tunnels for flows towards the device, and where that is, when not
+    /// where it listens.
+    pub(crate) reverse: Option<Option<SocketAddr>>,
+    /// Whose flows the core's reverse listener carries.
+    pub(crate) reverse_device: &'static str,
 }
 
 impl Default for Setup {
@@ -62,9 +72,12 @@ impl Default for Setup {
             core: None,
             allowed: "mon-1",
             service: "lab",
+            protocol: "tcp",
             upstream: None,
             through: None,
             dialled: None,
+            reverse: None,
+            reverse_device: "mon-1",
         }
     }
 }
@@ -87,27 +100,37 @@ impl Pair {
 }
 
 impl Setup {
-    pub(crate) fn start(self) -> Pair {
+    pub(crate) fn start(mut self) -> Pair {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let upstream = self
             .upstream
             .unwrap_or_else(|| server.local_addr().unwrap());
         let core_identity = self
             .core
+            .take()
             .unwrap_or_else(|| self.authority.identity("gateway", "core"));
         let [edge_gates, core_gates] = [(); 2].map(|()| open_gates());
-        let (core_half, core) =
-            start_core(&core_identity, self.allowed, upstream, core_gates.clone());
+        let (core_half, core, reverse) =
+            start_core(&core_identity, &self, upstream, core_gates.clone());
         let device = self
             .device
+            .take()
             .unwrap_or_else(|| self.authority.identity("device", "mon-1"));
         let credentials = Credentials::default();
         credentials.replace(device_tls(&device));
-        let towards = self.through.map_or(core, |relay| relay.relay_to(core));
+        let towards = self
+            .through
+            .take()
+            .map_or(core, |relay| relay.relay_to(core));
         let towards = self.dialled.unwrap_or(towards);
+        let device_server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = self
+            .reverse
+            .map(|elsewhere| elsewhere.unwrap_or_else(|| device_server.local_addr().unwrap()));
         let (edge_half, edge) = start_edge(
             towards,
-            self.service,
+            &self,
+            target,
             credentials.clone(),
             edge_gates.clone(),
         );
@@ -115,6 +138,8 @@ impl Setup {
             edge,
             core,
             server,
+            reverse,
+            device_server,
             credentials,
             edge_gates,
             core_gates,
@@ -223,19 +248,26 @@ fn open_gates() -> Gates {
 
 fn start_core(
     identity: &Identity,
-    allowed: &str,
+    setup: &Setup,
     upstream: SocketAddr,
     gates: Gates,
-) -> (Half, SocketAddr) {
+) -> (Half, SocketAddr, SocketAddr) {
     let service = Service {
         name: "lab".parse().unwrap(),
-        protocol: "tcp".parse().unwrap(),
+        protocol: setup.protocol.parse().unwrap(),
         upstream: upstream.to_string().parse().unwrap(),
-        devices: [allowed.parse().unwrap()].into(),
+        devices: [setup.allowed.parse().unwrap()].into(),
     };
+    let reverse = Arc::new(ReverseListener {
+        device: setup.reverse_device.parse().unwrap(),
+        protocol: setup.protocol.parse().unwrap(),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        service: "back".parse().unwrap(),
+    });
     let config = CoreConfig {
         tunnel_listen: "127.0.0.1:0".parse().unwrap(),
         services: vec![service],
+        reverse: vec![Arc::clone(&reverse)],
         archive_dir: None,
     };
     let devices = ExpectedPeer::of(TRUST_DOMAIN, &[Role::Device]);
@@ -248,34 +280,52 @@ fn start_core(
     );
     let listener = socket::listen_for_tunnels(config.tunnel_listen).unwrap();
     let address = listener.local_addr().unwrap();
+    let beside = socket::listen_for_legs(reverse.listen).unwrap();
+    let beside_address = beside.local_addr().unwrap();
     let half = Half::start(async move |watcher| {
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        core::serve(shared, listener, watcher).await;
+        let beside = tokio::net::TcpListener::from_std(beside).unwrap();
+        tokio::join!(
+            core::serve(shared.clone(), listener, watcher.clone()),
+            core::listen(shared, reverse, beside, watcher),
+        );
     });
-    (half, address)
+    (half, address, beside_address)
 }
 
 fn start_edge(
     core: SocketAddr,
-    service: &str,
+    setup: &Setup,
+    target: Option<SocketAddr>,
     credentials: Credentials,
     gates: Gates,
 ) -> (Half, SocketAddr) {
     let route = Route {
         device: "mon-1".parse().unwrap(),
-        protocol: "tcp".parse().unwrap(),
+        protocol: setup.protocol.parse().unwrap(),
         listen: "127.0.0.1:0".parse().unwrap(),
         core: core.to_string().parse().unwrap(),
         core_id: "core".parse().unwrap(),
-        service: service.parse().unwrap(),
+        service: setup.service.parse().unwrap(),
     };
     let listener = socket::listen_for_legs(route.listen).unwrap();
     let address = listener.local_addr().unwrap();
     let reach = Reach::new(route.core.clone(), credentials, Arc::default());
+    let reverse = target.map(|target| ReverseRoute {
+        device: route.device.clone(),
+        protocol: route.protocol,
+        target: target.to_string().parse().unwrap(),
+        core: route.core.clone(),
+        core_id: route.core_id.clone(),
+        service: "back".parse().unwrap(),
+    });
+    let reverse = reverse.map(|reverse| ReverseShared::new(reverse, Arc::clone(&reach)));
     let route = RouteShared::new(route, reach);
     let half = Half::start(async move |watcher| {
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        edge::serve(EdgeShared::new(gates), vec![(route, listener)], watcher).await;
+        let routes = vec![(route, listener)];
+        let reverse = reverse.into_iter().collect();
+        edge::serve(EdgeShared::new(gates), routes, reverse, watcher).await;
     });
     (half, address)
 }

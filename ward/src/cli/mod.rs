@@ -210,11 +210,13 @@ mod tests {
     #[test]
     fn up_takes_several_routes() {
         let line = "ward up --nodes 1 --route a:tcp@127.0.0.1:1=127.0.0.1:2 \
-                    --route a:hl7@127.0.0.1:3=127.0.0.1:4 --archive off --ready-file f";
+                    --route a:hl7@127.0.0.1:3=127.0.0.1:4 --archive off --ready-file f \
+                    --reverse-route a:dicom@127.0.0.1:5=127.0.0.1:6";
         let Verb::Up(up) = parse(line).unwrap().verb else {
             panic!("not up");
         };
         assert_eq!((up.nodes, up.route.len()), (Some(1), 2));
+        assert_eq!(up.reverse_route.len(), 1);
         assert_eq!(up.archive, ArchiveMode::Off);
     }
 
@@ -230,6 +232,8 @@ mod tests {
             "ward up --archive maybe",
             "ward up --route nonsense",
             "ward up --route a:tcp@127.0.0.1:1=127.0.0.1:2 --route b:tcp@127.0.0.1:1=127.0.0.1:3",
+            "ward up --route a:tcp@127.0.0.1:1=h:2 --reverse-route b:tcp@127.0.0.1:1=h:3",
+            "ward up --reverse-route a:tcp@127.0.0.1:1=h:3 --reverse-route a:tcp@127.0.0.1:2=h:3",
             "ward up --route m:mqtt@127.0.0.1:1=127.0.0.1:2",
             "ward key list --node 0",
             "ward key list --data-dir=",

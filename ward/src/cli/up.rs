@@ -17,6 +17,12 @@ pub(crate) struct UpArguments {
     /// mon-1:hl7@127.0.0.1:2575=127.0.0.1:6661. PROTOCOL: hl7, dicom, tcp. May be repeated.
     #[arg(long, value_name = "ROUTE")]
     pub(crate) route: Vec<Route>,
+    /// Let a server connect to a device, as DICOM does for C-MOVE and storage commitment:
+    /// DEVICE:PROTOCOL@LISTEN=DEVICE_ADDRESS, such as
+    /// ct-1:dicom@127.0.0.1:11113=127.0.0.1:11112. The core listens on LISTEN, beside the server;
+    /// the edge connects to DEVICE_ADDRESS. May be repeated.
+    #[arg(long, value_name = "ROUTE")]
+    pub(crate) reverse_route: Vec<Route>,
     /// Whether the core keeps a sealed copy of what passes.
     #[arg(long, value_name = "on|off", value_enum, default_value = "on")]
     pub(crate) archive: ArchiveMode,
@@ -35,15 +41,29 @@ pub(crate) struct UpArguments {
 impl UpArguments {
     /// Two routes cannot listen on one address.
     pub(super) fn contradiction(&self) -> Option<String> {
-        let twice = |(at, route): &(usize, &Route)| {
-            self.route[..*at]
+        let routes: Vec<&Route> = self.route.iter().chain(&self.reverse_route).collect();
+        let twice = |(at, route): &(usize, &&Route)| {
+            routes[..*at]
                 .iter()
                 .any(|earlier| earlier.listen == route.listen)
         };
-        let (_, route) = self.route.iter().enumerate().find(twice)?;
-        let listen = &route.listen;
+        if let Some((_, route)) = routes.iter().enumerate().find(twice) {
+            let listen = &route.listen;
+            return Some(format!(
+                "two routes listen on {listen}: give each one an address of its own"
+            ));
+        }
+        let same =
+            |one: &Route, two: &Route| one.device == two.device && one.service() == two.service();
+        let again = |(at, route): &(usize, &Route)| {
+            self.reverse_route[..*at]
+                .iter()
+                .any(|earlier| same(earlier, route))
+        };
+        let (_, route) = self.reverse_route.iter().enumerate().find(again)?;
         Some(format!(
-            "two routes listen on {listen}: give each one an address of its own"
+            "two reverse routes lead to {} at {}: leave one out",
+            route.device, route.upstream
         ))
     }
 }

@@ -1,4 +1,5 @@
-//! The addresses the devices connect to. They are the user's: never replaced, checked first.
+//! The addresses that devices connect to, and servers on their way to devices. They are the user's:
+//! never replaced, checked first.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -8,6 +9,15 @@ use gateway_proxy::socket::listen_for_legs;
 use crate::error::{Failure, Reason};
 use crate::route::Route;
 
+/// Which way the connections of a route are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By the device, to the edge.
+    ToService,
+    /// By a server, to the core.
+    ToDevice,
+}
+
 /// A route and the number behind its LISTEN.
 #[derive(Clone, Debug)]
 pub(crate) struct Door {
@@ -15,14 +25,16 @@ pub(crate) struct Door {
     pub(crate) route: Route,
     /// What is bound.
     pub(crate) listen: SocketAddr,
+    /// Who connects there.
+    pub(crate) way: Way,
 }
 
 impl Door {
     /// Looks the name in LISTEN up, where it is one.
-    pub(crate) fn find(route: Route) -> Result<Self, Failure> {
+    pub(crate) fn find(route: Route, way: Way) -> Result<Self, Failure> {
         let found = route.listen.to_string().to_socket_addrs();
         match found.map(|mut addresses| addresses.next()) {
-            Ok(Some(listen)) => Ok(Self { route, listen }),
+            Ok(Some(listen)) => Ok(Self { route, listen, way }),
             Ok(None) | Err(_) => Err(Failure::new(
                 Reason::INVALID_ARGUMENT,
                 format!(
@@ -32,7 +44,7 @@ impl Door {
         }
     }
 
-    /// Binds the address as the edge will.
+    /// Binds the address as its gateway will.
     fn bind(&self) -> Result<TcpListener, Failure> {
         listen_for_legs(self.listen).map_err(|error| self.refused(&error))
     }
@@ -84,7 +96,7 @@ pub(crate) fn check(doors: &[Door]) -> Result<(), Failure> {
         );
         return Err(Failure::new(Reason::PORT_IN_USE, sentence));
     }
-    // All are held until the last one is bound, as the edge will hold them.
+    // All are held until the last one is bound, as the gateways will hold them.
     let held = doors
         .iter()
         .map(Door::bind)
@@ -98,7 +110,8 @@ mod tests {
     use super::*;
 
     fn door(listen: &str) -> Result<Door, Failure> {
-        Door::find(format!("m:tcp@{listen}=192.0.2.1:1").parse().unwrap())
+        let route = format!("m:tcp@{listen}=192.0.2.1:1");
+        Door::find(route.parse().unwrap(), Way::ToService)
     }
 
     #[test]

@@ -35,7 +35,7 @@ use crate::error::{Failure, Reason};
 use crate::output::say;
 use crate::runtime;
 pub(crate) use cluster_file::{ClusterFile, NodePorts};
-use doors::Door;
+use doors::{Door, Way};
 use layout::{Layout, ProcessName};
 use plan::{Plan, Wishes};
 use ready_file::ReadyFile;
@@ -45,7 +45,12 @@ use stack::Stack;
 pub(crate) fn run(dir: &Path, arguments: UpArguments) -> Result<(), Failure> {
     // Before anything is made: a wrong FILE or LISTEN leaves no trace.
     let ready_file = arguments.ready_file.map(ReadyFile::at).transpose()?;
-    let doors = arguments.route.into_iter().map(Door::find);
+    let doors = arguments
+        .route
+        .into_iter()
+        .map(|it| Door::find(it, Way::ToService));
+    let reverse = arguments.reverse_route.into_iter();
+    let doors = doors.chain(reverse.map(|it| Door::find(it, Way::ToDevice)));
     let doors = doors.collect::<Result<Vec<_>, Failure>>()?;
     if !dir.join("cluster.toml").exists() {
         // Nor does a door that is taken, where no earlier run can be what holds it.

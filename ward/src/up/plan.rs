@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::cluster_file::ClusterFile;
-use super::doors::{self, Door};
+use super::doors::{self, Door, Way};
 use super::layout::{Layout, ProcessName};
 use super::ports::{choose, is_free};
 use super::settings;
@@ -118,13 +118,20 @@ impl Plan {
         if *why.reason() == Reason::PORT_IN_USE {
             // A port of ours is replaced at the next start; a device's is the user's to free.
             return match name {
-                ProcessName::Edge => doors::check(&self.wishes.doors).err(),
-                ProcessName::Core | ProcessName::Node(_) => None,
+                ProcessName::Edge => self.check_doors(Way::ToService),
+                ProcessName::Core => self.check_doors(Way::ToDevice),
+                ProcessName::Node(_) => None,
             };
         }
         // A node that cannot keep its audit log when it starts has a disk that stays as it is.
         let passes = why.may_pass() && *why.reason() != Reason::AUDIT_UNAVAILABLE;
         (!passes).then(|| why.clone())
+    }
+
+    /// Why the gateway that listens there cannot, where it is the user who must do something.
+    fn check_doors(&self, way: Way) -> Option<Failure> {
+        let doors = self.doors().iter().filter(|door| door.way == way);
+        doors::check(&doors.cloned().collect::<Vec<_>>()).err()
     }
 
     fn locked(&self) -> MutexGuard<'_, ClusterFile> {

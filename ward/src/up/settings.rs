@@ -9,7 +9,7 @@ use kms_server::config::{ConfigFile, FileSealSection, ListenSection, PeerSection
 use serde::Serialize;
 
 use super::cluster_file::{ClusterFile, NodePorts};
-use super::doors::Door;
+use super::doors::{Door, Way};
 use super::layout::{Layout, ProcessName, make_private};
 use super::plan::Wishes;
 use super::ports::local;
@@ -79,8 +79,17 @@ impl Settings<'_> {
             core_id: ProcessName::Core.to_string(),
             service: door.route.service(),
         };
+        let reverse = |door: &Door| gateway::ReverseRoute {
+            device: door.route.device.to_string(),
+            protocol: door.route.protocol.to_string(),
+            target: door.route.upstream.to_string(),
+            core: core.to_string(),
+            core_id: ProcessName::Core.to_string(),
+            service: door.route.service(),
+        };
         gateway::Written {
-            routes: self.wishes.doors.iter().map(route).collect(),
+            routes: self.doors_of(Way::ToService).map(route).collect(),
+            reverse_routes: self.doors_of(Way::ToDevice).map(reverse).collect(),
             ..self.gateway(
                 ProcessName::Edge,
                 gateway::Role::Edge,
@@ -94,11 +103,18 @@ impl Settings<'_> {
             ArchiveMode::On => gateway::ArchiveMode::On,
             ArchiveMode::Off => gateway::ArchiveMode::Off,
         };
+        let listener = |door: &Door| gateway::ReverseListener {
+            device: door.route.device.to_string(),
+            protocol: door.route.protocol.to_string(),
+            listen: door.listen,
+            service: door.route.service(),
+        };
         gateway::Written {
             tunnel: Some(gateway::Tunnel {
                 listen: local(self.cluster.core.tunnel),
             }),
-            services: services(&self.wishes.doors),
+            services: services(self.doors_of(Way::ToService)),
+            reverse_listeners: self.doors_of(Way::ToDevice).map(listener).collect(),
             archive: Some(gateway::Archive {
                 mode,
                 dir: self.layout.archive(),
@@ -111,6 +127,10 @@ impl Settings<'_> {
         }
     }
 
+    fn doors_of(&self, way: Way) -> impl Iterator<Item = &Door> {
+        self.wishes.doors.iter().filter(move |door| door.way == way)
+    }
+
     /// What both roles have.
     fn gateway(&self, name: ProcessName, role: gateway::Role, ops: u16) -> gateway::Written {
         gateway::Written {
@@ -120,8 +140,10 @@ impl Settings<'_> {
             state_dir: self.layout.home(name),
             ops: gateway::Ops { listen: local(ops) },
             routes: Vec::new(),
+            reverse_routes: Vec::new(),
             tunnel: None,
             services: Vec::new(),
+            reverse_listeners: Vec::new(),
             archive: None,
             threads: None,
         }
@@ -152,7 +174,7 @@ fn endpoint(node: &NodePorts) -> Endpoint {
 }
 
 /// One service for each protocol and upstream, open to every device with a route to it.
-fn services(doors: &[Door]) -> Vec<gateway::Service> {
+fn services<'a>(doors: impl Iterator<Item = &'a Door>) -> Vec<gateway::Service> {
     let mut services = BTreeMap::<String, (Protocol, String, Vec<String>)>::new();
     for Door { route, .. } in doors {
         let upstream = route.upstream.to_string();
@@ -193,7 +215,7 @@ mod tests {
     use super::*;
 
     fn doors(routes: &[&str]) -> Vec<Door> {
-        let door = |text: &&str| Door::find(text.parse().unwrap()).unwrap();
+        let door = |text: &&str| Door::find(text.parse().unwrap(), Way::ToService).unwrap();
         routes.iter().map(door).collect()
     }
 
@@ -205,7 +227,7 @@ mod tests {
             "a:hl7@127.0.0.1:3=10.0.0.1:9",
             "a:tcp@127.0.0.1:4=10.0.0.1:9",
         ]);
-        let services = services(&doors);
+        let services = services(doors.iter());
         assert_eq!(services.len(), 2);
         assert_eq!(services[0].name, "hl7@10.0.0.1:9");
         assert_eq!(services[0].devices, ["a", "b"]);
@@ -217,8 +239,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::create(dir.path()).unwrap();
         let cluster = ClusterFile::plan(3).unwrap();
+        let mut doors = doors(&["a:hl7@127.0.0.1:1=[::1]:9", "b:tcp@[::1]:2=lis:9"]);
+        let back = "c:dicom@127.0.0.1:3=127.0.0.1:4".parse().unwrap();
+        doors.push(Door::find(back, Way::ToDevice).unwrap());
         let wishes = Wishes {
-            doors: doors(&["a:hl7@127.0.0.1:1=[::1]:9", "b:tcp@[::1]:2=lis:9"]),
+            doors,
             archive: ArchiveMode::On,
             core_address: None,
         };
@@ -234,6 +259,13 @@ mod tests {
         assert_eq!(node.peers.len(), 2);
         for gateway in [ProcessName::Edge, ProcessName::Core] {
             gateway_proxy::config::Config::load(&layout.config(gateway)).unwrap();
+        }
+        for (gateway, reverse) in [
+            (ProcessName::Edge, "reverse_route"),
+            (ProcessName::Core, "reverse_listener"),
+        ] {
+            let written = std::fs::read_to_string(layout.config(gateway)).unwrap();
+            assert_eq!(written.matches(reverse).count(), 1, "{written}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::doors::Way;
 use super::plan::Plan;
 use super::ports::local;
 use crate::cli::ArchiveMode;
@@ -37,14 +38,18 @@ pub(crate) fn running(plan: &Plan, took: Duration) {
     }
     for door in plan.doors() {
         let route = &door.route;
-        say(format_args!(
-            "  device {}: connect it to {} ({}); the server is {}, service {}",
-            route.device,
-            door.listen,
-            route.protocol,
-            route.upstream,
-            route.service()
-        ));
+        let (device, listen, protocol) = (&route.device, door.listen, route.protocol);
+        let (far, service) = (&route.upstream, route.service());
+        match door.way {
+            Way::ToService => say(format_args!(
+                "  device {device}: connect it to {listen} ({protocol}); the server is {far}, \
+                 service {service}"
+            )),
+            Way::ToDevice => say(format_args!(
+                "  server: connect it to {listen} ({protocol}) to reach device {device} at {far}, \
+                 service {service}"
+            )),
+        }
     }
     say(format_args!(
         "Try, in another terminal:\n  export WARD_HOME={dir}"

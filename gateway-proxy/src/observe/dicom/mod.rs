@@ -16,6 +16,7 @@
 //! only counted, never allocated. What cannot be followed is opaque for the rest of the flow:
 //! there is no mark in DICOM to find the next PDU by.
 
+mod asked;
 mod associate;
 mod command;
 mod messages;
@@ -23,6 +24,7 @@ mod messages;
 use envelope::context::reserved;
 
 use super::{Cut, End, Label, MESSAGE_BYTES_MAX, Oddities, Opaque};
+pub use asked::{Asked, Transient, reject_for_now};
 use associate::Associate;
 use messages::Messages;
 

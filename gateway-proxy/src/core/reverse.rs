@@ -1,0 +1,373 @@
+//! Flows towards devices: the core listens beside the server, and opens on a tunnel that the
+//! device's edge has offered. DICOM needs it: a server that sends images back, or commits to keep
+//! them, connects to the device by itself.
+//!
+//! ```text
+//!  server ──▶ listener: identify ▶ contain ▶ limit ──▶ offers ──▶ a tunnel's task: OPEN ──▶ edge
+//! ```
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use kms_client::identity::{CertificateFacts, Role};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tower::{Service, ServiceBuilder};
+
+use super::CoreShared;
+use super::connect::CloseOnDrop;
+use super::offers::Request;
+use super::session::abort_reason;
+use crate::capture::FlowInfo;
+use crate::config::ReverseListener;
+use crate::contain::Pass;
+use crate::drain::Watcher;
+use crate::flow::{self, Ending, Report};
+use crate::frame::{Control, FlowNumber, Open};
+use crate::ids::{DeviceId, FlowId, ServiceName};
+use crate::limits::{DRAIN_TIMEOUT, OFFER_PATIENCE, OFFER_SILENCE_MAX, OPEN_TIMEOUT};
+use crate::measure;
+use crate::refuse::Opening;
+use crate::socket::Leg;
+use crate::stack::{Arrival, ContainLayer, IdentifyLayer, LimitLayer, Refusal, Refused};
+use crate::tunnel::inbox::Answer;
+use crate::tunnel::{Tunnel, TunnelError};
+
+/// A server's connection.
+pub(super) struct ServerConnection {
+    leg: Leg,
+    source: SocketAddr,
+    destination: Option<SocketAddr>,
+    guard: crate::drain::Guard,
+}
+
+/// Accepts a server's connections on one data thread until the gateway drains.
+pub async fn listen(
+    shared: CoreShared,
+    reverse: Arc<ReverseListener>,
+    listener: tokio::net::TcpListener,
+    drain: Watcher,
+) {
+    let (device, service) = (reverse.device.clone(), reverse.service.clone());
+    // Whose flow it is is said by the listener; the edge checks its own side at every OPEN.
+    let identify = move |carrier: ServerConnection| {
+        let (device, service) = (device.clone(), service.clone());
+        Ok::<_, Refused<ServerConnection>>(Arrival {
+            device,
+            service,
+            carrier,
+            pass: None,
+            permit: None,
+        })
+    };
+    let stack = ServiceBuilder::new()
+        .layer(IdentifyLayer(identify))
+        .layer(ContainLayer(shared.gates.clone()))
+        .layer(LimitLayer(shared.limits.clone()))
+        .service(HandOver {
+            shared: shared.clone(),
+            reverse: Arc::clone(&reverse),
+        });
+    loop {
+        let accepted = tokio::select! {
+            accepted = crate::accept::next(&listener) => accepted,
+            () = drain.draining() => break,
+        };
+        let connection = ServerConnection {
+            destination: accepted.tcp.local_addr().ok(),
+            leg: Leg::accepted(accepted.tcp),
+            source: accepted.source,
+            guard: drain.guard(),
+        };
+        let (mut stack, shared, reverse) = (stack.clone(), shared.clone(), Arc::clone(&reverse));
+        // Owned by the runtime; ends when the connection is handed over or refused.
+        sys::task::spawn("reverse flow", async move {
+            if let Err(refused) = stack.call(connection).await {
+                let ServerConnection { leg, source, .. } = refused.carrier;
+                measure::flow_refused(refused.reason);
+                tracing::info!(%source, device = %reverse.device, reason = %refused.reason,
+                    "a server's connection to a device was refused");
+                let opening = Opening::new(reverse.protocol);
+                shared.refusals.refuse(leg, opening, refused.reason).await;
+            }
+        });
+    }
+}
+
+/// Gives an allowed connection to a tunnel: the innermost service.
+#[derive(Clone)]
+struct HandOver {
+    shared: CoreShared,
+    reverse: Arc<ReverseListener>,
+}
+
+impl HandOver {
+    async fn hand_over(
+        self,
+        arrival: Arrival<ServerConnection>,
+    ) -> Result<(), Refused<ServerConnection>> {
+        let ServerConnection {
+            leg,
+            source,
+            destination,
+            guard,
+        } = arrival.carrier;
+        let Some(pass) = arrival.pass else {
+            return Err(Refused {
+                reason: Refusal::NoLease,
+                carrier: ServerConnection {
+                    leg,
+                    source,
+                    destination,
+                    guard,
+                },
+            });
+        };
+        let open = Open {
+            flow: FlowId::random(),
+            service: arrival.service,
+            protocol: self.reverse.protocol,
+            source: Some(source),
+            destination,
+        };
+        let info = FlowInfo {
+            flow: open.flow,
+            device: arrival.device,
+            protocol: open.protocol,
+            service: open.service.clone(),
+        };
+        let request = Box::new(Request {
+            leg,
+            open,
+            info,
+            until: Instant::now() + OFFER_PATIENCE,
+            pass,
+            _permit: arrival.permit,
+            _guard: guard,
+        });
+        self.shared.offers.take(request).await.map_err(|request| {
+            let Request {
+                leg, pass, _guard, ..
+            } = *request;
+            Refused {
+                reason: not_taken(&pass),
+                carrier: ServerConnection {
+                    leg,
+                    source,
+                    destination,
+                    guard: _guard,
+                },
+            }
+        })
+    }
+}
+
+impl Service<Arrival<ServerConnection>> for HandOver {
+    type Response = ();
+    type Error = Refused<ServerConnection>;
+    type Future = Pin<Box<dyn Future<Output = Result<(), Refused<ServerConnection>>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, arrival: Arrival<ServerConnection>) -> Self::Future {
+        Box::pin(self.clone().hand_over(arrival))
+    }
+}
+
+/// Keeps a tunnel that was offered, and carries flow after flow on it, as long as each leaves it
+/// usable.
+pub(super) async fn serve_offer(
+    shared: &CoreShared,
+    mut tunnel: Tunnel,
+    certificate: &CertificateFacts,
+    service: ServiceName,
+    drain: &Watcher,
+) -> Result<(), TunnelError> {
+    let device = certificate.id.id().parse::<DeviceId>();
+    let Ok(device) = device.map_err(drop).and_then(|device| {
+        let is_device = certificate.id.role() == Role::Device;
+        is_device.then_some(device).ok_or(())
+    }) else {
+        tunnel.abort(FlowNumber::CONNECTION, Refusal::Denied.as_str());
+        return Ok(());
+    };
+    loop {
+        let Some(mut asked) = shared.offers.offer(&device, &service) else {
+            tracing::info!(%device, %service, "an offered tunnel has no reverse listener here");
+            tunnel.abort(FlowNumber::CONNECTION, Refusal::ServiceUnknown.as_str());
+            return Ok(());
+        };
+        let request = match wait(&mut tunnel, &mut asked, drain).await {
+            Ok(Some(request)) => request,
+            over => {
+                // A connection may have been given to the tunnel while it ended.
+                asked.close();
+                if let Ok(request) = asked.try_recv() {
+                    dispatch(shared, request).await;
+                }
+                return over.map(drop);
+            }
+        };
+        if certificate.is_expired(sys::clock::wall_ms()) {
+            // The edge has made others, under the renewed certificate.
+            tunnel.close();
+            dispatch(shared, request).await;
+            return Ok(());
+        }
+        let Some(usable) = carry(shared, tunnel, request).await else {
+            return Ok(());
+        };
+        tunnel = usable;
+    }
+}
+
+/// Waits on an idle tunnel for a connection. `None` at a drain.
+async fn wait(
+    tunnel: &mut Tunnel,
+    asked: &mut oneshot::Receiver<Box<Request>>,
+    drain: &Watcher,
+) -> Result<Option<Box<Request>>, TunnelError> {
+    loop {
+        tokio::select! {
+            request = &mut *asked => return Ok(request.ok()),
+            heard = tokio::time::timeout(OFFER_SILENCE_MAX, tunnel.hear()) => match heard {
+                Ok(heard) => heard?,
+                // An edge that is there asks more often than that.
+                Err(_) => return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+            },
+            () = drain.draining() => {
+                let deadline_ms = DRAIN_TIMEOUT.as_millis() as u32;
+                tunnel.queue(FlowNumber::CONNECTION, &Control::GoAway { deadline_ms })?;
+                std::future::poll_fn(|context| tunnel.poll_flush(context)).await?;
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// Opens the flow and carries it to its end; gives the tunnel back when it can carry another.
+async fn carry(shared: &CoreShared, mut tunnel: Tunnel, request: Box<Request>) -> Option<Tunnel> {
+    let Some(number) = tunnel.inbox.begin() else {
+        tunnel.close();
+        dispatch(shared, request).await;
+        return None;
+    };
+    let answered = tokio::select! {
+        biased;
+        closed = request.pass.stopped() => Err(closed),
+        answered = open(&mut tunnel, number, &request.open) => Ok(answered),
+    };
+    let answer = match answered {
+        Ok(answer) => answer,
+        Err(closed) => {
+            let report = Report::not_opened(Ending::Cut(closed));
+            measure::flow_ended(&report.ending);
+            measure::log_flow(&request.info, &request.open, &report);
+            tunnel.abort(number, closed.as_str());
+            return None;
+        }
+    };
+    match answer {
+        Ok(Answer::Accepted) => carry_open(shared, tunnel, number, *request).await,
+        Ok(Answer::Rejected { reason, .. }) => {
+            tunnel.inbox.end();
+            let reason = Refusal::named(&reason).unwrap_or(Refusal::Denied);
+            refuse(shared, *request, reason).await;
+            Some(tunnel)
+        }
+        Err(error) => {
+            tracing::info!(flow = %request.open.flow, error = %measure::chain(&error),
+                "an offered tunnel was dead");
+            tunnel.abort(number, "ABORTED");
+            dispatch(shared, request).await;
+            None
+        }
+    }
+}
+
+/// Asks the edge, and waits for its answer. Nothing of the server's is read meanwhile, so that a
+/// refused connection has lost nothing.
+async fn open(tunnel: &mut Tunnel, number: FlowNumber, open: &Open) -> Result<Answer, TunnelError> {
+    tunnel.queue(number, &Control::Open(open.clone()))?;
+    let answer = async {
+        loop {
+            if let Some(answer) = tunnel.inbox.flow().and_then(|flow| flow.answer.clone()) {
+                return Ok(answer);
+            }
+            tunnel.hear().await?;
+        }
+    };
+    match tokio::time::timeout(OPEN_TIMEOUT, answer).await {
+        Ok(answered) => answered,
+        Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+    }
+}
+
+async fn carry_open(
+    shared: &CoreShared,
+    mut tunnel: Tunnel,
+    number: FlowNumber,
+    request: Request,
+) -> Option<Tunnel> {
+    let Request {
+        leg,
+        open,
+        info,
+        pass,
+        ..
+    } = &request;
+    let taps = shared.capture.flow_opened(info);
+    let mut closed = CloseOnDrop::new(&*shared.capture, info);
+    let measured = measure::FlowOpen::new();
+    let report = flow::carry_accepted(leg, &mut tunnel, number, taps, pass).await;
+    closed.complete = matches!(report.ending, Ending::Finished);
+    drop(closed);
+    measured.ended(&report);
+    measure::log_flow(info, open, &report);
+    if !matches!(report.ending, Ending::Finished) {
+        tunnel.abort(number, abort_reason(&report.ending));
+        return None;
+    }
+    if let Err(error) = request.leg.close() {
+        tracing::warn!(%error, "a finished connection was reset");
+    }
+    Some(tunnel)
+}
+
+/// Finds another tunnel for a connection whose last one was dead. Nothing of it was read.
+async fn dispatch(shared: &CoreShared, request: Box<Request>) {
+    if let Err(request) = shared.offers.take(request).await {
+        let reason = not_taken(&request.pass);
+        refuse(shared, *request, reason).await;
+    }
+}
+
+/// Why a connection was given to no tunnel.
+fn not_taken(pass: &Pass) -> Refusal {
+    match pass.check() {
+        Ok(()) => Refusal::EdgeUnreachable,
+        Err(closed) => closed.into(),
+    }
+}
+
+async fn refuse(shared: &CoreShared, request: Request, reason: Refusal) {
+    let Request {
+        leg,
+        open,
+        info,
+        pass,
+        ..
+    } = request;
+    // Nothing is carried any more: who waits for the order does not wait for these words.
+    drop(pass);
+    measure::flow_refused(reason);
+    tracing::info!(flow = %open.flow, device = %info.device, %reason,
+        "a server's connection to a device was refused");
+    let opening = Opening::new(info.protocol);
+    shared.refusals.refuse(leg, opening, reason).await;
+}

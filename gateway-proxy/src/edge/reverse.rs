@@ -1,0 +1,408 @@
+//! Flows towards devices, at the edge: keeps tunnels on offer to the core, and connects the flows
+//! that the core opens on them to the device's own server.
+//!
+//! Each route has a few idle tunnels on offer, over all data threads. One that is taken is replaced
+//! at once; when its flow has ended, it stays on offer for a while, as other idle tunnels do.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::{Service, ServiceBuilder};
+
+use super::EdgeShared;
+use super::pool::{Made, Pool, Reach, Taken};
+use crate::capture::{CaptureSink, FlowInfo, NoCapture};
+use crate::config::ReverseRoute;
+use crate::contain::Pass;
+use crate::drain::Watcher;
+use crate::flow::{self, Ending, Report};
+use crate::frame::{Control, FlowNumber, Open};
+use crate::limits::{
+    IDLE_TUNNEL_AGE_MAX, OFFER_RETRY_INTERVAL, OFFERS_IDLE_MAX, OFFERS_KEPT_MAX, PING_INTERVAL,
+    PING_TIMEOUT, POOL_SWEEP_INTERVAL,
+};
+use crate::measure;
+use crate::reach::{Carried, NoLeg, reach};
+use crate::socket::Leg;
+use crate::stack::{Arrival, ContainLayer, IdentifyLayer, LimitLayer, Refusal, Refused};
+use crate::tunnel::{Tunnel, TunnelError, Wish};
+
+/// A reverse route with what it needs, shared by every data thread.
+#[derive(Clone)]
+pub struct ReverseShared {
+    pub(super) route: Arc<ReverseRoute>,
+    pub(super) reach: Arc<Reach>,
+    /// Places for idle tunnels that are always on offer.
+    places: Arc<Semaphore>,
+    /// Places for those that have carried a flow.
+    kept: Arc<Semaphore>,
+}
+
+/// What an idle tunnel on offer holds.
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    /// How long it stays on offer; no end for those that are always there.
+    until: Option<std::time::Instant>,
+}
+
+/// A flow that the core has opened, with the tunnel it came on.
+pub(super) struct Reversed {
+    tunnel: Tunnel,
+    number: FlowNumber,
+    open: Open,
+}
+
+impl ReverseShared {
+    /// A reverse route, and how it reaches its core.
+    pub fn new(route: ReverseRoute, reach: Arc<Reach>) -> Self {
+        Self {
+            route: Arc::new(route),
+            reach,
+            places: Arc::new(Semaphore::new(OFFERS_IDLE_MAX)),
+            kept: Arc::new(Semaphore::new(OFFERS_KEPT_MAX)),
+        }
+    }
+
+    /// A place for a tunnel that has carried a flow, if there is one.
+    fn keep(&self) -> Option<Place> {
+        if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
+            return Some(Place {
+                _permit: permit,
+                until: None,
+            });
+        }
+        let permit = Arc::clone(&self.kept).try_acquire_owned().ok()?;
+        Some(Place {
+            _permit: permit,
+            until: Some(sys::clock::monotonic() + IDLE_TUNNEL_AGE_MAX),
+        })
+    }
+}
+
+/// Keeps tunnels on offer, from one data thread, until the gateway drains.
+pub(super) async fn offer(
+    shared: EdgeShared,
+    reverse: ReverseShared,
+    pool: Arc<Pool>,
+    drain: Watcher,
+) {
+    loop {
+        let place = tokio::select! {
+            place = Arc::clone(&reverse.places).acquire_owned() => place,
+            () = drain.draining() => return,
+        };
+        let (Ok(place), made) = (place, pool.fresh().await) else {
+            return;
+        };
+        match made {
+            Ok(Taken { tunnel, made, .. }) => {
+                let offered = Offered {
+                    shared: shared.clone(),
+                    reverse: reverse.clone(),
+                    pool: Arc::clone(&pool),
+                    made,
+                    drain: drain.clone(),
+                };
+                // Owned by the runtime; ends with its tunnel.
+                sys::task::spawn("offered tunnel", async move {
+                    let mut place = Some(Place {
+                        _permit: place,
+                        until: None,
+                    });
+                    if let Err(error) = offered.serve(tunnel, &mut place).await {
+                        tracing::debug!(error = %measure::chain(&error), "an offered tunnel ended");
+                        // A core that does not want the offer is not asked again at once.
+                        if place.is_some() {
+                            tokio::time::sleep(OFFER_RETRY_INTERVAL).await;
+                        }
+                    }
+                });
+            }
+            Err(error) => {
+                drop(place);
+                tracing::debug!(device = %reverse.route.device, error = %measure::chain(&error),
+                    "no tunnel to offer");
+                tokio::select! {
+                    () = tokio::time::sleep(OFFER_RETRY_INTERVAL) => {}
+                    () = drain.draining() => return,
+                }
+            }
+        }
+    }
+}
+
+/// One tunnel on offer.
+struct Offered {
+    shared: EdgeShared,
+    reverse: ReverseShared,
+    pool: Arc<Pool>,
+    made: Made,
+    drain: Watcher,
+}
+
+impl Offered {
+    async fn serve(
+        &self,
+        mut tunnel: Tunnel,
+        place: &mut Option<Place>,
+    ) -> Result<(), TunnelError> {
+        let core = Arc::new(tunnel.peer()?);
+        let route = Arc::clone(&self.reverse.route);
+        // In reading order: each layer may refuse, only the last one connects.
+        let mut stack = ServiceBuilder::new()
+            .layer(IdentifyLayer(move |opened| {
+                let expired = core.is_expired(sys::clock::wall_ms());
+                identify(&route, expired, opened)
+            }))
+            .layer(ContainLayer(self.shared.gates.clone()))
+            .layer(LimitLayer(self.shared.limits.clone()))
+            .service(ConnectDevice(Arc::clone(&self.reverse.route)));
+        let service = self.reverse.route.service.clone();
+        tunnel.queue(FlowNumber::CONNECTION, &Control::Offer { service })?;
+        tunnel.inbox.offer();
+        loop {
+            let until = place.as_ref().and_then(|place| place.until);
+            let Some((number, open)) = self.wait(&mut tunnel, until).await? else {
+                tunnel.close();
+                return Ok(());
+            };
+            // Another one is offered in its place.
+            drop(place.take());
+            let guard = self.drain.guard();
+            let opened = Box::new(Reversed {
+                tunnel,
+                number,
+                open,
+            });
+            tunnel = match stack.call(opened).await {
+                Ok(Carried {
+                    tunnel,
+                    ending: Ending::Finished,
+                    ..
+                }) => tunnel,
+                Ok(Carried {
+                    tunnel,
+                    number,
+                    ending,
+                    pass,
+                }) => {
+                    tunnel.abort(number, abort_reason(&ending));
+                    drop(pass);
+                    return Ok(());
+                }
+                Err(refused) => refuse(refused)?,
+            };
+            drop(guard);
+            *place = self.reverse.keep();
+            if place.is_none() {
+                // Still to be sent: an ACK, or a refusal.
+                std::future::poll_fn(|context| tunnel.poll_flush(context)).await?;
+                tunnel.close();
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for the core to open a flow, asking now and then whether it is there. `None` when the
+    /// tunnel is not to be used any more.
+    async fn wait(
+        &self,
+        tunnel: &mut Tunnel,
+        until: Option<std::time::Instant>,
+    ) -> Result<Option<(FlowNumber, Open)>, TunnelError> {
+        let mut tick = tokio::time::interval(POOL_SWEEP_INTERVAL);
+        let mut asked: Option<std::time::Instant> = None;
+        let mut pings: u64 = 0;
+        loop {
+            tokio::select! {
+                wish = tunnel.next_wish() => match wish? {
+                    Wish::Flow(number, open) => return Ok(Some((number, *open))),
+                    Wish::Offer(_) => return Ok(None),
+                },
+                () = self.drain.draining() => return Ok(None),
+                _ = tick.tick() => {}
+            }
+            if tunnel.inbox.going_away || !self.pool.is_current(self.made) {
+                return Ok(None);
+            }
+            let now = sys::clock::monotonic();
+            if until.is_some_and(|until| now >= until) {
+                return Ok(None);
+            }
+            if tunnel.inbox.pong.take().is_some() {
+                asked = None;
+            }
+            match asked {
+                None => {
+                    asked = Some(now);
+                    pings += 1;
+                    let token = pings.to_be_bytes();
+                    tunnel.queue(FlowNumber::CONNECTION, &Control::Ping { token })?;
+                }
+                Some(since) if now.duration_since(since) > PING_TIMEOUT => {
+                    measure::ping("no_answer");
+                    return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// The route says whose flow it is and what may be asked for; the core's certificate must still be
+/// valid at every OPEN.
+fn identify(
+    route: &ReverseRoute,
+    expired: bool,
+    opened: Box<Reversed>,
+) -> Result<Arrival<Box<Reversed>>, Refused<Box<Reversed>>> {
+    let reason = if expired {
+        Some(Refusal::CertificateExpired)
+    } else if opened.open.service != route.service {
+        Some(Refusal::ServiceUnknown)
+    } else if opened.open.protocol != route.protocol {
+        Some(Refusal::Denied)
+    } else {
+        None
+    };
+    match reason {
+        Some(reason) => Err(Refused {
+            reason,
+            carrier: opened,
+        }),
+        None => Ok(Arrival {
+            device: route.device.clone(),
+            service: route.service.clone(),
+            carrier: opened,
+            pass: None,
+            permit: None,
+        }),
+    }
+}
+
+/// Connects an allowed flow to the device and pumps it: the innermost service.
+#[derive(Clone)]
+struct ConnectDevice(Arc<ReverseRoute>);
+
+impl ConnectDevice {
+    async fn carry(
+        self,
+        arrival: Arrival<Box<Reversed>>,
+    ) -> Result<Carried, Refused<Box<Reversed>>> {
+        let Arrival {
+            device,
+            carrier,
+            pass,
+            permit,
+            ..
+        } = arrival;
+        let refused = |reason, carrier| Err(Refused { reason, carrier });
+        let Some(pass) = pass else {
+            return refused(Refusal::NoLease, carrier);
+        };
+        let mut carrier = carrier;
+        let reached = match reach(&self.0.target, &mut carrier.tunnel, &pass).await {
+            Ok(leg) => Ok(leg),
+            Err(NoLeg::Unwanted(ending)) => Err(ending),
+            Err(NoLeg::Refused(reason)) => return refused(reason, carrier),
+        };
+        let Reversed {
+            mut tunnel,
+            number,
+            open,
+        } = *carrier;
+        let info = FlowInfo {
+            flow: open.flow,
+            device,
+            protocol: open.protocol,
+            service: open.service.clone(),
+        };
+        let report = match reached {
+            Ok(leg) => pump(leg, &mut tunnel, number, &info, &pass).await,
+            Err(ending) => {
+                measure::flow_ended(&ending);
+                Report::not_opened(ending)
+            }
+        };
+        measure::log_flow(&info, &open, &report);
+        drop(permit);
+        Ok(Carried {
+            tunnel,
+            number,
+            ending: report.ending,
+            pass,
+        })
+    }
+}
+
+/// Tells the core that its flow is connected, and carries it to its end.
+async fn pump(
+    leg: Leg,
+    tunnel: &mut Tunnel,
+    number: FlowNumber,
+    info: &FlowInfo,
+    pass: &Pass,
+) -> Report {
+    let measured = measure::FlowOpen::new();
+    let taps = NoCapture.flow_opened(info);
+    let report = match tunnel.queue(number, &Control::OpenOk) {
+        Ok(()) => flow::carry_to_device(&leg, tunnel, number, taps, pass).await,
+        Err(error) => Report::not_opened(Ending::TunnelLost(error)),
+    };
+    measured.ended(&report);
+    if matches!(report.ending, Ending::Finished)
+        && let Err(error) = leg.close()
+    {
+        tracing::warn!(%error, "a finished connection was reset");
+    }
+    report
+}
+
+impl Service<Arrival<Box<Reversed>>> for ConnectDevice {
+    type Response = Carried;
+    type Error = Refused<Box<Reversed>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Carried, Refused<Box<Reversed>>>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, arrival: Arrival<Box<Reversed>>) -> Self::Future {
+        Box::pin(self.clone().carry(arrival))
+    }
+}
+
+/// Tells the core, and gives the tunnel back for the next flow.
+fn refuse(refused: Refused<Box<Reversed>>) -> Result<Tunnel, TunnelError> {
+    let Refused { reason, carrier } = refused;
+    let Reversed {
+        mut tunnel,
+        number,
+        open,
+    } = *carrier;
+    measure::flow_refused(reason);
+    tracing::info!(flow = %open.flow, service = %open.service, %reason, "a flow was refused");
+    tunnel.inbox.end();
+    let rejected = Control::OpenRejected {
+        reason: reason.as_str().to_owned(),
+        retryable: reason.is_retryable(),
+    };
+    tunnel.queue(number, &rejected)?;
+    Ok(tunnel)
+}
+
+fn abort_reason(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::LegLost(_) => "DEVICE_RESET",
+        Ending::Cut(closed) => closed.as_str(),
+        Ending::Aborted(_) => "ABORTED",
+        Ending::TunnelLost(_) => "TUNNEL_LOST",
+        Ending::Finished | Ending::Rejected { .. } | Ending::NoAnswer => "INTERNAL",
+    }
+}
+
+// Idle tunnels are asked as often as they are looked at, and a core knows of it.
+const _: () = assert!(PING_INTERVAL.as_secs() == POOL_SWEEP_INTERVAL.as_secs());
