@@ -1,11 +1,13 @@
-//! `ward demo`: a story of a device that knows no encryption, told while it happens.
+//! `ward demo`: a story of two devices that know no encryption, told while it happens.
 //!
-//! `stack` runs `ward up`, `monitor` is the device and the server it talks to, `tap` is somebody
-//! who listens between the gateways, `story` writes. Each chapter is a file; it tells what it has
-//! just measured, and a measurement that is not as promised ends the demo with a failure.
+//! `stack` runs `ward up`, `monitor` and `scanner` are the devices and the services they talk to,
+//! `tap` is somebody who listens between the gateways, `story` writes. Each chapter is a file; it
+//! tells what it has just measured, and a measurement that is not as promised ends the demo with a
+//! failure.
 
 mod chapters;
 mod monitor;
+mod scanner;
 mod stack;
 mod story;
 mod tap;

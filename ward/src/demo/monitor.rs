@@ -122,6 +122,11 @@ impl Monitor {
         })
     }
 
+    /// Waits until the connection is over, however it ends.
+    pub(super) async fn closed(&mut self) {
+        while self.stream.read_u8().await.is_ok() {}
+    }
+
     /// Sends one message and waits for its answer.
     pub(super) async fn exchange(&mut self) -> io::Result<Exchange> {
         self.number += 1;

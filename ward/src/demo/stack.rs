@@ -132,6 +132,30 @@ impl Up {
     }
 }
 
+/// What a verb of the tool answered.
+pub(super) struct Answered {
+    pub(super) succeeded: bool,
+    /// To standard output.
+    pub(super) told: String,
+    /// To standard error.
+    pub(super) said: String,
+}
+
+/// Runs a verb against the stack in `dir`, as a user would type it.
+pub(super) async fn ward(dir: &Path, verb: &[&str]) -> Result<Answered, Failure> {
+    let mut command = Command::new(OWN_PROGRAM);
+    command.arg0("ward").arg("--data-dir").arg(dir).args(verb);
+    command.env_remove("WARD_HOME").stdin(Stdio::null());
+    let output = command.kill_on_drop(true).output().await;
+    let output = output.map_err(|error| Failure::io("cannot start `ward`", &error))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+    Ok(Answered {
+        succeeded: output.status.success(),
+        told: text(&output.stdout),
+        said: text(&output.stderr),
+    })
+}
+
 /// An address on loopback that is free now.
 pub(super) fn free_address() -> Result<SocketAddr, Failure> {
     let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));

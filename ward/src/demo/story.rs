@@ -27,7 +27,7 @@ impl Story {
             chapters: 0,
             unwritten: Ok(()),
         };
-        story.line("Ward: a device that knows no encryption, and what becomes of its traffic.");
+        story.line("Ward: two devices that know no encryption, and what becomes of their traffic.");
         story
     }
 

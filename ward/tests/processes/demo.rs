@@ -22,9 +22,14 @@ fn the_story_is_told_to_its_end_and_everything_stays_where_asked() {
         "answered   20 of 20",
         "between the gateways; 0 times the name",
         "under version 1, 10 under version 2",
+        "the same bytes; the answer is the archive system's own",
+        "0 times the name, and none of the image",
         "all answered",
+        "a new connection of the monitor carries nothing",
         "the bytes that were sent",
         "0 gaps, nothing is missing",
+        "found      0 lines",
+        "one letter of an exported copy: found, in line",
     ] {
         assert!(told.contains(line), "no line `{line}` in:\n{told}");
     }

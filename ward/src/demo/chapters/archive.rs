@@ -63,21 +63,32 @@ pub(super) fn open(cast: &Cast<'_>) -> Result<Archive, Failure> {
 pub(super) async fn settled(cast: &Cast<'_>) -> Result<(), Failure> {
     let bytes = cast.server.bytes();
     let expected = (bytes.received.len() + bytes.sent.len()) as u64;
-    let waiting = async {
+    until("what passed is not in the archive", || {
+        let mut listed = 0;
+        for object in open(cast)?.list(of_monitor())? {
+            listed += object?.bytes;
+        }
+        Ok((listed >= expected).then_some(()))
+    })
+    .await
+}
+
+/// Looks until there is what is looked for; says that it is `missing` when it does not come.
+pub(super) async fn until<T>(
+    missing: &str,
+    look: impl Fn() -> Result<Option<T>, Failure>,
+) -> Result<T, Failure> {
+    let looking = async {
         loop {
-            let mut listed = 0;
-            for object in open(cast)?.list(of_monitor())? {
-                listed += object?.bytes;
-            }
-            if listed >= expected {
-                return Ok(());
+            if let Some(found) = look()? {
+                return Ok(found);
             }
             sleep(INTERVAL).await;
         }
     };
-    match timeout(PATIENCE, waiting).await {
-        Ok(settled) => settled,
-        Err(_) => Err(broken("what passed is not in the archive")),
+    match timeout(PATIENCE, looking).await {
+        Ok(found) => found,
+        Err(_) => Err(broken(missing)),
     }
 }
 

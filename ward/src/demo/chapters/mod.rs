@@ -1,7 +1,10 @@
 //! The chapters in their order, and who appears in them.
 
 mod archive;
+mod audit;
+mod containment;
 mod leader;
+mod picture;
 mod rotation;
 mod traffic;
 
@@ -10,14 +13,17 @@ use std::net::SocketAddr;
 use kms_client::Client;
 
 use super::monitor::Server;
+use super::scanner::Pacs;
 use super::stack::{Home, Up, free_address};
 use super::story::{Story, time};
 use super::tap::Tap;
 use crate::error::Failure;
 
-/// The device's id.
+/// The monitor's id.
 const MONITOR: &str = "monitor-3w";
-/// Its key.
+/// The other device's.
+const SCANNER: &str = "scanner-2";
+/// The monitor's key.
 const MONITOR_KEY: &str = "device/monitor-3w";
 
 /// Everybody the story needs.
@@ -27,6 +33,9 @@ pub(super) struct Cast<'a> {
     server: Server,
     /// Where the monitor connects: the edge, though it does not know.
     monitor_port: SocketAddr,
+    pacs: Pacs,
+    /// Where the scanner connects.
+    scanner_port: SocketAddr,
     /// A name that occurs nowhere else on this machine.
     patient: String,
     /// All that the monitor sent, over all connections.
@@ -42,6 +51,8 @@ impl<'a> Cast<'a> {
             tap: Tap::start(home.dir()).await?,
             server: Server::start().await?,
             monitor_port: free_address()?,
+            pacs: Pacs::start().map_err(|error| Failure::io("the archive system", &error))?,
+            scanner_port: free_address()?,
             patient: format!("DOE^JANE^{}", envelope::id::ObjectId::random()),
             sent: Vec::new(),
             up: None,
@@ -66,17 +77,21 @@ impl<'a> Cast<'a> {
 pub(super) async fn tell(story: &mut Story, cast: &mut Cast<'_>) -> Result<(), Failure> {
     start(story, cast).await?;
     traffic::tell(story, cast).await?;
+    picture::tell(story, cast).await?;
     rotation::tell(story, cast).await?;
     leader::tell(story, cast).await?;
-    archive::tell(story, cast).await
+    containment::tell(story, cast).await?;
+    archive::tell(story, cast).await?;
+    audit::tell(story, cast).await
 }
 
 async fn start(story: &mut Story, cast: &mut Cast<'_>) -> Result<(), Failure> {
     story.chapter("Ward starts on this machine");
-    let routes = [format!(
-        "{MONITOR}:hl7@{}={}",
-        cast.monitor_port, cast.server.address
-    )];
+    let (monitor, scanner) = (cast.monitor_port, cast.scanner_port);
+    let routes = [
+        format!("{MONITOR}:hl7@{monitor}={}", cast.server.address),
+        format!("{SCANNER}:dicom@{scanner}={}", cast.pacs.address),
+    ];
     let begun = sys::clock::monotonic();
     let starting = Up::start(cast.home, &routes, cast.tap.address);
     cast.up = Some(story.during("starting", starting).await?);
@@ -88,10 +103,11 @@ async fn start(story: &mut Story, cast: &mut Cast<'_>) -> Result<(), Failure> {
         time(took)
     );
     story.tell("running", up);
-    let device = cast.client()?.describe_key(MONITOR_KEY).await?;
+    let devices = cast.client()?.list_devices().await?;
+    let names: Vec<_> = devices.iter().map(|device| device.id.as_str()).collect();
     story.tell(
         "enrolled",
-        format!("{MONITOR}, with a key of its own, {}", device.name),
+        format!("{}, each with a key of its own", names.join(" and ")),
     );
     Ok(())
 }

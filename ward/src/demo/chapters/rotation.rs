@@ -12,7 +12,7 @@ use crate::demo::story::{Story, time};
 use crate::error::Failure;
 
 pub(super) async fn tell(story: &mut Story, cast: &mut Cast<'_>) -> Result<(), Failure> {
-    story.chapter("Its key is rotated while it goes on");
+    story.chapter("The monitor's key is rotated while it goes on");
     let client = cast.client()?;
     let before = client.describe_key(MONITOR_KEY).await?.primary_version;
     let begun = sys::clock::monotonic();
