@@ -16,6 +16,7 @@ mod crypt;
 mod demo;
 mod faults;
 mod forgery;
+mod full_disk;
 mod harness;
 mod hosts;
 mod keys;
