@@ -2,7 +2,7 @@
 //! the first: an engineer mends a file once, not once a mistake.
 
 use super::written::{Role, Written};
-use super::{Config, ConfigError, one_line, parse, route, service, threads};
+use super::{Config, ConfigError, one_line, parse, reverse, route, service, threads};
 use crate::ids::GatewayId;
 use crate::limits::CONFIG_BYTES_MAX;
 
@@ -40,10 +40,14 @@ impl Config {
             Role::Edge => {
                 let routes = written.routes.iter().enumerate();
                 problems.extend(routes.filter_map(|entry| route(entry).err()));
+                let routes = written.reverse_routes.iter().enumerate();
+                problems.extend(routes.filter_map(|entry| reverse::route(entry).err()));
             }
             Role::Core => {
                 let services = written.services.iter().enumerate();
                 problems.extend(services.filter_map(|entry| service(entry).err()));
+                let listeners = written.reverse_listeners.iter().enumerate();
+                problems.extend(listeners.filter_map(|entry| reverse::listener(entry).err()));
             }
         }
         if problems.is_empty() {
@@ -82,15 +86,26 @@ listen = "10.20.0.4:2576"
 core = "10.20.0.5"
 core_id = "core-1"
 service = "lab"
+[[reverse_route]]
+device = "ct-1"
+protocol = "dicom"
+target = "192.0.2.7"
+core = "10.20.0.5:7200"
+core_id = "core-1"
+service = "images"
 "#;
         let found = Config::problems(toml::from_str(text).unwrap());
         let found: Vec<_> = found.iter().map(ToString::to_string).collect();
-        assert_eq!(found.len(), 4, "{found:?}");
-        for (at, field) in ["id", "threads", "route[0].device", "route[1].core"]
-            .iter()
-            .enumerate()
-        {
-            assert!(found[at].starts_with(field), "{field}: {found:?}");
+        let fields = [
+            "id",
+            "threads",
+            "route[0].device",
+            "route[1].core",
+            "reverse_route[0].target",
+        ];
+        assert_eq!(found.len(), fields.len(), "{found:?}");
+        for (found, field) in found.iter().zip(fields) {
+            assert!(found.starts_with(field), "{field}: {found}");
         }
     }
 

@@ -81,30 +81,44 @@ fn listeners(report: &mut Report, written: &Written) {
     for (at, route) in written.routes.iter().enumerate() {
         port(&format!("route[{at}].listen"), route.listen, true);
     }
+    for (at, reverse) in written.reverse_listeners.iter().enumerate() {
+        let name = format!("reverse_listener[{at}].listen");
+        port(&name, reverse.listen, true);
+    }
     if let Some(tunnel) = &written.tunnel {
         port("tunnel.listen", tunnel.listen, false);
     }
 }
 
 fn devices(report: &mut Report, written: &Written) {
-    if written.routes.is_empty() {
+    if written.routes.is_empty() && written.reverse_routes.is_empty() {
         let remedy = "add a [[route]] for each port that a device connects to";
         report.warn("route", "no device has a route", remedy);
     }
     for (at, route) in written.routes.iter().enumerate() {
         name(report, &format!("route[{at}].core"), &route.core);
-        let dir = written.state_dir.join("devices").join(&route.device);
-        if IdentityDir::new(&dir).has_certificate() {
-            checks::identity(report, &dir);
-        } else {
-            let finding = format!("{} has no certificate here yet", route.device);
-            let remedy = format!(
-                "enrol it with `ward device enroll {}`; the edge then gets one from the KMS",
-                route.device
-            );
-            report.warn(format!("route[{at}].device"), finding, remedy);
-        }
+        let subject = format!("route[{at}].device");
+        device(report, written, &subject, &route.device);
     }
+    for (at, route) in written.reverse_routes.iter().enumerate() {
+        name(report, &format!("reverse_route[{at}].core"), &route.core);
+        let target = format!("reverse_route[{at}].target");
+        name(report, &target, &route.target);
+        let subject = format!("reverse_route[{at}].device");
+        device(report, written, &subject, &route.device);
+    }
+}
+
+fn device(report: &mut Report, written: &Written, subject: &str, device: &str) {
+    let dir = written.state_dir.join("devices").join(device);
+    if IdentityDir::new(&dir).has_certificate() {
+        checks::identity(report, &dir);
+        return;
+    }
+    let finding = format!("{device} has no certificate here yet");
+    let remedy =
+        format!("enrol it with `ward device enroll {device}`; the edge then gets one from the KMS");
+    report.warn(subject, finding, remedy);
 }
 
 fn servers(report: &mut Report, written: &Written) {

@@ -49,6 +49,46 @@ fn a_check_says_everything_at_once() {
 }
 
 #[test]
+fn a_check_looks_at_the_ways_to_devices_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("gateway.toml");
+    let common = "identity_dir = \"i\"\nstate_dir = \"s\"\n[ops]\nlisten = \"127.0.0.1:0\"\n";
+    let edge = "[[reverse_route]]\ndevice = \"ct-1\"\nprotocol = \"dicom\"\n\
+                target = \"scanner.invalid:104\"\ncore = \"127.0.0.1:7200\"\n\
+                core_id = \"core-1\"\nservice = \"images\"\n";
+    let core = "[tunnel]\nlisten = \"127.0.0.1:0\"\n[[reverse_listener]]\ndevice = \"ct-1\"\n\
+                protocol = \"dicom\"\nlisten = \"192.0.2.1:104\"\nservice = \"images\"\n";
+    for (role, ways, findings) in [
+        (
+            "edge",
+            edge,
+            [
+                "reverse_route[0].device: ct-1 has no certificate",
+                "reverse_route[0].target: scanner.invalid:104",
+            ],
+        ),
+        (
+            "core",
+            core,
+            [
+                "reverse_listener[0].listen: 192.0.2.1:104 cannot be bound",
+                "ok    tunnel.listen",
+            ],
+        ),
+    ] {
+        let settings = format!("id = \"{role}-1\"\nrole = \"{role}\"\n{common}{ways}");
+        std::fs::write(&config, settings).unwrap();
+        let checked = ward(&["gateway", "--config", text(&config), "--check"]);
+        assert_eq!(refused(&checked), "CHECK_FAILED");
+        let said = String::from_utf8(checked.stdout).unwrap();
+        for found in findings {
+            assert!(said.contains(found), "{found} in:\n{said}");
+        }
+        assert!(!said.contains("no device has a route"), "{said}");
+    }
+}
+
+#[test]
 fn a_gateway_that_cannot_start_says_everything_that_is_wrong_with_its_settings() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("gateway.toml");
