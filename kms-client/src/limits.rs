@@ -58,8 +58,9 @@ pub const LEASE_RETRY: Duration = Duration::from_millis(250);
 /// How often leases that nobody asks for are looked at.
 pub const LEASE_SWEEP: Duration = Duration::from_secs(1);
 
-/// How often a long-living client looks at its certificate's dates.
-pub const RENEWAL_CHECK: Duration = Duration::from_secs(30);
+/// How often a long-living client looks at its certificate's dates: a clock that is set right may
+/// end all certificates at once.
+pub const RENEWAL_CHECK: Duration = Duration::from_secs(1);
 
 /// How long after a failed renewal the next is tried.
 pub const RENEWAL_RETRY: Duration = Duration::from_secs(5);
