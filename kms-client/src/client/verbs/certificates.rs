@@ -30,7 +30,9 @@ impl Client {
         device_id: Option<&str>,
     ) -> Result<IssuedCertificate, Error> {
         let message = request(csr_der, device_id)?;
-        let answer = self.inner.call(Route::AnyNode, |attempt| ask(attempt, &message));
+        let answer = self
+            .inner
+            .call(Route::AnyNode, |attempt| ask(attempt, &message));
         self.inner.certified(answer.await?)
     }
 }
@@ -61,10 +63,7 @@ impl Inner {
     }
 }
 
-fn request(
-    csr_der: &[u8],
-    device_id: Option<&str>,
-) -> Result<v1::IssueCertificateRequest, Error> {
+fn request(csr_der: &[u8], device_id: Option<&str>) -> Result<v1::IssueCertificateRequest, Error> {
     Ok(v1::IssueCertificateRequest {
         csr_der: Bytes::copy_from_slice(csr_der),
         device_id: device_id.unwrap_or_default().into(),
