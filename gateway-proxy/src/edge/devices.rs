@@ -135,20 +135,22 @@ impl DeviceStores {
         }
     }
 
-    /// Answers how many were not renewed.
+    /// Answers how many are due all the same: they were not renewed, or the clocks differ.
     async fn renew_due(&self, client: &Client) -> usize {
-        let failed = AtomicUsize::new(0);
+        let left = AtomicUsize::new(0);
         let due = self.0.iter().filter(|store| store.is_due());
         stream::iter(due)
             .for_each_concurrent(ENROLMENTS_MAX, async |store| {
                 if let Err(error) = store.obtain(client).await {
-                    failed.fetch_add(1, Ordering::Relaxed);
                     tracing::warn!(device = %store.device, reason = %error.reason(),
                         "a device's certificate was not renewed: {error}");
                 }
+                if store.is_due() {
+                    left.fetch_add(1, Ordering::Relaxed);
+                }
             })
             .await;
-        failed.into_inner()
+        left.into_inner()
     }
 }
 

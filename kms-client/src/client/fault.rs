@@ -78,8 +78,8 @@ impl Verdict {
                 "the node demands a certificate; use an identity folder of this cluster"
             }
             Self::NodeExpired => {
-                "the node's certificate has expired; it renews by itself once most nodes run, so \
-                 see that they do, and check the clocks of both"
+                "the node's certificate has expired; it renews by itself once most nodes run, \
+                 unsealed, so see that they do, and check the clocks of both"
             }
             Self::NodeForeign => {
                 "whoever answers there is not the expected node of this cluster; check the \

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::{Client, Inner};
 use crate::error::Error;
 use crate::identity::Identity;
-use crate::limits::{RENEWAL_CHECK, RENEWAL_RETRY};
+use crate::limits::{RENEWAL_AGAIN, RENEWAL_CHECK, RENEWAL_RETRY};
 use crate::reason::Reason;
 
 impl Client {
@@ -50,6 +50,10 @@ impl Client {
             return RENEWAL_CHECK;
         }
         match self.renew_certificate().await {
+            Ok(()) if self.is_renewal_due() => {
+                tracing::warn!("the renewed certificate is due again: the clocks differ");
+                RENEWAL_AGAIN
+            }
             Ok(()) => {
                 tracing::info!("certificate renewed");
                 RENEWAL_CHECK

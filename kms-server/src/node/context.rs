@@ -114,6 +114,6 @@ impl Standing for Node {
     }
 }
 
-/// How far a leader's clock may be behind what the cluster has recorded. As far as certificates
-/// reach back; a clock that lost its battery is decades behind.
-const CLOCK_BEHIND_MAX_MS: u64 = 60 * 60 * 1_000;
+/// How far a leader's clock may be behind what the cluster has recorded: certificates of a day are
+/// still of use then. A clock that lost its battery is decades behind.
+const CLOCK_BEHIND_MAX_MS: u64 = 6 * 60 * 60 * 1_000;

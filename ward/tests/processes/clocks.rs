@@ -6,7 +6,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
+use kms_client::Client;
 use kms_client::identity::{CertificateFacts, IdentityDir};
+use kms_client::reason::Reason;
+use rustix::process::{Signal, kill_process};
+use serde_json::Value;
 
 use crate::archive::{got, listed, send_messages};
 use crate::harness::{Stack, free_address, reason_of, succeeded, wait_for};
@@ -218,15 +222,52 @@ fn who_comes_back_after_its_certificates_time_is_renewed_or_told_to_join_again()
     let before = IdentityDir::new(&present).load().unwrap().facts().clone();
 
     stack.clock().set(Offset::Ahead(3 * DAY));
-    wait_for("the node's clock to move on", || {
-        encrypt_as(&stack, &present).unwrap();
-        let after = IdentityDir::new(&present).load().unwrap().facts().clone();
-        assert_eq!(after.spki_sha256, before.spki_sha256);
-        (after.not_after_ms > before.not_after_ms).then_some(())
-    });
+    hears_a_renewal_alone(&present);
+    encrypt_as(&stack, &present).unwrap();
+    let after = IdentityDir::new(&present).load().unwrap().facts().clone();
+    assert_eq!(after.spki_sha256, before.spki_sha256);
+    assert!(after.not_after_ms > before.not_after_ms);
     let refused = encrypt_as(&stack, &former).unwrap_err();
     assert_eq!(reason_of(&refused), "DENIED");
     assert!(refused.contains("join again"), "{refused}");
+}
+
+#[test]
+fn a_node_whose_clock_is_lost_does_not_go_on_leading() {
+    let Some(clock) = WallClock::find() else {
+        return;
+    };
+    let mut stack = Stack::new(&["--nodes", "3"]);
+    stack.keep_time_by(clock.fixed_at_start());
+    stack.start();
+    stack.json(&["key", "create", "before"]);
+    let restart = |names: &[&str], offset| {
+        stack.clock().set(offset);
+        let pid = |name: &&str| stack.pid(name).unwrap();
+        let former: Vec<_> = names.iter().map(pid).collect();
+        for pid in &former {
+            kill_process(*pid, Signal::KILL).unwrap();
+        }
+        for (name, former) in names.iter().zip(former) {
+            wait_for(name, || stack.pid(name).filter(|pid| *pid != former));
+        }
+    };
+    // Two lose their clocks; one of them leads once the third has been away.
+    restart(&["node-1", "node-2"], Offset::Since1970);
+    for name in ["node-1", "node-2"] {
+        wait_for("a life that began in 1970", || {
+            let log = stack.dir().join(format!("log/{name}.log"));
+            let said = std::fs::read_to_string(log).unwrap();
+            said.contains("\n1970-01-01T").then_some(())
+        });
+    }
+    restart(&["node-3"], Offset::None);
+    wait_for("the node that knows the time to lead", || {
+        let status = stack.ward(&["--output", "json", "cluster", "status"]);
+        let status: Value = serde_json::from_slice(&status.stdout).ok()?;
+        (status["leader"] == 3).then_some(())
+    });
+    stack.json(&["key", "create", "after"]);
 }
 
 /// A flow that is open all the time.
@@ -261,6 +302,29 @@ fn enroll(stack: &Stack, folder: &Path) {
         folder.to_str().unwrap(),
     ];
     succeeded(&enroll, stack.ward(&enroll));
+}
+
+/// With a certificate that is over by the node's clock, and the library's own renewal left out.
+fn hears_a_renewal_alone(folder: &Path) {
+    let dir = IdentityDir::new(folder);
+    let client = Client::builder()
+        .identity(dir.load().unwrap())
+        .endpoints(dir.load_endpoints().unwrap())
+        .open()
+        .unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let expired = Some(Reason::CertificateExpired);
+    wait_for("the node's clock to move on", || {
+        let refused = runtime.block_on(client.describe_key("app/portal/notes"));
+        (refused.err().map(|error| error.reason()) == expired).then_some(())
+    });
+    let other = IdentityDir::new(folder.join("other")).create_csr().unwrap();
+    let refused = runtime.block_on(client.issue_certificate(&other, None));
+    assert_eq!(refused.err().map(|error| error.reason()), expired);
+    let own = dir.create_csr().unwrap();
+    runtime
+        .block_on(client.issue_certificate(&own, None))
+        .unwrap();
 }
 
 fn encrypt_as(stack: &Stack, folder: &Path) -> Result<(), String> {

@@ -11,6 +11,8 @@ use tempfile::TempDir;
 pub(crate) struct WallClock {
     library: PathBuf,
     dir: TempDir,
+    /// How long a process goes on with the offset that it has read.
+    kept_for: Duration,
 }
 
 /// How far from the machine's own clock.
@@ -38,7 +40,12 @@ impl WallClock {
             .find(|library| library.exists());
         if let Some(library) = library {
             let dir = tempfile::tempdir().unwrap();
-            let clock = Self { library, dir };
+            let kept_for = Duration::from_secs(1);
+            let clock = Self {
+                library,
+                dir,
+                kept_for,
+            };
             clock.set(Offset::None);
             return Some(clock);
         }
@@ -47,6 +54,12 @@ impl WallClock {
         assert!(!counts, "not installed: {what}");
         eprintln!("skipped: {what}");
         None
+    }
+
+    /// Has each process keep for its whole life the clock that it finds at its start.
+    pub(crate) fn fixed_at_start(mut self) -> Self {
+        self.kept_for = Duration::from_secs(1_000_000);
+        self
     }
 
     /// Sets the clock of everything that keeps this time; running processes follow within a
@@ -67,7 +80,10 @@ impl WallClock {
         program
             .env("LD_PRELOAD", &self.library)
             .env("FAKETIME_TIMESTAMP_FILE", self.file())
-            .env("FAKETIME_CACHE_DURATION", "1")
+            .env(
+                "FAKETIME_CACHE_DURATION",
+                self.kept_for.as_secs().to_string(),
+            )
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
             .env("NO_FAKE_STAT", "1");
     }
