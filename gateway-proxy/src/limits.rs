@@ -143,8 +143,12 @@ pub const SILENCE_CHECK_INTERVAL: Duration = Duration::from_secs(30);
 /// How long a gateway that shuts down waits for its flows to end by themselves.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often certificates are looked at, to renew them or to take up renewed ones.
-pub const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(60);
+/// How often certificates are looked at, to renew them or to take up renewed ones. A clock that is
+/// set right may end all of them at once, and devices wait then.
+pub const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The longest time between tries to renew devices' certificates; it doubles up to there.
+pub const CERTIFICATE_RETRY_MAX: Duration = Duration::from_secs(60);
 
 /// Device certificates asked for at a time.
 pub const ENROLMENTS_MAX: usize = 16;

@@ -58,11 +58,15 @@ pub const LEASE_RETRY: Duration = Duration::from_millis(250);
 /// How often leases that nobody asks for are looked at.
 pub const LEASE_SWEEP: Duration = Duration::from_secs(1);
 
-/// How often a long-living client looks at its certificate's dates.
-pub const RENEWAL_CHECK: Duration = Duration::from_secs(30);
+/// How often a long-living client looks at its certificate's dates: a clock that is set right may
+/// end all certificates at once.
+pub const RENEWAL_CHECK: Duration = Duration::from_secs(1);
 
 /// How long after a failed renewal the next is tried.
 pub const RENEWAL_RETRY: Duration = Duration::from_secs(5);
+
+/// How long after a renewal that is due again at once, since the clocks differ, the next is tried.
+pub const RENEWAL_AGAIN: Duration = Duration::from_secs(60);
 
 const _: () = assert!(CONNECT_MAX.as_millis() < ATTEMPT_MAX.as_millis());
 const _: () = assert!(ATTEMPT_MAX.as_millis() < DEADLINE_DEFAULT.as_millis());

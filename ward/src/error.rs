@@ -39,6 +39,8 @@ impl Reason {
     pub(crate) const INVALID_ARGUMENT: Self = Self::named("INVALID_ARGUMENT");
     /// Something that was checked is not as it must be.
     pub(crate) const CHECK_FAILED: Self = Self::named("CHECK_FAILED");
+    /// A certificate's time is over: the caller's, or a node's.
+    pub(crate) const CERTIFICATE_EXPIRED: Self = Self::named("CERTIFICATE_EXPIRED");
     /// The cluster or the token is another one than was told.
     pub(crate) const CERTIFICATE_FOREIGN: Self = Self::named("CERTIFICATE_FOREIGN");
     /// The token is none, or not for what it is used for.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{StreamExt, stream};
@@ -20,7 +20,9 @@ use super::pulse::Pulse;
 use super::{ReverseShared, RouteShared};
 use crate::config::{EdgeConfig, HostPort};
 use crate::ids::{DeviceId, GatewayId};
-use crate::limits::{CERTIFICATE_CHECK_INTERVAL, ENROLMENTS_MAX, KMS_RETRY_INTERVAL};
+use crate::limits::{
+    CERTIFICATE_CHECK_INTERVAL, CERTIFICATE_RETRY_MAX, ENROLMENTS_MAX, KMS_RETRY_INTERVAL,
+};
 use crate::measure;
 
 /// Every device of an edge.
@@ -34,16 +36,10 @@ struct DeviceStore {
     trust_domain: String,
     /// One for each core the device reaches: its identity is part of the TLS configuration.
     by_core: BTreeMap<GatewayId, Credentials>,
-    /// Of the certificate in use.
-    validity: Mutex<Option<Validity>>,
+    /// What the certificate in use says.
+    facts: Mutex<Option<CertificateFacts>>,
     /// The KMS gives it no certificate any more.
     revoked: AtomicBool,
-}
-
-#[derive(Clone, Copy)]
-struct Validity {
-    half_ms: u64,
-    not_after_ms: u64,
 }
 
 impl DeviceStores {
@@ -119,28 +115,42 @@ impl DeviceStores {
         self.0.iter().all(DeviceStore::is_settled)
     }
 
-    /// Renews each certificate when half its life is over. Never ends. A device that has none is
+    /// Renews each certificate before half its life is over. Never ends. A device that has none is
     /// left to [`obtain_missing`](Self::obtain_missing).
     pub async fn keep_fresh(&self, client: &Client) {
+        let mut pause = CERTIFICATE_CHECK_INTERVAL;
         loop {
             let ends = self
                 .0
                 .iter()
-                .filter_map(|store| Some(store.validity()?.not_after_ms));
+                .filter_map(|store| Some(store.facts()?.not_after_ms));
             if let Some(first) = ends.min() {
                 measure::certificate_expires(first);
             }
-            tokio::time::sleep(CERTIFICATE_CHECK_INTERVAL).await;
-            let aging = |store: &&DeviceStore| {
-                store.validity().is_some() && store.is_half_over() && !store.is_revoked()
+            tokio::time::sleep(pause).await;
+            pause = match self.renew_due(client).await {
+                0 => CERTIFICATE_CHECK_INTERVAL,
+                _ => (pause * 2).min(CERTIFICATE_RETRY_MAX),
             };
-            for store in self.0.iter().filter(aging) {
+        }
+    }
+
+    /// Answers how many are due all the same: they were not renewed, or the clocks differ.
+    async fn renew_due(&self, client: &Client) -> usize {
+        let left = AtomicUsize::new(0);
+        let due = self.0.iter().filter(|store| store.is_due());
+        stream::iter(due)
+            .for_each_concurrent(ENROLMENTS_MAX, async |store| {
                 if let Err(error) = store.obtain(client).await {
                     tracing::warn!(device = %store.device, reason = %error.reason(),
                         "a device's certificate was not renewed: {error}");
                 }
-            }
-        }
+                if store.is_due() {
+                    left.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+            .await;
+        left.into_inner()
     }
 }
 
@@ -153,7 +163,7 @@ impl DeviceStore {
             dir,
             trust_domain,
             by_core: BTreeMap::new(),
-            validity: Mutex::default(),
+            facts: Mutex::default(),
             revoked: AtomicBool::new(false),
         }
     }
@@ -184,8 +194,8 @@ impl DeviceStore {
 
     /// Tunnels made from now on use it.
     fn publish(&self, identity: &Identity) -> Result<(), Error> {
-        let validity = Validity::of(identity.facts());
-        *self.validity.lock().unwrap_or_else(PoisonError::into_inner) = Some(validity);
+        let facts = Some(identity.facts().clone());
+        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = facts;
         for (core, credentials) in &self.by_core {
             credentials.replace(Arc::new(self.tls(identity, core)?));
         }
@@ -198,14 +208,14 @@ impl DeviceStore {
         client_config(identity, expected, ALPN_TUNNEL)
     }
 
-    fn validity(&self) -> Option<Validity> {
-        *self.validity.lock().unwrap_or_else(PoisonError::into_inner)
+    fn facts(&self) -> Option<CertificateFacts> {
+        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        facts.clone()
     }
 
     fn is_valid(&self) -> bool {
         let now_ms = sys::clock::wall_ms();
-        self.validity()
-            .is_some_and(|validity| now_ms <= validity.not_after_ms)
+        self.facts().is_some_and(|facts| !facts.is_expired(now_ms))
     }
 
     /// Whether nothing has to be asked for: a revoked device keeps nobody waiting.
@@ -217,19 +227,9 @@ impl DeviceStore {
         self.revoked.load(Ordering::Relaxed)
     }
 
-    fn is_half_over(&self) -> bool {
+    fn is_due(&self) -> bool {
         let now_ms = sys::clock::wall_ms();
-        self.validity()
-            .is_none_or(|validity| now_ms > validity.half_ms)
-    }
-}
-
-impl Validity {
-    fn of(facts: &CertificateFacts) -> Self {
-        let life_ms = facts.not_after_ms.saturating_sub(facts.not_before_ms);
-        Self {
-            half_ms: facts.not_before_ms.saturating_add(life_ms / 2),
-            not_after_ms: facts.not_after_ms,
-        }
+        let facts = self.facts();
+        facts.is_some_and(|facts| facts.is_due_for_renewal(now_ms)) && !self.is_revoked()
     }
 }

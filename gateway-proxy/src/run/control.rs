@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use kms_client::identity::{Identity, IdentityDir, Role as SpiffeRole};
+use kms_client::identity::{Identity, Role as SpiffeRole};
 use kms_client::model::GatewayRole;
 use kms_client::reason::Reason;
 use kms_client::tls::{ALPN_TUNNEL, Dates, ExpectedPeer, server_config};
@@ -56,13 +56,12 @@ struct Announcement {
 
 /// Reads what is on disk. The KMS is not needed for that.
 pub(super) async fn prepare(config: &Config) -> Result<Gateway, Error> {
-    let dir = IdentityDir::new(&config.identity_dir);
-    let identity = dir.load()?;
-    require_gateway(config, &identity)?;
     let client = Client::open(&config.identity_dir)?;
+    let identity = client.identity();
+    require_gateway(config, &identity)?;
     match &config.role {
         RoleConfig::Edge(edge) => Ok(prepare_edge(config, edge, &identity, client)),
-        RoleConfig::Core(core) => prepare_core(config, core, dir, &identity, client),
+        RoleConfig::Core(core) => prepare_core(config, core, identity, client),
     }
 }
 
@@ -159,11 +158,10 @@ fn prepare_edge(
 fn prepare_core(
     config: &Config,
     core: &CoreConfig,
-    dir: IdentityDir,
-    identity: &Identity,
+    identity: Arc<Identity>,
     client: Client,
 ) -> Result<Gateway, Error> {
-    let tls = Arc::new(ArcSwap::from_pointee(tunnel_tls(identity)?));
+    let tls = Arc::new(ArcSwap::from_pointee(tunnel_tls(&identity)?));
     let archive = start_archive(core, &client)?;
     let capture: Arc<dyn CaptureSink> = match &archive {
         Some(archive) => archive.sink(),
@@ -189,11 +187,8 @@ fn prepare_core(
         tasks: Vec::new(),
     };
     gateway.keep_own_certificate();
-    let not_after_ms = identity.facts().not_after_ms;
-    gateway.keep(
-        "tunnel certificate",
-        follow_certificate(dir, tls, not_after_ms),
-    );
+    let following = follow_certificate(gateway.client.clone(), identity, tls);
+    gateway.keep("tunnel certificate", following);
     Ok(gateway)
 }
 
@@ -225,28 +220,23 @@ impl Gateway {
 
 /// Tunnels made from now on see a renewed certificate; those that stand are not touched.
 async fn follow_certificate(
-    dir: IdentityDir,
+    client: Client,
+    mut shown: Arc<Identity>,
     tls: Arc<ArcSwap<ServerConfig>>,
-    mut not_after_ms: u64,
 ) {
     loop {
-        measure::certificate_expires(not_after_ms);
+        measure::certificate_expires(shown.facts().not_after_ms);
         tokio::time::sleep(CERTIFICATE_CHECK_INTERVAL).await;
-        let renewed = dir.load().and_then(|identity| {
-            let changed = identity.facts().not_after_ms != not_after_ms;
-            changed
-                .then(|| Ok((identity.facts().not_after_ms, tunnel_tls(&identity)?)))
-                .transpose()
-        });
-        match renewed {
-            Ok(Some((until_ms, renewed))) => {
-                not_after_ms = until_ms;
-                tls.store(Arc::new(renewed));
-            }
-            Ok(None) => {}
-            // The one in use stays in use.
-            Err(error) => tracing::warn!("the gateway's certificate cannot be read: {error}"),
+        let current = client.identity();
+        if Arc::ptr_eq(&shown, &current) {
+            continue;
         }
+        match tunnel_tls(&current) {
+            Ok(renewed) => tls.store(Arc::new(renewed)),
+            // The one in use stays in use.
+            Err(error) => tracing::warn!("the gateway's certificate cannot be used: {error}"),
+        }
+        shown = current;
     }
 }
 

@@ -101,6 +101,7 @@ impl ClientBuilder {
             folder_endpoints: std::sync::Mutex::new(folder_endpoints),
             deadline: self.deadline,
             seen_index: AtomicU64::new(0),
+            renewal: tokio::sync::Mutex::new(()),
             refresh: std::sync::Mutex::new(None),
         };
         Ok(Client {

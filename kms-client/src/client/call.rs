@@ -34,17 +34,42 @@ impl Attempt {
 
 impl Inner {
     /// Sends a request until it is answered. `send` makes one attempt; it is called again for
-    /// each.
+    /// each. A caller that comes back after its certificate's time renews that first.
     pub(super) async fn call<T, F, Sent>(&self, route: Route, send: F) -> Result<T, Error>
     where
         F: Fn(Attempt) -> Sent,
         Sent: Future<Output = Result<Response<T>, Status>>,
     {
         let end = sys::clock::monotonic() + self.deadline;
+        let with = self.nodes.identity();
+        match self.call_until(route, end, &send).await {
+            Err(refused)
+                if refused.reason() == Reason::CertificateExpired
+                    && self.may_renew()
+                    && !left(end).is_zero() =>
+            {
+                self.renew_unless_replaced(&with, end).await?;
+            }
+            settled => return settled,
+        }
+        self.call_until(route, end, &send).await
+    }
+
+    /// As [`Self::call`], with the certificate as it is.
+    pub(super) async fn call_until<T, F, Sent>(
+        &self,
+        route: Route,
+        end: Instant,
+        send: &F,
+    ) -> Result<T, Error>
+    where
+        F: Fn(Attempt) -> Sent,
+        Sent: Future<Output = Result<Response<T>, Status>>,
+    {
         let mut backoff = Backoff::default();
         let mut before = None;
         loop {
-            let failure = match self.round(route, end, &send).await {
+            let failure = match self.round(route, end, send).await {
                 Ok(answer) => {
                     self.refresh_when_due();
                     return Ok(answer);

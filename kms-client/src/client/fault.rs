@@ -34,7 +34,7 @@ impl FaultCell {
     }
 
     /// Tells why the node and this client do not trust each other, if that is the trouble.
-    pub(super) fn verdict(&self, own: Option<&CertificateFacts>) -> Option<(Reason, &'static str)> {
+    pub(super) fn verdict(&self, own: Option<&CertificateFacts>) -> Option<Verdict> {
         let error = self
             .0
             .lock()
@@ -45,16 +45,57 @@ impl FaultCell {
     }
 }
 
-const OWN_EXPIRED: &str = "this identity's certificate has expired; check the clock, or join again";
-const OWN_FOREIGN: &str = "the node refuses this identity's certificate: it is of another cluster, \
-     of another role, or revoked; use the identity folder of this cluster, or join again";
-const OWN_MISSING: &str = "the node demands a certificate; use an identity folder of this cluster";
-const NODE_EXPIRED: &str =
-    "the node's certificate has expired or is not valid yet; check the clocks of both";
-const NODE_FOREIGN: &str = "whoever answers there is not the expected node of this cluster; \
-     check the address and the identity folder";
+/// Whose certificate the other side does not accept, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    OwnExpired,
+    OwnForeign,
+    OwnMissing,
+    NodeExpired,
+    NodeForeign,
+}
 
-fn judge(error: &rustls::Error, own_expired: bool) -> Option<(Reason, &'static str)> {
+impl Verdict {
+    pub(super) fn reason(self) -> Reason {
+        match self {
+            Self::OwnExpired | Self::NodeExpired => Reason::CertificateExpired,
+            Self::OwnForeign | Self::NodeForeign => Reason::CertificateForeign,
+            Self::OwnMissing => Reason::Unauthenticated,
+        }
+    }
+
+    /// What it is, and what to do.
+    pub(super) fn sentence(self) -> &'static str {
+        match self {
+            Self::OwnExpired => {
+                "this identity's certificate has expired; check the clock, or join again"
+            }
+            Self::OwnForeign => {
+                "the node refuses this identity's certificate: it is of another cluster, of \
+                 another role, or revoked; use the identity folder of this cluster, or join again"
+            }
+            Self::OwnMissing => {
+                "the node demands a certificate; use an identity folder of this cluster"
+            }
+            Self::NodeExpired => {
+                "the node's certificate has expired; it renews by itself once most nodes run, \
+                 unsealed, so see that they do, and check the clocks of both"
+            }
+            Self::NodeForeign => {
+                "whoever answers there is not the expected node of this cluster; check the \
+                 address and the identity folder"
+            }
+        }
+    }
+
+    /// Whether the same node may be accepted a moment later: after a year without power it takes
+    /// an election until nodes have renewed their certificates.
+    pub(super) fn may_pass(self) -> bool {
+        self == Self::NodeExpired
+    }
+}
+
+fn judge(error: &rustls::Error, own_expired: bool) -> Option<Verdict> {
     if let rustls::Error::AlertReceived(alert) = error {
         return judge_alert(*alert, own_expired);
     }
@@ -69,14 +110,14 @@ fn judge(error: &rustls::Error, own_expired: bool) -> Option<(Reason, &'static s
             | CertificateError::NotValidYetContext { .. }
     );
     if dates {
-        return Some((Reason::CertificateExpired, NODE_EXPIRED));
+        return Some(Verdict::NodeExpired);
     }
-    Some((Reason::CertificateForeign, NODE_FOREIGN))
+    Some(Verdict::NodeForeign)
 }
 
-fn judge_alert(alert: AlertDescription, own_expired: bool) -> Option<(Reason, &'static str)> {
+fn judge_alert(alert: AlertDescription, own_expired: bool) -> Option<Verdict> {
     if alert == AlertDescription::CertificateRequired {
-        return Some((Reason::Unauthenticated, OWN_MISSING));
+        return Some(Verdict::OwnMissing);
     }
     let about_the_certificate = [
         AlertDescription::AccessDenied,
@@ -92,9 +133,9 @@ fn judge_alert(alert: AlertDescription, own_expired: bool) -> Option<(Reason, &'
         return None;
     }
     if own_expired || alert == AlertDescription::CertificateExpired {
-        return Some((Reason::CertificateExpired, OWN_EXPIRED));
+        return Some(Verdict::OwnExpired);
     }
-    Some((Reason::CertificateForeign, OWN_FOREIGN))
+    Some(Verdict::OwnForeign)
 }
 
 /// A TLS stream that remembers its error.
@@ -187,7 +228,7 @@ mod tests {
 
     fn check(error: rustls::Error, own_expired: bool, expected: Option<Reason>) {
         assert_eq!(
-            judge(&error, own_expired).map(|(reason, _)| reason),
+            judge(&error, own_expired).map(Verdict::reason),
             expected,
             "{error}"
         );
@@ -271,10 +312,7 @@ mod tests {
         cell.record(&io::Error::new(io::ErrorKind::InvalidData, alert));
         let echo = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
         cell.record(&io::Error::new(io::ErrorKind::InvalidData, echo));
-        assert_eq!(
-            cell.verdict(Some(&own)).unwrap().0,
-            Reason::CertificateForeign
-        );
+        assert_eq!(cell.verdict(Some(&own)), Some(Verdict::OwnForeign));
         cell.clear();
         assert!(cell.verdict(Some(&own)).is_none());
     }

@@ -31,7 +31,7 @@ pub use watch::Watch;
 
 use self::nodes::Nodes;
 use crate::error::Error;
-use crate::identity::{Endpoint, IdentityDir, SpiffeId};
+use crate::identity::{Endpoint, Identity, IdentityDir, SpiffeId};
 
 /// A client of the cluster. Cheap to clone; clones share connections.
 ///
@@ -53,6 +53,8 @@ struct Inner {
     deadline: Duration,
     /// The greatest index that any answer stood at: what a read must have applied at least.
     seen_index: AtomicU64,
+    /// Held by whoever renews the certificate: one at a time.
+    renewal: tokio::sync::Mutex<()>,
     /// The running refresh of the node list, at most one.
     refresh: Mutex<Option<AbortOnDrop<()>>>,
 }
@@ -99,6 +101,12 @@ impl Client {
     #[must_use]
     pub fn id(&self) -> SpiffeId {
         self.inner.nodes.identity().id().clone()
+    }
+
+    /// The identity as it is now: a renewal replaces it.
+    #[must_use]
+    pub fn identity(&self) -> Arc<Identity> {
+        self.inner.nodes.identity()
     }
 
     /// Tells the greatest log index that an answer to this client stood at; its reads wait for it

@@ -1,13 +1,15 @@
-//! Renews the client's own certificate before it expires, for the same private key.
+//! Renews the client's own certificate, for the same private key: in time where a process lives
+//! with it, else when the cluster says that it has expired.
 
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::Client;
+use super::{Client, Inner};
 use crate::error::Error;
-use crate::limits::{RENEWAL_CHECK, RENEWAL_RETRY};
+use crate::identity::Identity;
+use crate::limits::{RENEWAL_AGAIN, RENEWAL_CHECK, RENEWAL_RETRY};
 use crate::reason::Reason;
 
 impl Client {
@@ -19,18 +21,12 @@ impl Client {
     /// [`Reason::InvalidArgument`] when the client was opened without a folder; otherwise as
     /// [`Client::issue_certificate`], or [`Reason::Storage`] when it cannot be stored.
     pub async fn renew_certificate(&self) -> Result<(), Error> {
-        let dir = self.inner.dir.clone().ok_or_else(|| {
-            let message = "a client without an identity folder cannot renew its certificate";
-            Error::new(Reason::InvalidArgument, message)
-        })?;
-        let request = dir.create_csr()?;
-        let issued = self.issue_certificate(&request, None).await?;
-        let identity = dir.store_certificate(&issued.certificate, &issued.ca)?;
-        self.inner.nodes.replace_identity(identity);
-        Ok(())
+        let end = sys::clock::monotonic() + self.inner.deadline;
+        let with = self.inner.nodes.identity();
+        self.inner.renew_unless_replaced(&with, end).await
     }
 
-    /// Tells whether two thirds of the certificate's life are over.
+    /// Tells whether the certificate should be renewed: well before half of its life is over.
     #[must_use]
     pub fn is_renewal_due(&self) -> bool {
         self.inner
@@ -40,8 +36,8 @@ impl Client {
             .is_due_for_renewal(sys::clock::wall_ms())
     }
 
-    /// Renews the certificate whenever two thirds of its life are over. Never ends: start it as a
-    /// task of the process that lives with this identity.
+    /// Renews the certificate before half of its life is over, again and again. Never ends: start
+    /// it as a task of the process that lives with this identity.
     pub async fn keep_certificate_fresh(&self) -> Infallible {
         loop {
             sleep(self.renew_when_due().await).await;
@@ -54,6 +50,10 @@ impl Client {
             return RENEWAL_CHECK;
         }
         match self.renew_certificate().await {
+            Ok(()) if self.is_renewal_due() => {
+                tracing::warn!("the renewed certificate is due again: the clocks differ");
+                RENEWAL_AGAIN
+            }
             Ok(()) => {
                 tracing::info!("certificate renewed");
                 RENEWAL_CHECK
@@ -63,5 +63,33 @@ impl Client {
                 RENEWAL_RETRY
             }
         }
+    }
+}
+
+impl Inner {
+    /// Whether the certificate is this client's to renew: one that the caller gave is the caller's.
+    pub(super) fn may_renew(&self) -> bool {
+        self.dir.is_some() && !self.identity_given
+    }
+
+    /// Renews the certificate, unless it is another than the caller used by now.
+    pub(super) async fn renew_unless_replaced(
+        &self,
+        with: &Identity,
+        end: Instant,
+    ) -> Result<(), Error> {
+        let dir = self.dir.clone().ok_or_else(|| {
+            let message = "a client without an identity folder cannot renew its certificate";
+            Error::new(Reason::InvalidArgument, message)
+        })?;
+        let _alone = self.renewal.lock().await;
+        if self.nodes.identity().certificate() != with.certificate() {
+            return Ok(());
+        }
+        let request = dir.create_csr()?;
+        let issued = self.certify_own(&request, end).await?;
+        let identity = dir.store_certificate(&issued.certificate, &issued.ca)?;
+        self.nodes.replace_identity(identity);
+        Ok(())
     }
 }

@@ -97,8 +97,13 @@ fn broken(
     fault: &FaultCell,
     own: Option<&CertificateFacts>,
 ) -> Failure {
-    if let Some((reason, what)) = fault.verdict(own) {
-        return Failure::of(reason, format!("{address}: {what}"), Remedy::OtherNodeOnly);
+    if let Some(verdict) = fault.verdict(own) {
+        let remedy = match verdict.may_pass() {
+            true => Remedy::Elsewhere,
+            false => Remedy::OtherNodeOnly,
+        };
+        let message = format!("{address}: {}", verdict.sentence());
+        return Failure::of(verdict.reason(), message, remedy);
     }
     if matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled) {
         let message = format!("{address} did not answer in time; is it overloaded or cut off?");

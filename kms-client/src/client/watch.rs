@@ -153,6 +153,10 @@ async fn open(client: Client, pause: Duration) -> Result<Open, Error> {
         }
     }
     client.inner.reload().await;
+    if last.reason() == Reason::CertificateExpired && client.inner.may_renew() {
+        // Who only watches asks for nothing else that would renew it.
+        client.renew_certificate().await?;
+    }
     Err(last)
 }
 

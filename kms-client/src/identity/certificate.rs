@@ -51,11 +51,12 @@ impl CertificateFacts {
         now_ms > self.not_after_ms
     }
 
-    /// Tells whether two thirds of the certificate's life are over.
+    /// Tells whether the certificate should be renewed: two fifths of its life are over, which
+    /// leaves time for several tries before half of it is.
     #[must_use]
     pub fn is_due_for_renewal(&self, now_ms: u64) -> bool {
         let life_ms = self.not_after_ms.saturating_sub(self.not_before_ms);
-        now_ms > self.not_before_ms.saturating_add(life_ms / 3 * 2)
+        now_ms > self.not_before_ms.saturating_add(life_ms / 5 * 2)
     }
 }
 

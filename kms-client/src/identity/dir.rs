@@ -256,14 +256,14 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_read_and_renewal_is_due_after_two_thirds() {
+    fn dates_are_read_and_renewal_is_due_before_half() {
         let authority = Authority::new("ward.test");
         let facts = authority.identity(Role::App, "reader").facts().clone();
         let life_ms = facts.not_after_ms - facts.not_before_ms;
         assert!(!facts.is_expired(facts.not_after_ms));
         assert!(facts.is_expired(facts.not_after_ms + 1));
-        assert!(!facts.is_due_for_renewal(facts.not_before_ms + life_ms / 2));
-        assert!(facts.is_due_for_renewal(facts.not_before_ms + life_ms / 4 * 3));
+        assert!(!facts.is_due_for_renewal(facts.not_before_ms + life_ms / 3));
+        assert!(facts.is_due_for_renewal(facts.not_before_ms + life_ms / 9 * 4));
     }
 
     #[test]

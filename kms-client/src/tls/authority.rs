@@ -59,7 +59,8 @@ impl ExpectedPeer {
 /// Whether a certificate's dates count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dates {
-    /// An expired or future certificate is refused in the handshake.
+    /// An expired certificate is refused in the handshake. One that begins later is not: only a
+    /// clock that is behind meets it, and whoever issued it vouches for it all the same.
     Checked,
     /// The handshake accepts it; the server looks at the dates on each request, so that a peer
     /// whose certificate expired can still renew it, and hears a clear refusal otherwise.
@@ -71,7 +72,7 @@ pub enum Dates {
 #[error("the certificate is for another identity than expected")]
 pub struct RefusedPeer;
 
-/// Verifies a server: chain, dates, identity. The host name does not matter: identity is not
+/// Verifies a server: chain, expiry, identity. The host name does not matter: identity is not
 /// address.
 pub(super) struct ServerVerifier {
     roots: RootCertStore,
@@ -115,7 +116,7 @@ impl ServerCertVerifier for ServerVerifier {
             &parsed,
             &self.roots,
             intermediates,
-            now,
+            not_before_it_begins(end_entity, now)?,
             algorithms,
         )?;
         check_identity(&self.expected, end_entity)?;
@@ -193,7 +194,7 @@ impl ClientCertVerifier for ClientVerifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
         let at = match self.dates {
-            Dates::Checked => now,
+            Dates::Checked => not_before_it_begins(end_entity, now)?,
             Dates::LeftToTheServer => within_validity(end_entity)?,
         };
         let verified = self
@@ -243,6 +244,18 @@ pub(super) fn within_validity(certificate: &CertificateDer<'_>) -> Result<UnixTi
     Ok(UnixTime::since_unix_epoch(Duration::from_millis(
         facts.not_after_ms,
     )))
+}
+
+/// The moment that a certificate is judged at: now, but where this machine's clock is behind.
+/// Without a battery it says 1970 after a power cut, and nothing may depend on somebody coming to
+/// set it.
+fn not_before_it_begins(
+    certificate: &CertificateDer<'_>,
+    now: UnixTime,
+) -> Result<UnixTime, rustls::Error> {
+    let facts = CertificateFacts::read(certificate).map_err(|_| refused())?;
+    let begins = UnixTime::since_unix_epoch(Duration::from_millis(facts.not_before_ms));
+    Ok(now.max(begins))
 }
 
 pub(super) fn check_identity(

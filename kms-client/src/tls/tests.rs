@@ -1,12 +1,17 @@
 //! Handshakes in memory: who gets in, who does not, and by what.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use rustls::client::danger::ServerCertVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, ClientConnection, ServerConfig,
     ServerConnection,
 };
+use rustls_pki_types::UnixTime;
 
+use super::authority::{ClientVerifier, ServerVerifier};
 use super::*;
 use crate::identity::{Identity, Role, spki_sha256};
 use crate::testing::{Authority, Life};
@@ -201,6 +206,23 @@ fn expired_certificates_are_refused_or_left_to_the_server() {
         client.unwrap_err(),
         rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { .. })
     ));
+}
+
+#[test]
+fn a_clock_that_is_behind_refuses_nobody() {
+    let authority = Authority::new("ward.test");
+    let of_1970 = UnixTime::since_unix_epoch(Duration::from_secs(60));
+    let app = authority.identity(Role::App, "reader");
+    let server = ClientVerifier::new(app.ca(), apps(&authority), Dates::Checked).unwrap();
+    server
+        .verify_client_cert(app.certificate(), &[], of_1970)
+        .unwrap();
+
+    let node = authority.identity(Role::Node, "1");
+    let client = ServerVerifier::new(node.ca(), nodes(&authority)).unwrap();
+    client
+        .verify_server_cert(node.certificate(), &[], &server_name(), &[], of_1970)
+        .unwrap();
 }
 
 #[test]

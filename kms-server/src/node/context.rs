@@ -83,10 +83,17 @@ impl Node {
 }
 
 impl Node {
-    /// Whether this node can do what a leader must: record what it does, and write the log. A
-    /// sealed one leads when it has to, so the seal is not asked here.
+    /// Whether this node can do what a leader must: record what it does, write the log, and date
+    /// certificates. A sealed one leads when it has to, so the seal is not asked here.
     pub(crate) fn is_fit_to_lead(&self) -> bool {
-        self.audit.is_available() && self.replica.has_room()
+        self.audit.is_available() && self.replica.has_room() && !self.is_behind_the_times()
+    }
+
+    /// Whether this node's clock stands well before a moment that the cluster has recorded: the
+    /// certificates it dates would be over for everybody else.
+    fn is_behind_the_times(&self) -> bool {
+        let recorded_ms = self.replica.read(|index| index.counters().time_ms);
+        sys::clock::wall_ms().saturating_add(CLOCK_BEHIND_MAX_MS) < recorded_ms
     }
 }
 
@@ -106,3 +113,7 @@ impl Standing for Node {
         }
     }
 }
+
+/// How far a leader's clock may be behind what the cluster has recorded: certificates of a day are
+/// still of use then. A clock that lost its battery is decades behind.
+const CLOCK_BEHIND_MAX_MS: u64 = 6 * 60 * 60 * 1_000;

@@ -1,5 +1,5 @@
 //! Hands leadership over while this node cannot do what a leader must: it is sealed, its audit log
-//! cannot be written, or its disk is full. One of the node's chores.
+//! cannot be written, its disk is full, or its clock is far behind. One of the node's chores.
 
 use std::time::Duration;
 

@@ -112,14 +112,15 @@ async fn all_vote(client: &Client) {
 /// What the last step that was repeated failed with: what a start that comes too late waited for.
 type LastFailure = RefCell<Option<Failure>>;
 
-/// Repeats a step for as long as only the others are not there yet; the caller limits the time.
+/// Repeats a step for as long as only the others are not there yet, or have not renewed their
+/// certificates yet: after a year off that takes an election. The caller limits the time.
 async fn patiently<F: Future<Output = Result<(), Failure>>>(
     last: &LastFailure,
     step: impl Fn() -> F,
 ) -> Result<(), Failure> {
     loop {
         match step().await {
-            Err(failure) if failure.may_pass() => {
+            Err(failure) if failure.may_pass() || is_expired(&failure) => {
                 tracing::debug!(%failure, "repeating");
                 last.replace(Some(failure));
                 sleep(INTERVAL).await;
@@ -130,6 +131,10 @@ async fn patiently<F: Future<Output = Result<(), Failure>>>(
             }
         }
     }
+}
+
+fn is_expired(failure: &Failure) -> bool {
+    *failure.reason() == Reason::CERTIFICATE_EXPIRED
 }
 
 fn too_late(last: &LastFailure, board: &Board) -> Failure {

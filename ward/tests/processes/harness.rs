@@ -12,6 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::wall_clock::WallClock;
+
 /// Long enough for a loaded machine; a condition that holds ends the wait at once.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -21,6 +23,7 @@ pub(crate) struct Stack {
     arguments: Vec<String>,
     program: PathBuf,
     ready_file: PathBuf,
+    clock: Option<WallClock>,
     up: Option<Child>,
 }
 
@@ -33,6 +36,7 @@ impl Stack {
             ready_file: temporary.path().join("ready"),
             temporary,
             arguments: arguments.iter().map(ToString::to_string).collect(),
+            clock: None,
             up: None,
         }
     }
@@ -47,6 +51,16 @@ impl Stack {
     /// Runs another file than the one that cargo built.
     pub(crate) fn run_by(&mut self, program: &Path) {
         program.clone_into(&mut self.program);
+    }
+
+    /// Keeps another time, as do the verbs.
+    pub(crate) fn keep_time_by(&mut self, clock: WallClock) {
+        self.clock = Some(clock);
+    }
+
+    /// The time it keeps.
+    pub(crate) fn clock(&self) -> &WallClock {
+        self.clock.as_ref().unwrap()
     }
 
     /// Has the ready file in another place.
@@ -98,7 +112,7 @@ impl Stack {
     }
 
     fn spawn(&self, stderr: Stdio) -> Child {
-        Command::new(&self.program)
+        self.command(&self.program)
             .arg("up")
             .arg("--data-dir")
             .arg(self.dir())
@@ -109,6 +123,14 @@ impl Stack {
             .stderr(stderr)
             .spawn()
             .unwrap()
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        if let Some(clock) = &self.clock {
+            clock.apply(&mut command);
+        }
+        command
     }
 
     /// What `ward up` said on standard error so far.
@@ -151,7 +173,8 @@ impl Stack {
 
     /// Runs a verb, `input` on its standard input.
     pub(crate) fn ward_with(&self, arguments: &[&str], input: &[u8]) -> Output {
-        let mut child = Command::new(WARD)
+        let mut child = self
+            .command(Path::new(WARD))
             .args(arguments)
             .env("WARD_HOME", self.dir())
             .stdin(Stdio::piped())

@@ -11,6 +11,7 @@
 
 mod archive;
 mod audit;
+mod clocks;
 mod contain;
 mod crypt;
 mod demo;
@@ -29,3 +30,4 @@ mod second;
 mod servers;
 mod talk;
 mod three_nodes;
+mod wall_clock;

@@ -1,5 +1,6 @@
 //! What a user hears when certificates do not fit, and renewal.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::node::Node;
@@ -113,11 +114,11 @@ async fn an_expired_node_is_named_and_another_serves() {
         authority,
         nodes: vec![stale],
     };
-    let operator = cluster.authority.identity(Role::Operator, "first");
-    assert_eq!(
-        refusal(&cluster, operator).await.reason(),
-        Reason::CertificateExpired
-    );
+    // It may renew by itself, so it is asked until the time is over.
+    let impatient = cluster.builder().deadline(Duration::from_millis(500));
+    let refused = impatient.open().unwrap().describe_key("billing").await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.reason(), Reason::CertificateExpired, "{refused}");
     cluster.nodes.push(Node::start(&cluster.authority, 2).await);
     cluster.client().describe_key("billing").await.unwrap();
 }
@@ -143,20 +144,7 @@ async fn another_node_on_a_known_address_is_not_taken_for_it() {
 async fn a_renewed_certificate_is_for_the_same_key_and_is_stored() {
     let cluster = Cluster::start().await;
     let temporary = tempfile::tempdir().unwrap();
-    let dir = IdentityDir::new(temporary.path());
-    let operator = cluster
-        .authority
-        .identity(Role::Operator, "first")
-        .id()
-        .clone();
-    let certificate = cluster
-        .authority
-        .issue_for_csr(&dir.create_csr().unwrap(), &operator);
-    let first = dir
-        .store_certificate(&certificate, &[cluster.authority.certificate()])
-        .unwrap();
-    dir.store_endpoints(&cluster.endpoints()).unwrap();
-
+    let (dir, first) = folder(&cluster, temporary.path());
     let client = Client::open(temporary.path()).unwrap();
     assert!(!client.is_renewal_due());
     client.renew_certificate().await.unwrap();
@@ -164,4 +152,39 @@ async fn a_renewed_certificate_is_for_the_same_key_and_is_stored() {
     assert_ne!(renewed.certificate(), first.certificate());
     assert_eq!(renewed.facts().spki_sha256, first.facts().spki_sha256);
     client.describe_key("billing").await.unwrap();
+}
+
+#[tokio::test]
+async fn who_is_told_that_its_certificate_has_expired_renews_it_and_asks_again() {
+    let cluster = Cluster::start().await;
+    let temporary = tempfile::tempdir().unwrap();
+    let (dir, first) = folder(&cluster, temporary.path());
+    let client = Client::builder().dir(temporary.path()).only_node(1);
+    let client = client.open().unwrap();
+    let expired = Behaviour::RefuseTimes(1, Reason::CertificateExpired);
+    cluster.node(1).behave(expired);
+    client.describe_key("billing").await.unwrap();
+    let seen = cluster.node(1).seen();
+    let verbs: Vec<_> = seen.iter().map(|call| call.verb).collect();
+    assert_eq!(verbs, ["describe_key", "issue_certificate", "describe_key"]);
+    assert_ne!(dir.load().unwrap().certificate(), first.certificate());
+
+    // A renewal that is refused too says why, and is not tried for ever.
+    let always = Behaviour::Refuse(Reason::CertificateExpired);
+    cluster.node(1).behave(always);
+    let refused = client.describe_key("billing").await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::CertificateExpired);
+    assert_eq!(cluster.calls(1), seen.len() + 2);
+}
+
+/// An operator's folder with a certificate of today.
+fn folder(cluster: &Cluster, path: &Path) -> (IdentityDir, Identity) {
+    let dir = IdentityDir::new(path);
+    let operator = cluster.authority.identity(Role::Operator, "first");
+    let request = dir.create_csr().unwrap();
+    let certificate = cluster.authority.issue_for_csr(&request, operator.id());
+    let ca = [cluster.authority.certificate()];
+    let identity = dir.store_certificate(&certificate, &ca).unwrap();
+    dir.store_endpoints(&cluster.endpoints()).unwrap();
+    (dir, identity)
 }
