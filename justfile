@@ -66,7 +66,8 @@ bench-gateway rounds="3":
     cargo build --release -p ward -p cluster-tests
     target/release/bench_gateway --rounds {{ rounds }}
 
-# A scenario of the whole stack at any size: hl7, wire, stranger, kills, disabled, endings.
+# A scenario of the whole stack at any size: hl7, dicom, wire, stranger, kills, disabled, endings,
+# contain.
 show scenario *args:
     cargo build --release -p ward -p cluster-tests
     target/release/show {{ scenario }} {{ args }}

@@ -1,13 +1,17 @@
 //! Real processes, real faults: the whole stack under test.
 //!
-//! [`stack`] starts and kills `ward up`; [`peer`] holds the devices and servers around it;
-//! [`scenario`] tells the stories, at any size, that the tests run small and `show` runs large.
+//! [`stack`] starts and kills `ward up`; [`site`] enrols and starts each process by itself;
+//! [`peer`] and [`flows`] hold the devices and servers around them; [`scenario`] tells the stories,
+//! at any size, that the tests run small and `show` runs large.
 
 pub mod bench;
 pub mod dicom;
+pub mod flows;
 pub mod hosts;
 pub mod peer;
+pub mod relay;
 pub mod scenario;
+pub mod site;
 pub mod sniff;
 pub mod stack;
 pub mod wait;

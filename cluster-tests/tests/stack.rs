@@ -1,8 +1,9 @@
 //! The whole stack as a user has it: real processes on loopback, one scenario a test.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use cluster_tests::scenario;
+use cluster_tests::scenario::{self, contain};
 
 const WARD: &str = env!("CARGO_BIN_EXE_ward-cluster");
 
@@ -146,3 +147,68 @@ fn endings_are_the_same_as_on_one_wire() {
         );
     }
 }
+
+#[test]
+fn a_contained_device_is_silent_once_its_order_is_complete() {
+    let dir = folder();
+    let size = contain::Size {
+        rounds: 3,
+        flows: 16,
+    };
+    let report = contain::run(Path::new(WARD), dir.path(), size);
+    assert_eq!(report.flows, (8, 16));
+    assert_eq!(report.rounds.len(), 3);
+    for round in &report.rounds {
+        assert_eq!(round.late_bytes, 0, "bytes after the answer complete");
+    }
+    match &report.offline {
+        Some(orders) => cut_off_from_the_kms(orders),
+        None => skip("gateways cut off from the KMS (needs root)"),
+    }
+    let [first, second] = &report.paused[..] else {
+        panic!("one order for a device of each pair");
+    };
+    for seen in [first, second] {
+        assert_eq!(names(&seen.pending), ["core-2", "edge-1", "edge-2"]);
+        assert!(
+            seen.written > 0,
+            "positive control: there was something to forward"
+        );
+        let most = seen.late_bytes.iter().max().expect("there are flows");
+        assert!(
+            *most <= WRITE_BYTES_MAX,
+            "{:?} after the pause",
+            seen.late_bytes
+        );
+    }
+    assert_eq!(report.others_cut, 0, "flows of other devices were cut");
+}
+
+fn cut_off_from_the_kms(orders: &[contain::Offline]) {
+    let [first, second] = orders else {
+        panic!("one order for a device of each pair");
+    };
+    assert_eq!(names(&first.pending), ["edge-1"]);
+    assert_eq!(names(&second.pending), ["core-2", "edge-1", "edge-2"]);
+    assert!(!first.went_on, "the core of the pair heard the order");
+    assert!(
+        second.went_on,
+        "positive control: nobody of the pair heard the order"
+    );
+    for seen in orders {
+        assert!(seen.deadline.is_some(), "positive control: it was pending");
+        assert!(!seen.byte_after_deadline, "a byte after the deadline");
+        assert!(
+            !seen.complete_early,
+            "complete while a gateway might forward"
+        );
+        assert_eq!(seen.late_bytes, 0, "bytes after the answer complete");
+    }
+}
+
+fn names(gateways: &BTreeSet<String>) -> Vec<&str> {
+    gateways.iter().map(String::as_str).collect()
+}
+
+/// What one write of a gateway moves at most for a flow that never fills a larger buffer.
+const WRITE_BYTES_MAX: u64 = 64 * 1024;
