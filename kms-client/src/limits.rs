@@ -62,11 +62,8 @@ pub const LEASE_SWEEP: Duration = Duration::from_secs(1);
 /// end all certificates at once.
 pub const RENEWAL_CHECK: Duration = Duration::from_secs(1);
 
-/// How long after a failed renewal the next is tried.
-pub const RENEWAL_RETRY: Duration = Duration::from_secs(5);
-
-/// How long after a renewal that is due again at once, since the clocks differ, the next is tried.
-pub const RENEWAL_AGAIN: Duration = Duration::from_secs(60);
+/// The longest time between tries to renew a certificate; it doubles up to there.
+pub const RENEWAL_RETRY_MAX: Duration = Duration::from_secs(60);
 
 const _: () = assert!(CONNECT_MAX.as_millis() < ATTEMPT_MAX.as_millis());
 const _: () = assert!(ATTEMPT_MAX.as_millis() < DEADLINE_DEFAULT.as_millis());

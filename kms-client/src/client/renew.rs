@@ -2,14 +2,14 @@
 //! with it, else when the cluster says that it has expired.
 
 use std::convert::Infallible;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::time::sleep;
 
 use super::{Client, Inner};
 use crate::error::Error;
 use crate::identity::Identity;
-use crate::limits::{RENEWAL_AGAIN, RENEWAL_CHECK, RENEWAL_RETRY};
+use crate::limits::{RENEWAL_CHECK, RENEWAL_RETRY_MAX};
 use crate::reason::Reason;
 
 impl Client {
@@ -39,30 +39,30 @@ impl Client {
     /// Renews the certificate before half of its life is over, again and again. Never ends: start
     /// it as a task of the process that lives with this identity.
     pub async fn keep_certificate_fresh(&self) -> Infallible {
+        let mut pause = RENEWAL_CHECK;
         loop {
-            sleep(self.renew_when_due().await).await;
+            pause = if self.renew_when_due().await {
+                RENEWAL_CHECK
+            } else {
+                (pause * 2).min(RENEWAL_RETRY_MAX)
+            };
+            sleep(pause).await;
         }
     }
 
-    /// Answers how long to wait before looking again.
-    async fn renew_when_due(&self) -> Duration {
+    /// Answers whether the certificate is a good one now.
+    async fn renew_when_due(&self) -> bool {
         if !self.is_renewal_due() {
-            return RENEWAL_CHECK;
+            return true;
         }
         match self.renew_certificate().await {
-            Ok(()) if self.is_renewal_due() => {
-                tracing::warn!("the renewed certificate is due again: the clocks differ");
-                RENEWAL_AGAIN
-            }
-            Ok(()) => {
-                tracing::info!("certificate renewed");
-                RENEWAL_CHECK
-            }
+            Ok(()) => tracing::info!("certificate renewed"),
             Err(error) => {
                 tracing::warn!(reason = %error.reason(), "certificate not renewed: {error}");
-                RENEWAL_RETRY
             }
         }
+        // Where the leader's clock is behind this one's, what it issues is due again at once.
+        !self.is_renewal_due()
     }
 }
 
