@@ -4,8 +4,9 @@
 //! Whoever asks the KMS comes through a [`Relay`] for each node, which is what the nodes tell
 //! others of themselves; so a gateway can be cut off from the KMS and from nothing else.
 
+mod settings;
+
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
@@ -96,7 +97,7 @@ impl Site {
         self.gateway(
             &core,
             "core",
-            &core_settings(&self.root.join(&core), tunnel, upstream, &ids),
+            &settings::core(&self.root.join(&core), tunnel, upstream, &ids),
         );
         let mut entries = Vec::new();
         let mut settings = String::new();
@@ -108,7 +109,7 @@ impl Site {
             }
             self.json(&enroll);
             let address = free_address();
-            settings += &route(device, address, tunnel, &core);
+            settings += &settings::route(device, address, tunnel, &core);
             let device = device.clone();
             entries.push(Entry { device, address });
         }
@@ -176,15 +177,8 @@ impl Site {
         let [api, peer, join, ops] = free_addresses();
         let relay = Relay::start(runtime, api);
         let seal = text(&self.root.join("seal"));
-        let mut settings = format!(
-            "data_dir = \"{home}\"\n\
-             [listen]\napi = \"{api}\"\npeer = \"{peer}\"\njoin = \"{join}\"\nops = \"{ops}\"\n\
-             [advertise]\napi = \"{}\"\n[seal.file]\npath = \"{seal}\"\n",
-            relay.address
-        );
-        if let Some(first) = self.peer {
-            settings += &format!("[[peers]]\nnode_id = 1\naddress = \"{first}\"\n");
-        }
+        let first = self.peer;
+        let settings = settings::node(&home, [api, peer, join, ops], relay.address, &seal, first);
         self.relays.push(relay);
         let config = format!("{home}/node.toml");
         fs::write(&config, settings).expect("a file");
@@ -209,11 +203,7 @@ impl Site {
 
     fn gateway(&mut self, name: &str, role: &str, rest: &str) {
         let home = self.make(name);
-        let ops = free_address();
-        let settings = format!(
-            "id = \"{name}\"\nrole = \"{role}\"\nidentity_dir = \"{home}\"\n\
-             state_dir = \"{home}/state\"\n[ops]\nlisten = \"{ops}\"\n{rest}"
-        );
+        let settings = settings::gateway(&home, name, role, free_address(), rest);
         let config = format!("{home}/gateway.toml");
         fs::write(&config, settings).expect("a file");
         self.enroll(
@@ -311,37 +301,6 @@ impl Drop for Site {
     }
 }
 
-fn core_settings(
-    home: &Path,
-    tunnel: SocketAddr,
-    upstream: SocketAddr,
-    devices: &[&str],
-) -> String {
-    format!(
-        "[tunnel]\nlisten = \"{tunnel}\"\n\
-         [archive]\nmode = \"on\"\ndir = \"{}\"\n\
-         [[service]]\nname = \"{SERVICE}\"\nprotocol = \"tcp\"\nupstream = \"{upstream}\"\n\
-         devices = {devices:?}\n",
-        home.join("archive").display()
-    )
-}
-
-fn route(device: &str, listen: SocketAddr, core: SocketAddr, core_id: &str) -> String {
-    let mut text = String::from("[[route]]\n");
-    let lines = [
-        ("device", device),
-        ("protocol", "tcp"),
-        ("listen", &listen.to_string()),
-        ("core", &core.to_string()),
-        ("core_id", core_id),
-        ("service", SERVICE),
-    ];
-    for (name, value) in lines {
-        writeln!(text, "{name} = \"{value}\"").expect("a string takes everything");
-    }
-    text
-}
-
 fn text(path: &Path) -> String {
     path.to_str()
         .expect("a temporary folder has a plain name")
@@ -349,5 +308,3 @@ fn text(path: &Path) -> String {
 }
 
 const NODES: usize = 3;
-/// What the cores call the server.
-const SERVICE: &str = "stream";

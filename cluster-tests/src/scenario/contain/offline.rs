@@ -48,7 +48,8 @@ struct Order {
     arrived: Vec<[u64; 2]>,
 }
 
-/// Cuts one gateway of the first pair off, then both of the second, with an order after each.
+/// Cuts one gateway of the first pair off, then both of the second as well, with an order after
+/// each.
 pub(super) fn run(ground: &mut Ground) -> Vec<Offline> {
     for at in 0..ground.short.len() {
         ground.short[at].flows = ground.open(&ground.short[at], FLOWS);
