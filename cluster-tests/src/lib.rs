@@ -4,9 +4,12 @@
 //! [`scenario`] tells the stories, at any size, that the tests run small and `show` runs large.
 
 pub mod bench;
+pub mod canary;
 pub mod dicom;
+pub mod follow;
 pub mod hosts;
 pub mod peer;
+pub mod raw;
 pub mod scenario;
 pub mod sniff;
 pub mod stack;

@@ -25,6 +25,8 @@ pub struct Plan {
     pub reverse_routes: Vec<String>,
     /// Whether objects are archived.
     pub archive: bool,
+    /// What the processes log, as `WARD_LOG` says it; the default where there is none.
+    pub log: Option<String>,
 }
 
 impl Plan {
@@ -37,6 +39,7 @@ impl Plan {
             routes: Vec::new(),
             reverse_routes: Vec::new(),
             archive: true,
+            log: None,
         }
     }
 
@@ -45,6 +48,18 @@ impl Plan {
     pub fn nodes(mut self, nodes: usize) -> Self {
         self.nodes = nodes;
         self
+    }
+
+    /// Sets what the processes log: a level or directives.
+    #[must_use]
+    pub fn log(mut self, filter: &str) -> Self {
+        self.log = Some(filter.to_owned());
+        self
+    }
+
+    /// The file with what `ward up` itself says.
+    pub fn talk(&self) -> PathBuf {
+        self.dir.with_extension("stderr")
     }
 
     /// Adds a route and returns where its device connects.
@@ -75,7 +90,7 @@ impl Plan {
     pub fn start(&self) -> Stack {
         let ready = self.dir.with_extension("ready");
         remove_if_there(&ready);
-        let talk = self.dir.with_extension("stderr");
+        let talk = self.talk();
         let errors = fs::File::create(&talk).expect("the parent directory is writable");
         let mut command = Command::new(&self.ward);
         command.arg("up").arg("--data-dir").arg(&self.dir);
@@ -87,6 +102,9 @@ impl Plan {
         }
         for route in &self.reverse_routes {
             command.args(["--reverse-route", route]);
+        }
+        if let Some(filter) = &self.log {
+            command.env("WARD_LOG", filter);
         }
         command
             .stdin(Stdio::null())

@@ -36,6 +36,8 @@ enum What {
         #[arg(default_value_t = 200)]
         messages: usize,
     },
+    /// Planted secrets in every place they can enter, with everything logged; where they come out.
+    Canaries,
     /// A client without a certificate.
     Stranger,
     /// SIGKILL of leader, edge and core in turn, then of everything.
@@ -70,6 +72,7 @@ fn main() {
         What::Hl7 { messages } => hl7(&ward, dir.path(), messages),
         What::Dicom { files } => dicom(&ward, dir.path(), files),
         What::Wire { messages } => wire(&ward, dir.path(), messages),
+        What::Canaries => canaries(&ward, dir.path()),
         What::Stranger => stranger(&ward, dir.path()),
         What::Kills { rounds } => kills(&ward, dir.path(), rounds),
         What::Disabled { rounds } => disabled(&ward, dir.path(), rounds),
@@ -142,6 +145,25 @@ fn wire(ward: &Path, dir: &Path, messages: usize) {
         "objects that give the name back through the KMS: {} (control)",
         seen.opened
     );
+}
+
+fn canaries(ward: &Path, dir: &Path) {
+    let seen = scenario::canaries::run(ward, dir);
+    println!(
+        "planted {} canaries, searched in {} forms",
+        seen.planted.0, seen.planted.1
+    );
+    for (kind, places, bytes) in &seen.searched {
+        println!("  {kind:<8} {places:>5} places {bytes:>12} bytes");
+    }
+    for leak in &seen.leaks {
+        println!(
+            "FOUND {} as {}, {} times, in {}",
+            leak.what, leak.form, leak.count, leak.place
+        );
+    }
+    println!("found where none may be: {}", seen.leaks.len());
+    println!("controls: {:?}", seen.controls);
 }
 
 fn stranger(ward: &Path, dir: &Path) {

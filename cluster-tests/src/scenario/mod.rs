@@ -1,5 +1,6 @@
 //! The stories of the whole stack, at any size; each returns what it saw.
 
+pub mod canaries;
 pub mod dicom;
 pub mod disabled;
 pub mod endings;
