@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
@@ -27,6 +28,8 @@ pub struct Plan {
     pub archive: bool,
     /// What the processes log, as `WARD_LOG` says it; the default where there is none.
     pub log: Option<String>,
+    /// How long a start may take.
+    pub patience: Duration,
 }
 
 impl Plan {
@@ -40,6 +43,7 @@ impl Plan {
             reverse_routes: Vec::new(),
             archive: true,
             log: None,
+            patience: wait::DEADLINE,
         }
     }
 
@@ -54,6 +58,13 @@ impl Plan {
     #[must_use]
     pub fn log(mut self, filter: &str) -> Self {
         self.log = Some(filter.to_owned());
+        self
+    }
+
+    /// Sets how long a start may take.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -115,13 +126,15 @@ impl Plan {
             plan: self.clone(),
             up,
         };
-        wait::until("ward up is ready", || {
+        let ready = wait::within(self.patience, || {
             if let Some(status) = stack.up.try_wait().expect("our own child") {
                 let said = fs::read_to_string(&talk).unwrap_or_default();
                 panic!("ward up ended with {status}: {said}");
             }
             ready.exists().then_some(())
         });
+        let seconds = self.patience.as_secs();
+        ready.unwrap_or_else(|| panic!("waited {seconds} s in vain: ward up is ready"));
         stack
     }
 }

@@ -38,6 +38,12 @@ enum What {
     },
     /// Planted secrets in every place they can enter, with everything logged; where they come out.
     Canaries,
+    /// Many keys: rate, memory, restarts, a rebuilt state, a lost disk.
+    Keys {
+        /// Keys.
+        #[arg(default_value_t = 1_000_000)]
+        keys: usize,
+    },
     /// A client without a certificate.
     Stranger,
     /// SIGKILL of leader, edge and core in turn, then of everything.
@@ -73,6 +79,7 @@ fn main() {
         What::Dicom { files } => dicom(&ward, dir.path(), files),
         What::Wire { messages } => wire(&ward, dir.path(), messages),
         What::Canaries => canaries(&ward, dir.path()),
+        What::Keys { keys } => many_keys(&ward, dir.path(), keys),
         What::Stranger => stranger(&ward, dir.path()),
         What::Kills { rounds } => kills(&ward, dir.path(), rounds),
         What::Disabled { rounds } => disabled(&ward, dir.path(), rounds),
@@ -164,6 +171,47 @@ fn canaries(ward: &Path, dir: &Path) {
     }
     println!("found where none may be: {}", seen.leaks.len());
     println!("controls: {:?}", seen.controls);
+}
+
+fn many_keys(ward: &Path, dir: &Path, keys: usize) {
+    let mut told = |line: &str| println!("{line}");
+    let seen = scenario::keys::run(ward, dir, keys, &mut told);
+    let seconds = seen.filling.as_secs_f64();
+    println!(
+        "{} keys in {seconds:.1} s, {:.0} keys/s",
+        seen.keys,
+        seen.keys as f64 / seconds
+    );
+    let mib = |bytes: &[u64]| -> Vec<u64> { bytes.iter().map(|it| it >> 20).collect() };
+    println!("resident without keys {:?} MiB", mib(&seen.empty));
+    println!(
+        "after                            ready s  whole s  resident MiB          keys listed"
+    );
+    for stage in &seen.stages {
+        println!(
+            "{:<32} {:>7.1} {:>8.1}  {:<20}  {:?}, {} of {} samples opened",
+            stage.what,
+            stage.ready.as_secs_f64(),
+            stage.whole.as_secs_f64(),
+            format!("{:?}", mib(&stage.resident)),
+            stage.counted,
+            stage.opened.1,
+            stage.opened.0
+        );
+        let more = stage.resident.iter().zip(&seen.empty);
+        let each = more.map(|(now, empty)| now.saturating_sub(*empty) / seen.keys as u64);
+        println!("{:<32} bytes a key: {:?}", "", each.collect::<Vec<_>>());
+    }
+    for (what, bytes) in &seen.disk {
+        println!(
+            "{what}: {bytes} bytes on the disk of a node, {} a key",
+            bytes / seen.keys as u64
+        );
+    }
+    match seen.snapshot_bytes {
+        Some(bytes) => println!("the node without its disk was given a snapshot of {bytes} bytes"),
+        None => println!("the node without its disk was given the log"),
+    }
 }
 
 fn stranger(ward: &Path, dir: &Path) {

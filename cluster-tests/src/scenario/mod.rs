@@ -6,6 +6,7 @@ pub mod disabled;
 pub mod endings;
 pub mod hl7;
 pub mod kept;
+pub mod keys;
 pub mod kills;
 pub mod stranger;
 pub mod wire;
