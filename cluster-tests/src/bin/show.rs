@@ -178,9 +178,10 @@ fn many_keys(ward: &Path, dir: &Path, keys: usize) {
     let seen = scenario::keys::run(ward, dir, keys, &mut told);
     let seconds = seen.filling.as_secs_f64();
     println!(
-        "{} keys in {seconds:.1} s, {:.0} keys/s",
+        "{} keys in {seconds:.1} s, {:.0} keys/s, {} calls repeated",
         seen.keys,
-        seen.keys as f64 / seconds
+        seen.keys as f64 / seconds,
+        seen.repeated
     );
     let mib = |bytes: &[u64]| -> Vec<u64> { bytes.iter().map(|it| it >> 20).collect() };
     println!("resident without keys {:?} MiB", mib(&seen.empty));

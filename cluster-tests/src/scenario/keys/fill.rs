@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use envelope::context::EncryptionContext;
 use kms_client::Client;
+use kms_client::reason::Reason;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::check::Sample;
@@ -18,14 +19,22 @@ const STEPS: usize = 20;
 /// Keys of which one ciphertext is kept.
 const SAMPLES: usize = 100;
 
+/// Calls for one key, each of which the client library gives ten seconds.
+const TRIES: usize = 30;
+
 /// What a caller tells.
 enum Said {
     Made,
+    Repeated,
     Kept(Sample),
 }
 
-/// Makes `keys` keys and keeps ciphertexts of some.
-pub(super) async fn fill(client: &Client, keys: usize, told: &mut dyn FnMut(&str)) -> Vec<Sample> {
+/// Makes `keys` keys and keeps ciphertexts of some. Answers how many calls were repeated, too.
+pub(super) async fn fill(
+    client: &Client,
+    keys: usize,
+    told: &mut dyn FnMut(&str),
+) -> (Vec<Sample>, usize) {
     let next = Arc::new(AtomicUsize::new(0));
     let (say, mut said) = unbounded_channel();
     let callers: Vec<_> = (0..CALLERS)
@@ -35,11 +44,13 @@ pub(super) async fn fill(client: &Client, keys: usize, told: &mut dyn FnMut(&str
         })
         .collect();
     drop(say);
-    let (mut made, mut samples, mut before) = (0, Vec::new(), sys::clock::monotonic());
+    let (mut made, mut repeated, mut samples) = (0, 0, Vec::new());
+    let mut before = sys::clock::monotonic();
     let step = keys.div_ceil(STEPS).max(1);
     while let Some(what) = said.recv().await {
         match what {
             Said::Kept(sample) => samples.push(sample),
+            Said::Repeated => repeated += 1,
             Said::Made => {
                 made += 1;
                 if made % step == 0 {
@@ -54,7 +65,23 @@ pub(super) async fn fill(client: &Client, keys: usize, told: &mut dyn FnMut(&str
     for caller in callers {
         caller.await.expect("every key is acknowledged");
     }
-    samples
+    (samples, repeated)
+}
+
+/// Makes a key, as a caller does whose cluster is between two leaders or has no time: again.
+async fn create(client: &Client, name: &str, say: &UnboundedSender<Said>) {
+    for _ in 0..TRIES {
+        match client.create_key(name).await {
+            Ok(_) => return,
+            // The first answer was lost, not the key.
+            Err(error) if error.reason() == Reason::NameTaken => return,
+            Err(error) if error.reason().may_pass() => {
+                say.send(Said::Repeated).expect("it is listened to");
+            }
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+    panic!("{name} was not acknowledged in {TRIES} tries");
 }
 
 async fn make(client: Client, next: Arc<AtomicUsize>, keys: usize, say: UnboundedSender<Said>) {
@@ -65,7 +92,7 @@ async fn make(client: Client, next: Arc<AtomicUsize>, keys: usize, say: Unbounde
             return;
         }
         let name = name(number);
-        client.create_key(&name).await.expect("an acknowledged key");
+        create(&client, &name, &say).await;
         if number.is_multiple_of(every) {
             let context = EncryptionContext::new();
             let sealed = client.encrypt(name.as_str(), name.as_bytes(), &context);

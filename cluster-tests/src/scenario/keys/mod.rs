@@ -27,6 +27,8 @@ pub struct Report {
     pub keys: usize,
     /// How long that took.
     pub filling: Duration,
+    /// Calls that were made again, for want of a leader or of time.
+    pub repeated: usize,
     /// Bytes that each node had resident before the first key.
     pub empty: Vec<u64>,
     /// After each start, and after the last key.
@@ -64,7 +66,7 @@ pub fn run(ward: &Path, dir: &Path, keys: usize, told: &mut dyn FnMut(&str)) -> 
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let client = Client::open(stack.dir()).expect("the operator's identity");
     let start = sys::clock::monotonic();
-    let samples = runtime.block_on(fill::fill(&client, keys, told));
+    let (samples, repeated) = runtime.block_on(fill::fill(&client, keys, told));
     let filling = start.elapsed();
     drop(client);
 
@@ -96,6 +98,7 @@ pub fn run(ward: &Path, dir: &Path, keys: usize, told: &mut dyn FnMut(&str)) -> 
     Report {
         keys,
         filling,
+        repeated,
         empty,
         stages: story.stages,
         disk,
