@@ -5,10 +5,13 @@
 //! at any size, that the tests run small and `show` runs large.
 
 pub mod bench;
+pub mod canary;
 pub mod dicom;
 pub mod flows;
+pub mod follow;
 pub mod hosts;
 pub mod peer;
+pub mod raw;
 pub mod relay;
 pub mod scenario;
 pub mod site;

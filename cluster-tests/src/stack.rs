@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
@@ -25,6 +26,10 @@ pub struct Plan {
     pub reverse_routes: Vec<String>,
     /// Whether objects are archived.
     pub archive: bool,
+    /// What the processes log, as `WARD_LOG` says it; the default where there is none.
+    pub log: Option<String>,
+    /// How long a start may take.
+    pub patience: Duration,
 }
 
 impl Plan {
@@ -37,6 +42,8 @@ impl Plan {
             routes: Vec::new(),
             reverse_routes: Vec::new(),
             archive: true,
+            log: None,
+            patience: wait::DEADLINE,
         }
     }
 
@@ -45,6 +52,25 @@ impl Plan {
     pub fn nodes(mut self, nodes: usize) -> Self {
         self.nodes = nodes;
         self
+    }
+
+    /// Sets what the processes log: a level or directives.
+    #[must_use]
+    pub fn log(mut self, filter: &str) -> Self {
+        self.log = Some(filter.to_owned());
+        self
+    }
+
+    /// Sets how long a start may take.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The file with what `ward up` itself says.
+    pub fn talk(&self) -> PathBuf {
+        self.dir.with_extension("stderr")
     }
 
     /// Adds a route and returns where its device connects.
@@ -75,7 +101,7 @@ impl Plan {
     pub fn start(&self) -> Stack {
         let ready = self.dir.with_extension("ready");
         remove_if_there(&ready);
-        let talk = self.dir.with_extension("stderr");
+        let talk = self.talk();
         let errors = fs::File::create(&talk).expect("the parent directory is writable");
         let mut command = Command::new(&self.ward);
         command.arg("up").arg("--data-dir").arg(&self.dir);
@@ -88,6 +114,9 @@ impl Plan {
         for route in &self.reverse_routes {
             command.args(["--reverse-route", route]);
         }
+        if let Some(filter) = &self.log {
+            command.env("WARD_LOG", filter);
+        }
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -97,13 +126,15 @@ impl Plan {
             plan: self.clone(),
             up,
         };
-        wait::until("ward up is ready", || {
+        let ready = wait::within(self.patience, || {
             if let Some(status) = stack.up.try_wait().expect("our own child") {
                 let said = fs::read_to_string(&talk).unwrap_or_default();
                 panic!("ward up ended with {status}: {said}");
             }
             ready.exists().then_some(())
         });
+        let seconds = self.patience.as_secs();
+        ready.unwrap_or_else(|| panic!("waited {seconds} s in vain: ward up is ready"));
         stack
     }
 }

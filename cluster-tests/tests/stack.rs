@@ -85,6 +85,45 @@ fn planted_names_are_seen_on_the_legs_and_nowhere_else() {
 }
 
 #[test]
+fn canaries_come_out_of_nothing_that_is_logged_or_answered() {
+    let dir = folder();
+    let report = scenario::canaries::run(Path::new(WARD), dir.path());
+    let controls = &report.controls;
+    assert!(report.planted.0 > 100, "{report:?}");
+    assert_eq!(controls.traced, (5, 5), "each process logs at trace");
+    assert_eq!(
+        controls.audited,
+        (true, true, true),
+        "a key's name is found"
+    );
+    assert_eq!(controls.received, (5, 5), "the servers got the payloads");
+    assert_eq!(controls.archived, 5, "the archive gives them back");
+    assert_eq!(controls.decrypted, (true, true));
+    assert!(controls.inventory, "the inventory is shown to who asks");
+    assert_eq!(controls.at_home.0, controls.at_home.1, "secrets are found");
+    for kind in ["logs", "verbs", "answers", "audit", "metrics", "files"] {
+        let searched = report
+            .searched
+            .iter()
+            .any(|(place, _, bytes)| *place == kind && *bytes > 0);
+        assert!(searched, "{kind}: {:?}", report.searched);
+    }
+    assert_eq!(report.leaks, [], "where none may be");
+}
+
+#[test]
+fn every_key_is_there_after_stops_and_losses() {
+    let dir = folder();
+    let report = scenario::keys::run(Path::new(WARD), dir.path(), 300, &mut |_| {});
+    assert_eq!(report.stages.len(), 5);
+    for stage in &report.stages {
+        assert_eq!(stage.counted, [300; 3], "{}", stage.what);
+        assert_eq!(stage.opened, (300, 300), "{}", stage.what);
+        assert!(stage.resident.iter().all(|bytes| *bytes > 0));
+    }
+}
+
+#[test]
 fn a_stranger_gets_nothing() {
     let dir = folder();
     let report = scenario::stranger::run(Path::new(WARD), dir.path());

@@ -72,6 +72,8 @@ pub(crate) const RATED_IDENTITIES_MAX: usize = 16_384;
 
 /// Entries of a page of a list.
 pub(crate) const PAGE_ENTRIES_MAX: usize = 1_000;
+/// Bytes of them: a key that is rotated often is long. One entry may be more.
+pub(crate) const PAGE_BYTES_MAX: usize = RESPONSE_BYTES_MAX / 2;
 /// Open watch streams at once.
 pub(crate) const WATCHES_MAX: usize = 1_024;
 /// Open watch streams of one identity at once.

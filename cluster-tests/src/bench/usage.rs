@@ -19,6 +19,13 @@ pub fn memory_bytes(pids: &[Pid]) -> u64 {
         .sum()
 }
 
+/// What a process has resident, in bytes.
+pub fn resident_bytes(pid: Pid) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+}
+
 /// A process and all its descendants.
 pub fn family(root: Pid) -> Vec<Pid> {
     let mut family = vec![root];

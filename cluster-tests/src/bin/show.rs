@@ -38,6 +38,14 @@ enum What {
         #[arg(default_value_t = 200)]
         messages: usize,
     },
+    /// Planted secrets in every place they can enter, with everything logged; where they come out.
+    Canaries,
+    /// Many keys: rate, memory, restarts, a rebuilt state, a lost disk.
+    Keys {
+        /// Keys.
+        #[arg(default_value_t = 1_000_000)]
+        keys: usize,
+    },
     /// A client without a certificate.
     Stranger,
     /// SIGKILL of leader, edge and core in turn, then of everything.
@@ -81,6 +89,8 @@ fn main() {
         What::Hl7 { messages } => hl7(&ward, dir.path(), messages),
         What::Dicom { files } => dicom(&ward, dir.path(), files),
         What::Wire { messages } => wire(&ward, dir.path(), messages),
+        What::Canaries => canaries(&ward, dir.path()),
+        What::Keys { keys } => many_keys(&ward, dir.path(), keys),
         What::Stranger => stranger(&ward, dir.path()),
         What::Kills { rounds } => kills(&ward, dir.path(), rounds),
         What::Disabled { rounds } => disabled(&ward, dir.path(), rounds),
@@ -156,6 +166,67 @@ fn wire(ward: &Path, dir: &Path, messages: usize) {
         "objects that give the name back through the KMS: {} (control)",
         seen.opened
     );
+}
+
+fn canaries(ward: &Path, dir: &Path) {
+    let seen = scenario::canaries::run(ward, dir);
+    println!(
+        "planted {} canaries, searched in {} forms",
+        seen.planted.0, seen.planted.1
+    );
+    for (kind, places, bytes) in &seen.searched {
+        println!("  {kind:<8} {places:>5} places {bytes:>12} bytes");
+    }
+    for leak in &seen.leaks {
+        println!(
+            "FOUND {} as {}, {} times, in {}",
+            leak.what, leak.form, leak.count, leak.place
+        );
+    }
+    println!("found where none may be: {}", seen.leaks.len());
+    println!("controls: {:?}", seen.controls);
+}
+
+fn many_keys(ward: &Path, dir: &Path, keys: usize) {
+    let mut told = |line: &str| println!("{line}");
+    let seen = scenario::keys::run(ward, dir, keys, &mut told);
+    let seconds = seen.filling.as_secs_f64();
+    println!(
+        "{} keys in {seconds:.1} s, {:.0} keys/s, {} calls repeated",
+        seen.keys,
+        seen.keys as f64 / seconds,
+        seen.repeated
+    );
+    let mib = |bytes: &[u64]| -> Vec<u64> { bytes.iter().map(|it| it >> 20).collect() };
+    println!("resident without keys {:?} MiB", mib(&seen.empty));
+    println!(
+        "after                            ready s  whole s  resident MiB          keys listed"
+    );
+    for stage in &seen.stages {
+        println!(
+            "{:<32} {:>7.1} {:>8.1}  {:<20}  {:?}, {} of {} samples opened",
+            stage.what,
+            stage.ready.as_secs_f64(),
+            stage.whole.as_secs_f64(),
+            format!("{:?}", mib(&stage.resident)),
+            stage.counted,
+            stage.opened.1,
+            stage.opened.0
+        );
+        let more = stage.resident.iter().zip(&seen.empty);
+        let each = more.map(|(now, empty)| now.saturating_sub(*empty) / seen.keys as u64);
+        println!("{:<32} bytes a key: {:?}", "", each.collect::<Vec<_>>());
+    }
+    for (what, bytes) in &seen.disk {
+        println!(
+            "{what}: {bytes} bytes on the disk of a node, {} a key",
+            bytes / seen.keys as u64
+        );
+    }
+    match seen.snapshot_bytes {
+        Some(bytes) => println!("the node without its disk was given a snapshot of {bytes} bytes"),
+        None => println!("the node without its disk was given the log"),
+    }
 }
 
 fn stranger(ward: &Path, dir: &Path) {

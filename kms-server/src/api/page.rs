@@ -3,7 +3,9 @@
 //! The token is that name. It says nothing that the page did not say, and stays good when
 //! entries come and go.
 
-use crate::limits::PAGE_ENTRIES_MAX;
+use prost::Message;
+
+use crate::limits::{PAGE_BYTES_MAX, PAGE_ENTRIES_MAX};
 
 /// One page that was asked for.
 pub(crate) struct Page {
@@ -31,22 +33,34 @@ impl Page {
         entries.take(self.size + 1).collect()
     }
 
-    /// Cuts what [`take`](Self::take) took to the page, and names where the next one begins.
-    pub(crate) fn finish<T>(
+    /// Cuts what [`take`](Self::take) took to the page, and to what an answer has room for, and
+    /// names where the next one begins.
+    pub(crate) fn finish<T: Message>(
         &self,
         mut entries: Vec<T>,
         name: impl Fn(&T) -> &String,
     ) -> (Vec<T>, String) {
-        if entries.len() <= self.size {
+        let fit = fitting(&entries).min(self.size);
+        if entries.len() <= fit {
             return (entries, String::new());
         }
-        entries.truncate(self.size);
+        entries.truncate(fit);
         let next = entries
             .last()
             .map(|last| name(last).clone())
             .unwrap_or_default();
         (entries, next)
     }
+}
+
+/// How many of the entries have room together; one at least, or a list would not go on behind it.
+fn fitting(entries: &[impl Message]) -> usize {
+    let mut bytes = 0_usize;
+    let fits = |entry: &&_| {
+        bytes += Message::encoded_len(*entry);
+        bytes <= PAGE_BYTES_MAX
+    };
+    entries.iter().take_while(fits).count().max(1)
 }
 
 #[cfg(test)]
@@ -74,6 +88,25 @@ mod tests {
             names("b", &all, 2),
             (vec!["c".into(), "d".into()], String::new())
         );
+    }
+
+    #[test]
+    fn a_page_of_long_entries_has_fewer() {
+        let long = |letter: &str| letter.repeat(PAGE_BYTES_MAX / 2 - 100);
+        let all = [
+            long("a"),
+            long("b"),
+            long("c"),
+            "d".repeat(2 * PAGE_BYTES_MAX),
+        ];
+        let all = all.each_ref().map(String::as_str);
+        let mut from = String::new();
+        for expected in [&all[..2], &all[2..3], &all[3..]] {
+            let (page, next) = names(&from, &all, 0);
+            assert_eq!(page, expected);
+            from = next;
+        }
+        assert_eq!(from, "", "the list ends");
     }
 
     #[test]

@@ -20,6 +20,9 @@ const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 pub const FILTER: &str =
     "warn,ward=info,kms_server=info,kms_client=info,gateway_proxy=info,sys=info";
 
+/// Never logged, whatever the filter says: it quotes what a caller sent.
+const QUOTING: &str = "tonic::transport::service::grpc_timeout=off";
+
 /// Writes what is still waiting when it is dropped, at the end of `main`.
 #[must_use = "dropped at once, the lines at the end of the process are lost"]
 #[derive(Debug)]
@@ -89,6 +92,9 @@ fn parse(text: &str) -> (EnvFilter, Vec<&str>) {
             Err(_) => ignored.push(word),
         }
     }
+    if let Ok(directive) = QUOTING.parse() {
+        filter = filter.add_directive(directive);
+    }
     (filter, ignored)
 }
 
@@ -100,5 +106,13 @@ mod tests {
     fn what_is_not_understood_is_named() {
         assert_eq!(parse(FILTER).1, Vec::<&str>::new());
         assert_eq!(parse("debug, kms_server=loud").1, [" kms_server=loud"]);
+    }
+
+    #[test]
+    fn what_quotes_callers_stays_off_at_every_level() {
+        for text in ["", "trace", "tonic=trace"] {
+            let filter = parse(text).0.to_string();
+            assert!(filter.contains(QUOTING), "{filter}");
+        }
     }
 }

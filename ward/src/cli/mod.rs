@@ -13,6 +13,7 @@ mod node;
 mod policy;
 mod serve;
 mod sha256;
+mod unsaid;
 mod up;
 
 use std::ffi::OsString;
@@ -106,7 +107,8 @@ impl Cli {
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let words: Vec<OsString> = words.into_iter().collect();
         let matches = Self::command().try_get_matches_from(&words);
-        let matches = matches.map_err(|error| with_hint(error, &words))?;
+        let refused = |error| unsaid::without_secrets(with_hint(error, &words), &words);
+        let matches = matches.map_err(refused)?;
         let mut cli = Self::from_arg_matches(&matches)?;
         let source = matches.value_source("data_dir");
         cli.global.data_dir_typed = source == Some(ValueSource::CommandLine);

@@ -38,13 +38,14 @@ pub(crate) async fn list(
         .node
         .replica
         .read(|index| page.take(index.devices(page.after()).cloned()));
-    let (records, next_page_token) = page.finish(records, |device| &device.device_id);
     let devices = records.iter().map(|record| match to_gateway {
         true => Ok(inventory::unopened(call, record)),
         false => inventory::opened(call, record),
     });
+    let devices = devices.collect::<Result<Vec<_>, Failure>>()?;
+    let (devices, next_page_token) = page.finish(devices, |device| &device.device_id);
     Ok(ListDevicesResponse {
-        devices: devices.collect::<Result<_, _>>()?,
+        devices,
         next_page_token,
         applied,
     })

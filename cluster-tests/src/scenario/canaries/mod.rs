@@ -1,0 +1,190 @@
+//! Canaries in every place where a secret or a patient's data can enter, with everything logged
+//! that can be: none comes out in a log, an answer, an audit record, a metric or on a disk.
+//!
+//! What a place may hold: payloads, plaintexts, data keys, tokens, seal and private keys are in no
+//! place but the file that is made to hold them. Encryption contexts and the inventory are no
+//! secrets and lie on disks, but may name a patient or a ward: no log, audit record, metric or
+//! error says them. Names of keys are identifiers: audit records say which were asked for.
+
+mod gather;
+mod malformed;
+mod uses;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use kms_client::Client;
+use kms_client::identity::{Endpoint, IdentityDir};
+
+use crate::canary::{Canaries, Kind};
+use crate::follow::Follower;
+use crate::peer::AckServer;
+use crate::stack::{Plan, Stack, free_address};
+
+/// A canary where none may be.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Leak {
+    /// The log, verb, answer or file.
+    pub place: String,
+    /// Which canary.
+    pub what: String,
+    /// As what it was written.
+    pub form: &'static str,
+    /// How often.
+    pub count: usize,
+}
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Canaries, and the forms they were searched in.
+    pub planted: (usize, usize),
+    /// Kinds of places, with how many there were and their bytes.
+    pub searched: Vec<(&'static str, usize, usize)>,
+    /// What was found.
+    pub leaks: Vec<Leak>,
+    /// What must be found.
+    pub controls: Controls,
+}
+
+/// The positive controls.
+#[derive(Debug, Default)]
+pub struct Controls {
+    /// Logs, and those of them with a line that a library writes at level TRACE alone.
+    pub traced: (usize, usize),
+    /// Times that a log says it had to leave lines out.
+    pub lines_left_out: usize,
+    /// A key's name in the audit log: the raw files, what `ward audit tail` says, the export.
+    pub audited: (bool, bool, bool),
+    /// Payload canaries, and those that the servers behind the core received.
+    pub received: (usize, usize),
+    /// Payload canaries that `ward archive get` gave back.
+    pub archived: usize,
+    /// Whether what was encrypted came back from the client and from the tool.
+    pub decrypted: (bool, bool),
+    /// Whether `ward device describe` says the inventory.
+    pub inventory: bool,
+    /// Files made to hold a secret, and those in which the search found it.
+    pub at_home: (usize, usize),
+}
+
+/// What one place said.
+struct Said {
+    kind: &'static str,
+    place: String,
+    bytes: Vec<u8>,
+}
+
+/// What is at hand while canaries are planted.
+struct Field {
+    stack: Stack,
+    canaries: Canaries,
+    said: Vec<Said>,
+    controls: Controls,
+    /// The nodes' listeners.
+    endpoints: Vec<Endpoint>,
+    doors: Doors,
+}
+
+/// Where devices connect.
+struct Doors {
+    hl7: SocketAddr,
+    dicom: SocketAddr,
+    tcp: SocketAddr,
+    /// Behind this one there is no server.
+    nobody: SocketAddr,
+}
+
+impl Field {
+    fn says(&mut self, kind: &'static str, place: impl Into<String>, bytes: Vec<u8>) {
+        self.said.push(Said {
+            kind,
+            place: place.into(),
+            bytes,
+        });
+    }
+
+    /// Runs the tool; what it says on standard error may hold no canary. Its data is given back.
+    fn ward(&mut self, args: &[&str], input: &[u8]) -> Vec<u8> {
+        let output = self.stack.ward_with_input(args, input);
+        let place = format!(
+            "ward {}, standard error",
+            args[..args.len().min(2)].join(" ")
+        );
+        self.says("verbs", place, output.stderr);
+        output.stdout
+    }
+
+    /// Runs the tool; nothing that it says may hold a canary.
+    fn ward_all(&mut self, args: &[&str], input: &[u8]) -> Vec<u8> {
+        let stdout = self.ward(args, input);
+        let place = format!(
+            "ward {}, standard output",
+            args[..args.len().min(2)].join(" ")
+        );
+        self.says("verbs", place, stdout.clone());
+        stdout
+    }
+
+    /// Keeps what the client library says of an error.
+    fn refused<T>(&mut self, what: &str, answer: Result<T, kms_client::Error>) {
+        let Err(error) = answer else {
+            panic!("{what} was not refused");
+        };
+        let mut text = format!("{error}\n{error:?}\n");
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            text.push_str(&format!("{cause}\n{cause:?}\n"));
+            source = cause.source();
+        }
+        self.says("answers", format!("the error of {what}"), text.into_bytes());
+    }
+}
+
+/// Runs it.
+///
+/// # Panics
+/// When the stack does not come up or a verb fails that should not.
+pub fn run(ward: &Path, dir: &Path) -> Report {
+    let (server, images, sink) = (AckServer::start(), uses::Sink::start(), uses::Sink::start());
+    let mut plan = Plan::new(ward, dir.join("data")).log("trace");
+    let doors = Doors {
+        hl7: plan.route("mon-1", "hl7", server.address),
+        dicom: plan.route("ct-1", "dicom", images.address),
+        tcp: plan.route("pump-1", "tcp", sink.address),
+        nobody: plan.route("pump-2", "tcp", free_address()),
+    };
+    let follower = Follower::start(&dir.join("data").join("log"), &dir.join("logs"));
+    let stack = plan.start();
+    let operator = IdentityDir::new(stack.dir().join("operator"));
+    let mut field = Field {
+        stack,
+        canaries: Canaries::default(),
+        said: Vec::new(),
+        controls: Controls::default(),
+        endpoints: operator.load_endpoints().expect("written by ward up"),
+        doors,
+    };
+    // Not among the canaries: the controls look for it.
+    let key = Canaries::default().text("named", Kind::Name);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let client = Client::open(field.stack.dir()).expect("the operator's identity");
+    runtime
+        .block_on(client.create_key(&key))
+        .expect("a new key");
+
+    runtime.block_on(uses::keys(&mut field, &client, &key));
+    uses::verbs(&mut field, &key);
+    runtime.block_on(uses::tokens(&mut field, &client));
+    let payloads = uses::flows(&mut field);
+    uses::archive(&mut field, &payloads);
+    runtime.block_on(malformed::calls(&mut field, &operator, &key));
+    malformed::sockets(&mut field);
+    malformed::frames(&mut field);
+    malformed::words(&mut field, &key);
+
+    let received = [server.received(), images.received(), sink.received()].concat();
+    field.controls.received = (payloads.len(), uses::count(&payloads, &received));
+    gather::running(&mut field, &key);
+    gather::stopped(field, follower, &key)
+}

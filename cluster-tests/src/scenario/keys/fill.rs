@@ -1,0 +1,109 @@
+//! Makes the keys: many callers at once, as applications are.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use envelope::context::EncryptionContext;
+use kms_client::Client;
+use kms_client::reason::Reason;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use super::check::Sample;
+
+/// Callers at once: an fdatasync is shared by what arrives together.
+const CALLERS: usize = 128;
+
+/// Steps in which the rate is told.
+const STEPS: usize = 20;
+
+/// Keys of which one ciphertext is kept.
+const SAMPLES: usize = 100;
+
+/// Calls for one key, each of which the client library gives ten seconds.
+const TRIES: usize = 30;
+
+/// What a caller tells.
+enum Said {
+    Made,
+    Repeated,
+    Kept(Sample),
+}
+
+/// Makes `keys` keys and keeps ciphertexts of some. Answers how many calls were repeated, too.
+pub(super) async fn fill(
+    client: &Client,
+    keys: usize,
+    told: &mut dyn FnMut(&str),
+) -> (Vec<Sample>, usize) {
+    let next = Arc::new(AtomicUsize::new(0));
+    let (say, mut said) = unbounded_channel();
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|_| {
+            let caller = make(client.clone(), next.clone(), keys, say.clone());
+            sys::task::spawn("caller", caller)
+        })
+        .collect();
+    drop(say);
+    let (mut made, mut repeated, mut samples) = (0, 0, Vec::new());
+    let mut before = sys::clock::monotonic();
+    let step = keys.div_ceil(STEPS).max(1);
+    while let Some(what) = said.recv().await {
+        match what {
+            Said::Kept(sample) => samples.push(sample),
+            Said::Repeated => repeated += 1,
+            Said::Made => {
+                made += 1;
+                if made % step == 0 {
+                    let now = sys::clock::monotonic();
+                    let rate = step as f64 / now.duration_since(before).as_secs_f64();
+                    told(&format!("{made:>9} keys, {rate:>8.0} keys/s"));
+                    before = now;
+                }
+            }
+        }
+    }
+    for caller in callers {
+        caller.await.expect("every key is acknowledged");
+    }
+    (samples, repeated)
+}
+
+/// Makes a key, as a caller does whose cluster is between two leaders or has no time: again.
+async fn create(client: &Client, name: &str, say: &UnboundedSender<Said>) {
+    for _ in 0..TRIES {
+        match client.create_key(name).await {
+            Ok(_) => return,
+            // The first answer was lost, not the key.
+            Err(error) if error.reason() == Reason::NameTaken => return,
+            Err(error) if error.reason().may_pass() => {
+                say.send(Said::Repeated).expect("it is listened to");
+            }
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+    panic!("{name} was not acknowledged in {TRIES} tries");
+}
+
+async fn make(client: Client, next: Arc<AtomicUsize>, keys: usize, say: UnboundedSender<Said>) {
+    let every = keys.div_ceil(SAMPLES).max(1);
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        if number >= keys {
+            return;
+        }
+        let name = name(number);
+        create(&client, &name, &say).await;
+        if number.is_multiple_of(every) {
+            let context = EncryptionContext::new();
+            let sealed = client.encrypt(name.as_str(), name.as_bytes(), &context);
+            let blob = sealed.await.expect("an enabled key").blob;
+            let sample = Sample { name, blob };
+            say.send(Said::Kept(sample)).expect("it is listened to");
+        }
+        say.send(Said::Made).expect("it is listened to");
+    }
+}
+
+fn name(number: usize) -> String {
+    format!("{}{number:08}", super::check::PREFIX)
+}

@@ -1,0 +1,80 @@
+//! What a refusal does not say: a secret that was typed in a wrong place would go on to terminals
+//! and to the logs of whatever called the tool.
+
+use std::ffi::OsString;
+
+use clap::CommandFactory;
+use clap::error::{ContextKind, ContextValue};
+use envelope::token::PREFIX;
+
+use super::Cli;
+
+/// Takes out of a refusal the words that hold a join token, and those beside `encrypt` and
+/// `decrypt`, whose data comes on standard input and may have been written there instead.
+pub(super) fn without_secrets(mut refusal: clap::Error, words: &[OsString]) -> clap::Error {
+    let words: Vec<String> = words.iter().map(|it| it.display().to_string()).collect();
+    let is_crypt = |word: &String| word == "encrypt" || word == "decrypt";
+    let data = words.iter().any(is_crypt);
+    let is_data = |text: &str| data && !text.starts_with('-') && words.iter().any(|it| it == text);
+    let told: Vec<(ContextKind, String)> = refusal
+        .context()
+        .filter(|(kind, _)| QUOTED.contains(kind))
+        .map(|(kind, value)| (kind, value.to_string()))
+        .collect();
+    for (kind, text) in told {
+        if text.contains(PREFIX) || is_data(&text) {
+            refusal.insert(kind, ContextValue::String("…".to_owned()));
+            // It would show how to write the same word so that it is taken.
+            refusal.remove(ContextKind::Suggested);
+        }
+    }
+    match refusal.to_string().contains(PREFIX) {
+        true => Cli::command().error(refusal.kind(), "a join token stands in a wrong place"),
+        false => refusal,
+    }
+}
+
+/// Where clap keeps what was typed.
+const QUOTED: [ContextKind; 3] = [
+    ContextKind::InvalidArg,
+    ContextKind::InvalidValue,
+    ContextKind::InvalidSubcommand,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(line: &str) -> String {
+        let words = line.split_whitespace().map(OsString::from);
+        Cli::read(words).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_secret_in_a_wrong_place_is_not_said() {
+        for line in [
+            "ward enroll wardj1.SECRET",
+            "ward enroll --tokn wardj1.SECRET",
+            "ward enroll --tokn=wardj1.SECRET",
+            "ward enroll --role wardj1.SECRET",
+            "ward enroll --endpoint wardj1.SECRET",
+            "ward enroll --ca-sha256 wardj1.SECRET",
+            "ward wardj1.SECRET",
+            "ward encrypt --key k SECRET",
+            "ward encrypt --key k --context SECRET",
+            "ward encrypt --key k --context ward:dk=SECRET",
+            "ward decrypt SECRET",
+        ] {
+            let told = refusal(line);
+            assert!(!told.contains("SECRET"), "{line}: {told}");
+            assert!(told.starts_with("error: "), "{line}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_said() {
+        assert!(refusal("ward key lst").contains("lst"));
+        assert!(refusal("ward key list --output yaml").contains("yaml"));
+        assert!(refusal("ward encrypt --key k --contxt a=b").contains("--contxt"));
+    }
+}
