@@ -35,6 +35,22 @@ fn number_of(nodes: &[Value], role: &str) -> u64 {
     node["id"].as_u64().unwrap()
 }
 
+fn audited(stack: &Stack) -> Option<Value> {
+    let output = stack.ward(&["--output", "json", "audit", "verify"]);
+    serde_json::from_slice(&output.stdout).ok()
+}
+
+/// Waits until the cluster has anchored every log once: a node that leaves before is told of by
+/// the audit record of its removal alone.
+fn all_anchored(stack: &Stack) {
+    wait_for("an anchor of each log", || {
+        let verdict = audited(stack)?;
+        let logs = verdict["nodes"].as_array()?;
+        let anchored = |log: &Value| log["anchored_to"].as_u64().is_some_and(|to| to > 0);
+        (logs.len() == 3 && logs.iter().all(anchored)).then_some(())
+    });
+}
+
 fn create(stack: &Stack, name: &str) {
     wait_for(name, || {
         let output = stack.ward(&["key", "create", name]);
@@ -67,6 +83,7 @@ fn a_removed_node_ends_and_stays_away_until_its_directory_is_gone() {
     assert_eq!(stack.reason(&unknown), "NODE_NOT_FOUND");
 
     // A leader hands over, and its successor removes it.
+    all_anchored(&stack);
     let leader = number_of(&all_well(&stack, 3), "leader");
     let removed = stack.json(&["node", "remove", &leader.to_string()]);
     assert_eq!(removed["id"], leader);
@@ -79,8 +96,7 @@ fn a_removed_node_ends_and_stays_away_until_its_directory_is_gone() {
     });
     assert_eq!(all_well(&stack, 2).len(), 2);
     wait_for("the anchors to tell of the removal", || {
-        let output = stack.ward(&["--output", "json", "audit", "verify"]);
-        let verdict: Value = serde_json::from_slice(&output.stdout).ok()?;
+        let verdict = audited(&stack)?;
         (verdict["removed_nodes"] == serde_json::json!([leader])).then_some(())
     });
     create(&stack, "after");
