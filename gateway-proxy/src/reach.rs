@@ -10,9 +10,10 @@ use tokio::io::Interest;
 use crate::accept::resolve;
 use crate::config::HostPort;
 use crate::contain::Pass;
-use crate::flow::Ending;
-use crate::frame::FlowNumber;
+use crate::flow::{Ending, LegLost};
+use crate::frame::{Control, FlowNumber};
 use crate::limits::UPSTREAM_CONNECT_TIMEOUT;
+use crate::measure;
 use crate::socket::{self, Ask, Leg};
 use crate::stack::Refusal;
 use crate::tunnel::{Tunnel, TunnelError};
@@ -27,6 +28,38 @@ pub(crate) struct Carried {
     pub(crate) ending: Ending,
     /// Given back when the tunnel is reset, too.
     pub(crate) pass: Pass,
+}
+
+impl Carried {
+    /// The tunnel, when it can carry the next flow; otherwise it is reset, and then the pass is
+    /// given back.
+    pub(crate) fn usable(self, leg_lost: LegLost) -> Option<Tunnel> {
+        if matches!(self.ending, Ending::Finished) {
+            return Some(self.tunnel);
+        }
+        let reason = self.ending.abort_reason(leg_lost);
+        self.tunnel.abort(self.number, reason);
+        drop(self.pass);
+        None
+    }
+}
+
+/// Answers OPEN with a refusal; the tunnel can carry the next flow.
+///
+/// # Errors
+/// The tunnel cannot be used any more.
+pub(crate) fn reject(
+    tunnel: &mut Tunnel,
+    number: FlowNumber,
+    reason: Refusal,
+) -> Result<(), TunnelError> {
+    measure::flow_refused(reason);
+    tunnel.inbox.end();
+    let rejected = Control::OpenRejected {
+        reason: reason.as_str().to_owned(),
+        retryable: reason.is_retryable(),
+    };
+    tunnel.queue(number, &rejected)
 }
 
 /// Why a flow has no connection to where it wants to go.

@@ -48,7 +48,8 @@ impl Refusals {
             return;
         };
         let asked = *asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = tell(leg.tcp_mut(), asked, why);
+        // Boxed: every flow's task has room for this call, and few make it.
+        let told = Box::pin(tell(leg.tcp_mut(), asked, why));
         // Whoever is dropped here is reset: a peer that is slow, or gone, or no DICOM.
         if let Ok(true) = tokio::time::timeout(REFUSAL_PATIENCE, told).await {
             measure::association_rejected();

@@ -20,19 +20,20 @@ use tower::{Service, ServiceBuilder};
 use super::CoreShared;
 use super::connect::CloseOnDrop;
 use super::offers::Request;
-use super::session::abort_reason;
 use crate::capture::FlowInfo;
 use crate::config::ReverseListener;
 use crate::contain::Pass;
 use crate::drain::Watcher;
-use crate::flow::{self, Ending, Report};
+use crate::flow::{self, Ending, LegLost, Report};
 use crate::frame::{Control, FlowNumber, Open};
 use crate::ids::{DeviceId, FlowId, ServiceName};
 use crate::limits::{DRAIN_TIMEOUT, OFFER_PATIENCE, OFFER_SILENCE_MAX, OPEN_TIMEOUT};
 use crate::measure;
 use crate::refuse::Opening;
 use crate::socket::Leg;
-use crate::stack::{Arrival, ContainLayer, IdentifyLayer, LimitLayer, Refusal, Refused};
+use crate::stack::{
+    Arrival, ContainLayer, IdentifyLayer, LimitLayer, Refusal, Refused, by_listener,
+};
 use crate::tunnel::inbox::Answer;
 use crate::tunnel::{Tunnel, TunnelError};
 
@@ -51,18 +52,8 @@ pub async fn listen(
     listener: tokio::net::TcpListener,
     drain: Watcher,
 ) {
-    let (device, service) = (reverse.device.clone(), reverse.service.clone());
-    // Whose flow it is is said by the listener; the edge checks its own side at every OPEN.
-    let identify = move |carrier: ServerConnection| {
-        let (device, service) = (device.clone(), service.clone());
-        Ok::<_, Refused<ServerConnection>>(Arrival {
-            device,
-            service,
-            carrier,
-            pass: None,
-            permit: None,
-        })
-    };
+    // The edge checks its own side at every OPEN.
+    let identify = by_listener(reverse.device.clone(), reverse.service.clone());
     let stack = ServiceBuilder::new()
         .layer(IdentifyLayer(identify))
         .layer(ContainLayer(shared.gates.clone()))
@@ -330,7 +321,7 @@ async fn carry_open(
     measured.ended(&report);
     measure::log_flow(info, open, &report);
     if !matches!(report.ending, Ending::Finished) {
-        tunnel.abort(number, abort_reason(&report.ending));
+        tunnel.abort(number, report.ending.abort_reason(LegLost::Upstream));
         return None;
     }
     if let Err(error) = request.leg.close() {

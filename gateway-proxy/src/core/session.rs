@@ -12,12 +12,12 @@ use super::CoreShared;
 use super::connect::ConnectUpstream;
 use super::reverse;
 use crate::drain::Watcher;
-use crate::flow::Ending;
+use crate::flow::LegLost;
 use crate::frame::{Control, FlowNumber, Open};
 use crate::ids::DeviceId;
 use crate::limits::{DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT};
 use crate::measure;
-use crate::reach::Carried;
+use crate::reach::reject;
 use crate::stack::{
     Arrival, ContainLayer, IdentifyLayer, LimitLayer, PolicyLayer, Refusal, Refused,
 };
@@ -97,7 +97,9 @@ async fn carry_flows(
             wish = tunnel.next_wish() => match wish? {
                 Wish::Flow(number, open) => (number, *open),
                 Wish::Offer(service) => {
-                    return reverse::serve_offer(shared, tunnel, &certificate, service, drain).await;
+                    // Boxed: most tunnels never come here, and each one's task would have room.
+                    let offer = reverse::serve_offer(shared, tunnel, &certificate, service, drain);
+                    return Box::pin(offer).await;
                 }
             },
             () = drain.draining(), if !told => {
@@ -117,21 +119,10 @@ async fn carry_flows(
         let carried = stack.call(opened).await;
         drop(guard);
         tunnel = match carried {
-            Ok(Carried {
-                tunnel,
-                ending: Ending::Finished,
-                ..
-            }) => tunnel,
-            Ok(Carried {
-                tunnel,
-                number,
-                ending,
-                pass,
-            }) => {
-                tunnel.abort(number, abort_reason(&ending));
-                drop(pass);
-                return Ok(());
-            }
+            Ok(carried) => match carried.usable(LegLost::Upstream) {
+                Some(tunnel) => tunnel,
+                None => return Ok(()),
+            },
             Err(refused) => refuse(refused)?,
         };
     }
@@ -174,26 +165,25 @@ fn refuse(refused: Refused<Box<Opened>>) -> Result<Tunnel, TunnelError> {
         open,
         certificate,
     } = *carrier;
-    measure::flow_refused(reason);
     tracing::info!(
         flow = %open.flow, device = certificate.id.id(), service = %open.service, %reason,
         "a flow was refused"
     );
-    tunnel.inbox.end();
-    let rejected = Control::OpenRejected {
-        reason: reason.as_str().to_owned(),
-        retryable: reason.is_retryable(),
-    };
-    tunnel.queue(number, &rejected)?;
+    reject(&mut tunnel, number, reason)?;
     Ok(tunnel)
 }
 
-pub(super) fn abort_reason(ending: &Ending) -> &'static str {
-    match ending {
-        Ending::LegLost(_) => "UPSTREAM_RESET",
-        Ending::Aborted(_) => "ABORTED",
-        Ending::TunnelLost(_) => "TUNNEL_LOST",
-        Ending::Cut(closed) => closed.as_str(),
-        Ending::Finished | Ending::Rejected { .. } | Ending::NoAnswer => "INTERNAL",
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room<A, B, C, D, F>(_function: impl Fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Every tunnel holds it, for as long as its flows last.
+    #[test]
+    fn a_tunnel_s_task_needs_little_room() {
+        assert!(room(serve) <= 3 * 1024, "{} bytes", room(serve));
     }
 }

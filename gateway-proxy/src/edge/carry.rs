@@ -15,7 +15,7 @@ use super::pool::{Pool, Taken};
 use crate::capture::FlowInfo;
 use crate::config::Route;
 use crate::contain::Pass;
-use crate::flow::{self, Ending, Report};
+use crate::flow::{self, Ending, LegLost, Report};
 use crate::frame::{Control, FlowNumber, Open};
 use crate::ids::FlowId;
 use crate::measure;
@@ -142,10 +142,13 @@ impl CarryToCore {
         let number = number.unwrap_or(FlowNumber::CONNECTION);
         match &report.ending {
             Ending::Finished | Ending::Rejected { .. } => self.pool.keep(tunnel, made),
-            Ending::LegLost(_) => tunnel.abort(number, "DEVICE_RESET"),
-            Ending::NoAnswer => tunnel.abort(number, "NO_ANSWER"),
-            Ending::Cut(closed) => tunnel.abort(number, closed.as_str()),
-            Ending::Aborted(_) | Ending::TunnelLost(_) => tunnel.abort(number, "ABORTED"),
+            unfinished @ (Ending::LegLost(_)
+            | Ending::NoAnswer
+            | Ending::Cut(_)
+            | Ending::Aborted(_)
+            | Ending::TunnelLost(_)) => {
+                tunnel.abort(number, unfinished.abort_reason(LegLost::Device));
+            }
         }
         if reused && !report.answered {
             match &report.ending {
@@ -236,5 +239,21 @@ impl Service<Arrival<DeviceConnection>> for CarryToCore {
 
     fn call(&mut self, arrival: Arrival<DeviceConnection>) -> Self::Future {
         Box::pin(self.clone().carry(arrival))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room<A, B, F>(_function: impl Fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Every flow holds it, for as long as it lasts.
+    #[test]
+    fn a_flow_s_task_needs_little_room() {
+        let room = room(CarryToCore::carry);
+        assert!(room <= 4 * 1024, "{room} bytes");
     }
 }

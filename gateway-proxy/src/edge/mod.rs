@@ -27,7 +27,7 @@ use crate::drain::Watcher;
 use crate::measure;
 use crate::refuse::{Opening, Refusals};
 use crate::socket::Leg;
-use crate::stack::{Arrival, ContainLayer, IdentifyLayer, LimitLayer, Limits, Refused};
+use crate::stack::{ContainLayer, IdentifyLayer, LimitLayer, Limits, by_listener};
 use carry::CarryToCore;
 use pool::Pool;
 
@@ -130,20 +130,8 @@ async fn serve_route(
     listener: tokio::net::TcpListener,
     drain: Watcher,
 ) {
-    let device = route.device.clone();
-    let service = route.service.clone();
     let protocol = route.protocol;
-    // Who connects here is said by the route: its listener belongs to one device.
-    let identify = move |carrier: DeviceConnection| {
-        let (device, service) = (device.clone(), service.clone());
-        Ok::<_, Refused<DeviceConnection>>(Arrival {
-            device,
-            service,
-            carrier,
-            pass: None,
-            permit: None,
-        })
-    };
+    let identify = by_listener(route.device.clone(), route.service.clone());
     // The policy for a route is the route itself; the core decides at every OPEN.
     let stack = ServiceBuilder::new()
         .layer(IdentifyLayer(identify))

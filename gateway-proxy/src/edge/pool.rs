@@ -135,7 +135,8 @@ impl Pool {
     pub(super) async fn fresh(&self) -> Result<Taken, DialError> {
         let tls = self.reach.tls()?;
         let made = self.reach.made(&tls);
-        let tunnel = dial(&self.reach.core, &tls).await?;
+        // Boxed: a flow's task would keep the room of a handshake for as long as the flow lasts.
+        let tunnel = Box::pin(dial(&self.reach.core, &tls)).await?;
         Ok(Taken {
             tunnel,
             made,

@@ -18,14 +18,14 @@ use crate::capture::{CaptureSink, FlowInfo, NoCapture};
 use crate::config::ReverseRoute;
 use crate::contain::Pass;
 use crate::drain::Watcher;
-use crate::flow::{self, Ending, Report};
+use crate::flow::{self, Ending, LegLost, Report};
 use crate::frame::{Control, FlowNumber, Open};
 use crate::limits::{
     IDLE_TUNNEL_AGE_MAX, OFFER_RETRY_INTERVAL, OFFERS_IDLE_MAX, OFFERS_KEPT_MAX, PING_INTERVAL,
     PING_TIMEOUT, POOL_SWEEP_INTERVAL,
 };
 use crate::measure;
-use crate::reach::{Carried, NoLeg, reach};
+use crate::reach::{Carried, NoLeg, reach, reject};
 use crate::socket::Leg;
 use crate::stack::{Arrival, ContainLayer, IdentifyLayer, LimitLayer, Refusal, Refused};
 use crate::tunnel::{Tunnel, TunnelError, Wish};
@@ -178,21 +178,10 @@ impl Offered {
                 open,
             });
             tunnel = match stack.call(opened).await {
-                Ok(Carried {
-                    tunnel,
-                    ending: Ending::Finished,
-                    ..
-                }) => tunnel,
-                Ok(Carried {
-                    tunnel,
-                    number,
-                    ending,
-                    pass,
-                }) => {
-                    tunnel.abort(number, abort_reason(&ending));
-                    drop(pass);
-                    return Ok(());
-                }
+                Ok(carried) => match carried.usable(LegLost::Device) {
+                    Some(tunnel) => tunnel,
+                    None => return Ok(()),
+                },
                 Err(refused) => refuse(refused)?,
             };
             drop(guard);
@@ -383,25 +372,9 @@ fn refuse(refused: Refused<Box<Reversed>>) -> Result<Tunnel, TunnelError> {
         number,
         open,
     } = *carrier;
-    measure::flow_refused(reason);
     tracing::info!(flow = %open.flow, service = %open.service, %reason, "a flow was refused");
-    tunnel.inbox.end();
-    let rejected = Control::OpenRejected {
-        reason: reason.as_str().to_owned(),
-        retryable: reason.is_retryable(),
-    };
-    tunnel.queue(number, &rejected)?;
+    reject(&mut tunnel, number, reason)?;
     Ok(tunnel)
-}
-
-fn abort_reason(ending: &Ending) -> &'static str {
-    match ending {
-        Ending::LegLost(_) => "DEVICE_RESET",
-        Ending::Cut(closed) => closed.as_str(),
-        Ending::Aborted(_) => "ABORTED",
-        Ending::TunnelLost(_) => "TUNNEL_LOST",
-        Ending::Finished | Ending::Rejected { .. } | Ending::NoAnswer => "INTERNAL",
-    }
 }
 
 // Idle tunnels are asked as often as they are looked at, and a core knows of it.

@@ -25,7 +25,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::time::Sleep;
 
-use crate::capture::FlowTaps;
+use crate::capture::{DirectionTap, FlowTaps};
 use crate::contain::{Closed, Pass};
 use crate::frame::FlowNumber;
 use crate::limits::{OPEN_TIMEOUT, SILENCE_CHECK_INTERVAL};
@@ -59,6 +59,15 @@ pub enum Ending {
     Cut(Closed),
 }
 
+/// Whose leg was lost, as the other half is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LegLost {
+    /// The device's, at an edge.
+    Device,
+    /// The service's, at a core.
+    Upstream,
+}
+
 /// What came of a flow.
 #[derive(Debug)]
 pub struct Report {
@@ -70,6 +79,30 @@ pub struct Report {
     pub sent: u64,
     /// Bytes of the peer's stream that were written to our leg.
     pub delivered: u64,
+}
+
+impl Ending {
+    /// What ABORT tells the other side of an unfinished flow. `leg_lost` is what our leg is called
+    /// there.
+    pub(crate) fn abort_reason(&self, leg_lost: LegLost) -> &'static str {
+        match self {
+            Self::LegLost(_) => leg_lost.as_str(),
+            Self::Aborted(_) => "ABORTED",
+            Self::TunnelLost(_) => "TUNNEL_LOST",
+            Self::NoAnswer => "NO_ANSWER",
+            Self::Cut(closed) => closed.as_str(),
+            Self::Finished | Self::Rejected { .. } => "INTERNAL",
+        }
+    }
+}
+
+impl LegLost {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Device => "DEVICE_RESET",
+            Self::Upstream => "UPSTREAM_RESET",
+        }
+    }
 }
 
 impl Report {
@@ -118,25 +151,9 @@ pub async fn carry_opened(
     taps: FlowTaps,
     pass: &Pass,
 ) -> Report {
-    let unanswered = Some(Box::pin(tokio::time::sleep(OPEN_TIMEOUT)));
-    let FlowTaps {
-        to_service,
-        to_device,
-    } = taps;
-    let (outbound, inbound) = (Outbound::new(to_service), Inbound::new(to_device));
-    carry(Flow {
-        leg,
-        tunnel,
-        number,
-        pass,
-        outbound,
-        inbound,
-        unanswered,
-        silence: None,
-        watched: 0,
-        leg_reset: false,
-    })
-    .await
+    let mut flow = Flow::beside_device(leg, tunnel, number, taps, pass);
+    flow.unanswered = Some(Box::pin(tokio::time::sleep(OPEN_TIMEOUT)));
+    carry(flow).await
 }
 
 /// Carries a flow towards this edge's device: our OPEN_OK is queued in the tunnel.
@@ -147,24 +164,7 @@ pub async fn carry_to_device(
     taps: FlowTaps,
     pass: &Pass,
 ) -> Report {
-    let FlowTaps {
-        to_service,
-        to_device,
-    } = taps;
-    let (outbound, inbound) = (Outbound::new(to_service), Inbound::new(to_device));
-    carry(Flow {
-        leg,
-        tunnel,
-        number,
-        pass,
-        outbound,
-        inbound,
-        unanswered: None,
-        silence: None,
-        watched: 0,
-        leg_reset: false,
-    })
-    .await
+    carry(Flow::beside_device(leg, tunnel, number, taps, pass)).await
 }
 
 /// Carries a flow at the core, between its service and a tunnel where OPEN was answered by OPEN_OK:
@@ -176,24 +176,8 @@ pub async fn carry_accepted(
     taps: FlowTaps,
     pass: &Pass,
 ) -> Report {
-    let FlowTaps {
-        to_service,
-        to_device,
-    } = taps;
-    let (outbound, inbound) = (Outbound::new(to_device), Inbound::new(to_service));
-    carry(Flow {
-        leg,
-        tunnel,
-        number,
-        pass,
-        outbound,
-        inbound,
-        unanswered: None,
-        silence: None,
-        watched: 0,
-        leg_reset: false,
-    })
-    .await
+    let taps = (taps.to_device, taps.to_service);
+    carry(Flow::new(leg, tunnel, number, taps, pass)).await
 }
 
 async fn carry(mut flow: Flow<'_>) -> Report {
@@ -229,6 +213,41 @@ async fn carry(mut flow: Flow<'_>) -> Report {
     })
     .await;
     flow.report(ending)
+}
+
+impl<'a> Flow<'a> {
+    /// With the taps of what goes out, from the leg into the tunnel, and of what comes in.
+    fn new(
+        leg: &'a Leg,
+        tunnel: &'a mut Tunnel,
+        number: FlowNumber,
+        (outbound, inbound): (Box<dyn DirectionTap>, Box<dyn DirectionTap>),
+        pass: &'a Pass,
+    ) -> Self {
+        Self {
+            leg,
+            tunnel,
+            number,
+            pass,
+            outbound: Outbound::new(outbound),
+            inbound: Inbound::new(inbound),
+            unanswered: None,
+            silence: None,
+            watched: 0,
+            leg_reset: false,
+        }
+    }
+
+    /// At the edge, whose leg is the device's.
+    fn beside_device(
+        leg: &'a Leg,
+        tunnel: &'a mut Tunnel,
+        number: FlowNumber,
+        taps: FlowTaps,
+        pass: &'a Pass,
+    ) -> Self {
+        Self::new(leg, tunnel, number, (taps.to_service, taps.to_device), pass)
+    }
 }
 
 impl Flow<'_> {

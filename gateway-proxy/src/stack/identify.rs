@@ -1,5 +1,5 @@
-//! Says whose flow it is: at the edge by the route it came in on, at the core by the certificate
-//! its tunnel was made with. First layer of the stack.
+//! Says whose flow it is: by the listener it came in on, or by the certificate its tunnel was made
+//! with. First layer of the stack.
 
 use std::future::{Ready, ready};
 use std::task::{Context, Poll};
@@ -8,6 +8,7 @@ use futures::future::Either;
 use tower::{Layer, Service};
 
 use super::{Arrival, Refused};
+use crate::ids::{DeviceId, ServiceName};
 
 /// Puts `identify` in front of a service.
 #[derive(Clone, Debug)]
@@ -18,6 +19,22 @@ pub struct IdentifyLayer<F>(pub F);
 pub struct Identify<S, F> {
     inner: S,
     identify: F,
+}
+
+/// Whose flow it is, said by the listener that it came in on: that belongs to one device.
+pub(crate) fn by_listener<C>(
+    device: DeviceId,
+    service: ServiceName,
+) -> impl Fn(C) -> Result<Arrival<C>, Refused<C>> + Clone {
+    move |carrier| {
+        Ok(Arrival {
+            device: device.clone(),
+            service: service.clone(),
+            carrier,
+            pass: None,
+            permit: None,
+        })
+    }
 }
 
 impl<S, F: Clone> Layer<S> for IdentifyLayer<F> {

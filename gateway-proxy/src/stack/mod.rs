@@ -10,6 +10,7 @@ mod policy;
 
 pub use contain::ContainLayer;
 pub use identify::IdentifyLayer;
+pub(crate) use identify::by_listener;
 pub use limit::{LimitLayer, Limits, Permit};
 pub use policy::{Policy, PolicyLayer};
 
