@@ -21,8 +21,8 @@ use crate::drain::Watcher;
 use crate::flow::{self, Ending, LegLost, Report};
 use crate::frame::{Control, FlowNumber, Open};
 use crate::limits::{
-    IDLE_TUNNEL_AGE_MAX, OFFER_RETRY_INTERVAL, OFFERS_IDLE_MAX, OFFERS_KEPT_MAX, PING_INTERVAL,
-    PING_TIMEOUT, POOL_SWEEP_INTERVAL,
+    DEVICE_CONNECT_TIMEOUT, IDLE_TUNNEL_AGE_MAX, OFFER_RETRY_INTERVAL, OFFERS_IDLE_MAX,
+    OFFERS_KEPT_MAX, PING_INTERVAL, PING_TIMEOUT, POOL_SWEEP_INTERVAL,
 };
 use crate::measure;
 use crate::reach::{Carried, NoLeg, reach, reject};
@@ -293,7 +293,13 @@ impl ConnectDevice {
             return refused(Refusal::NoLease, carrier);
         };
         let mut carrier = carrier;
-        let reached = match reach(&self.0.target, &mut carrier.tunnel, &pass).await {
+        let reached = reach(
+            &self.0.target,
+            &mut carrier.tunnel,
+            &pass,
+            DEVICE_CONNECT_TIMEOUT,
+        );
+        let reached = match reached.await {
             Ok(leg) => Ok(leg),
             Err(NoLeg::Unwanted(ending)) => Err(ending),
             Err(NoLeg::Refused(reason)) => return refused(reason, carrier),

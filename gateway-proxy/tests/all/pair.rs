@@ -42,13 +42,15 @@ pub(crate) struct Pair {
     /// What the core holds flows to; open for the device.
     pub(crate) core_gates: Gates,
     _edge: Half,
-    _core: Half,
+    core_half: Half,
 }
 
 /// How a test's pair differs from the usual one.
 pub(crate) struct Setup {
     pub(crate) authority: Authority,
     pub(crate) device: Option<Identity>,
+    /// Whether the edge has the device's certificate already.
+    pub(crate) enrolled: bool,
     pub(crate) core: Option<Identity>,
     pub(crate) allowed: &'static str,
     pub(crate) service: &'static str,
@@ -69,6 +71,7 @@ impl Default for Setup {
         Self {
             authority: Authority::new(),
             device: None,
+            enrolled: true,
             core: None,
             allowed: "mon-1",
             service: "lab",
@@ -91,6 +94,11 @@ impl Pair {
     pub(crate) fn connect(&self) -> (TcpStream, TcpStream) {
         let device = self.device();
         (device, accept(&self.server))
+    }
+
+    /// Drains the core; answers how many flows were left.
+    pub(crate) fn drain_core(&mut self) -> usize {
+        self.core_half.drain()
     }
 
     /// A device's connection.
@@ -117,7 +125,9 @@ impl Setup {
             .take()
             .unwrap_or_else(|| self.authority.identity("device", "mon-1"));
         let credentials = Credentials::default();
-        credentials.replace(device_tls(&device));
+        if self.enrolled {
+            credentials.replace(device_tls(&device));
+        }
         let towards = self
             .through
             .take()
@@ -144,7 +154,7 @@ impl Setup {
             edge_gates,
             core_gates,
             _edge: edge_half,
-            _core: core_half,
+            core_half,
         }
     }
 }
@@ -221,6 +231,13 @@ impl Half {
             runtime: Some(runtime),
             trigger: Some(trigger),
         }
+    }
+}
+
+impl Half {
+    fn drain(&mut self) -> usize {
+        let (runtime, trigger) = (self.runtime.as_ref().unwrap(), self.trigger.take());
+        runtime.block_on(trigger.unwrap().drain(PATIENCE))
     }
 }
 
