@@ -1,18 +1,19 @@
 //! Flows towards devices, at the edge: keeps tunnels on offer to the core, and connects the flows
 //! that the core opens on them to the device's own server.
 //!
-//! Each route has a few idle tunnels on offer, over all data threads. One that is taken is replaced
-//! at once; when its flow has ended, it stays on offer for a while, as other idle tunnels do.
+//! Each route has a few idle tunnels on offer, over all data threads. When one is taken and too few
+//! are left, another is made at once; when its flow has ended, it stays on offer for a while, as other
+//! idle tunnels do.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{Service, ServiceBuilder};
 
 use super::EdgeShared;
+use super::places::{Place, Places};
 use super::pool::{Made, Pool, Reach, Taken};
 use crate::capture::{CaptureSink, FlowInfo, NoCapture};
 use crate::config::ReverseRoute;
@@ -35,17 +36,8 @@ use crate::tunnel::{Tunnel, TunnelError, Wish};
 pub struct ReverseShared {
     pub(super) route: Arc<ReverseRoute>,
     pub(super) reach: Arc<Reach>,
-    /// Places for idle tunnels that are always on offer.
-    places: Arc<Semaphore>,
-    /// Places for those that have carried a flow.
-    kept: Arc<Semaphore>,
-}
-
-/// What an idle tunnel on offer holds.
-struct Place {
-    _permit: OwnedSemaphorePermit,
-    /// How long it stays on offer; no end for those that are always there.
-    until: Option<std::time::Instant>,
+    /// Of its idle tunnels.
+    places: Arc<Places>,
 }
 
 /// A flow that the core has opened, with the tunnel it came on.
@@ -61,24 +53,8 @@ impl ReverseShared {
         Self {
             route: Arc::new(route),
             reach,
-            places: Arc::new(Semaphore::new(OFFERS_IDLE_MAX)),
-            kept: Arc::new(Semaphore::new(OFFERS_KEPT_MAX)),
+            places: Arc::default(),
         }
-    }
-
-    /// A place for a tunnel that has carried a flow, if there is one.
-    fn keep(&self) -> Option<Place> {
-        if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
-            return Some(Place {
-                _permit: permit,
-                until: None,
-            });
-        }
-        let permit = Arc::clone(&self.kept).try_acquire_owned().ok()?;
-        Some(Place {
-            _permit: permit,
-            until: Some(sys::clock::monotonic() + IDLE_TUNNEL_AGE_MAX),
-        })
     }
 }
 
@@ -91,13 +67,10 @@ pub(super) async fn offer(
 ) {
     loop {
         let place = tokio::select! {
-            place = Arc::clone(&reverse.places).acquire_owned() => place,
+            place = reverse.places.missing() => place,
             () = drain.draining() => return,
         };
-        let (Ok(place), made) = (place, pool.fresh().await) else {
-            return;
-        };
-        match made {
+        match pool.fresh().await {
             Ok(Taken { tunnel, made, .. }) => {
                 let offered = Offered {
                     shared: shared.clone(),
@@ -108,10 +81,7 @@ pub(super) async fn offer(
                 };
                 // Owned by the runtime; ends with its tunnel.
                 sys::task::spawn("offered tunnel", async move {
-                    let mut place = Some(Place {
-                        _permit: place,
-                        until: None,
-                    });
+                    let mut place = Some(place);
                     if let Err(error) = offered.serve(tunnel, &mut place).await {
                         tracing::debug!(error = %measure::chain(&error), "an offered tunnel ended");
                         // A core that does not want the offer is not asked again at once.
@@ -164,8 +134,7 @@ impl Offered {
         tunnel.queue(FlowNumber::CONNECTION, &Control::Offer { service })?;
         tunnel.inbox.offer();
         loop {
-            let until = place.as_ref().and_then(|place| place.until);
-            let Some((number, open)) = self.wait(&mut tunnel, until).await? else {
+            let Some((number, open)) = self.wait(&mut tunnel).await? else {
                 tunnel.close();
                 return Ok(());
             };
@@ -185,7 +154,7 @@ impl Offered {
                 Err(refused) => refuse(refused)?,
             };
             drop(guard);
-            *place = self.reverse.keep();
+            *place = self.reverse.places.keep();
             if place.is_none() {
                 // Still to be sent: an ACK, or a refusal.
                 std::future::poll_fn(|context| tunnel.poll_flush(context)).await?;
@@ -197,12 +166,9 @@ impl Offered {
 
     /// Waits for the core to open a flow, asking now and then whether it is there. `None` when the
     /// tunnel is not to be used any more.
-    async fn wait(
-        &self,
-        tunnel: &mut Tunnel,
-        until: Option<std::time::Instant>,
-    ) -> Result<Option<(FlowNumber, Open)>, TunnelError> {
+    async fn wait(&self, tunnel: &mut Tunnel) -> Result<Option<(FlowNumber, Open)>, TunnelError> {
         let mut tick = tokio::time::interval(POOL_SWEEP_INTERVAL);
+        let since = sys::clock::monotonic();
         let mut asked: Option<std::time::Instant> = None;
         let mut pings: u64 = 0;
         loop {
@@ -218,7 +184,8 @@ impl Offered {
                 return Ok(None);
             }
             let now = sys::clock::monotonic();
-            if until.is_some_and(|until| now >= until) {
+            let is_old = now.duration_since(since) >= IDLE_TUNNEL_AGE_MAX;
+            if is_old && self.reverse.places.has_spare() {
                 return Ok(None);
             }
             if tunnel.inbox.pong.take().is_some() {
