@@ -201,6 +201,9 @@ pub(super) async fn serve_offer(
             find_another(shared, request, drain);
             return Ok(());
         }
+        let Some(request) = rehome(request) else {
+            continue;
+        };
         let Some(usable) = carry(shared, tunnel, request, drain).await else {
             return Ok(());
         };
@@ -233,6 +236,19 @@ async fn wait(
     }
 }
 
+/// Moves a connection to the thread of the tunnel that it was given to: its flow belongs to that
+/// thread from here on. `None` when it was reset by that.
+fn rehome(request: Box<Request>) -> Option<Box<Request>> {
+    let request = *request;
+    match request.leg.rehome() {
+        Ok(leg) => Some(Box::new(Request { leg, ..request })),
+        Err(error) => {
+            not_opened(&request.info, &request.open, Ending::LegLost(error));
+            None
+        }
+    }
+}
+
 /// Opens the flow and carries it to its end; gives the tunnel back when it can carry another.
 async fn carry(
     shared: &CoreShared,
@@ -241,7 +257,7 @@ async fn carry(
     drain: &Watcher,
 ) -> Option<Tunnel> {
     if let Err(unwanted) = request.check() {
-        not_opened(&request, unwanted);
+        not_opened(&request.info, &request.open, unwanted);
         return Some(tunnel);
     }
     let Some(number) = tunnel.inbox.begin() else {
@@ -259,12 +275,12 @@ async fn carry(
         Ok(answer) => answer,
         Err(unwanted) => {
             tunnel.abort(number, unwanted.abort_reason(LegLost::Upstream));
-            not_opened(&request, unwanted);
+            not_opened(&request.info, &request.open, unwanted);
             return None;
         }
     };
     match answer {
-        Ok(Answer::Accepted) => carry_open(shared, tunnel, number, *request).await,
+        Ok(Answer::Accepted) => carry_open(shared, tunnel, number, request).await,
         Ok(Answer::Rejected { reason, .. }) => {
             tunnel.inbox.end();
             let reason = Refusal::named(&reason).unwrap_or(Refusal::Denied);
@@ -307,7 +323,7 @@ async fn carry_open(
     shared: &CoreShared,
     mut tunnel: Tunnel,
     number: FlowNumber,
-    request: Request,
+    request: Box<Request>,
 ) -> Option<Tunnel> {
     let Request {
         leg,
@@ -315,7 +331,7 @@ async fn carry_open(
         info,
         pass,
         ..
-    } = &request;
+    } = &*request;
     let taps = shared.capture.flow_opened(info);
     let mut closed = CloseOnDrop::new(&*shared.capture, info);
     let measured = measure::FlowOpen::new();
@@ -349,15 +365,14 @@ async fn dispatch(shared: &CoreShared, request: Box<Request>, drain: &Watcher) {
     match shared.offers.take(request, drain).await {
         Ok(()) => {}
         Err((request, NoLeg::Refused(reason))) => refuse(shared, *request, reason),
-        Err((request, NoLeg::Unwanted(ending))) => not_opened(&request, ending),
+        Err((request, NoLeg::Unwanted(ending))) => not_opened(&request.info, &request.open, ending),
     }
 }
 
 /// Tells of a connection that nobody wants any more, before it was carried.
-fn not_opened(request: &Request, unwanted: Ending) {
+fn not_opened(info: &FlowInfo, open: &Open, unwanted: Ending) {
     measure::flow_ended(&unwanted);
-    let report = Report::not_opened(unwanted);
-    measure::log_flow(&request.info, &request.open, &report);
+    measure::log_flow(info, open, &Report::not_opened(unwanted));
 }
 
 /// Refuses in a task of its own: a peer may take its time, and neither a tunnel nor an order waits
