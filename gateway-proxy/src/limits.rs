@@ -121,7 +121,11 @@ pub const OFFERS_PER_ROUTE_MAX: usize = 64;
 /// How long a server's connection waits for a tunnel on offer, and for its edge's answer.
 pub const OFFER_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long an edge waits before it offers again to a core that did not want it or was away.
+/// The longest time between an edge's offers to a core that does not want them or is away; it
+/// doubles up to there, from [`OFFER_RETRY_INTERVAL`].
+pub const OFFER_RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// How long an edge waits before it offers anew what has failed.
 pub const OFFER_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A tunnel on offer whose edge has said nothing for so long is dead: it asks every

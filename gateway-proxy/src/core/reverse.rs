@@ -25,7 +25,7 @@ use crate::drain::Watcher;
 use crate::flow::{self, Ending, LegLost, Report};
 use crate::frame::{Control, FlowNumber, Open};
 use crate::ids::{DeviceId, FlowId, ServiceName};
-use crate::limits::{DRAIN_TIMEOUT, OFFER_PATIENCE, OFFER_SILENCE_MAX};
+use crate::limits::{OFFER_PATIENCE, OFFER_SILENCE_MAX};
 use crate::measure;
 use crate::reach::NoLeg;
 use crate::refuse::Opening;
@@ -226,8 +226,7 @@ async fn wait(
                 Err(_) => return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
             },
             () = drain.draining() => {
-                let deadline_ms = DRAIN_TIMEOUT.as_millis() as u32;
-                tunnel.queue(FlowNumber::CONNECTION, &Control::GoAway { deadline_ms })?;
+                tunnel.go_away()?;
                 std::future::poll_fn(|context| tunnel.poll_flush(context)).await?;
                 return Ok(None);
             }

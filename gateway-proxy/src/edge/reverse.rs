@@ -9,10 +9,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tower::{Service, ServiceBuilder};
 
 use super::EdgeShared;
+use super::health::Health;
 use super::places::{Place, Places};
 use super::pool::{Made, Pool, Reach, Taken};
 use crate::capture::{CaptureSink, FlowInfo, NoCapture};
@@ -22,8 +25,7 @@ use crate::drain::Watcher;
 use crate::flow::{self, Ending, LegLost, Report};
 use crate::frame::{Control, FlowNumber, Open};
 use crate::limits::{
-    DEVICE_CONNECT_TIMEOUT, IDLE_TUNNEL_AGE_MAX, OFFER_RETRY_INTERVAL, OFFERS_IDLE_MAX,
-    OFFERS_KEPT_MAX, PING_INTERVAL, PING_TIMEOUT, POOL_SWEEP_INTERVAL,
+    DEVICE_CONNECT_TIMEOUT, IDLE_TUNNEL_AGE_MAX, OFFER_RETRY_INTERVAL, PING_INTERVAL, PING_TIMEOUT,
 };
 use crate::measure;
 use crate::reach::{Carried, NoLeg, reach, reject};
@@ -38,6 +40,7 @@ pub struct ReverseShared {
     pub(super) reach: Arc<Reach>,
     /// Of its idle tunnels.
     places: Arc<Places>,
+    health: Arc<Health>,
 }
 
 /// A flow that the core has opened, with the tunnel it came on.
@@ -54,6 +57,7 @@ impl ReverseShared {
             route: Arc::new(route),
             reach,
             places: Arc::default(),
+            health: Arc::default(),
         }
     }
 }
@@ -78,29 +82,25 @@ pub(super) async fn offer(
                     pool: Arc::clone(&pool),
                     made,
                     drain: drain.clone(),
+                    works: false,
                 };
-                // Owned by the runtime; ends with its tunnel.
-                sys::task::spawn("offered tunnel", async move {
-                    let mut place = Some(place);
-                    if let Err(error) = offered.serve(tunnel, &mut place).await {
-                        tracing::debug!(error = %measure::chain(&error), "an offered tunnel ended");
-                        // A core that does not want the offer is not asked again at once.
-                        if place.is_some() {
-                            tokio::time::sleep(OFFER_RETRY_INTERVAL).await;
-                        }
-                    }
-                });
+                // Owned by the runtime; ends with its tunnel, and a pause when that has failed.
+                sys::task::spawn("offered tunnel", offered.run(tunnel, place));
             }
             Err(error) => {
+                // The place is kept meanwhile: no other thread tries any sooner.
+                let pause = reverse.health.not_dialled(&reverse.route, &error);
+                rest(pause, &drain).await;
                 drop(place);
-                tracing::debug!(device = %reverse.route.device, error = %measure::chain(&error),
-                    "no tunnel to offer");
-                tokio::select! {
-                    () = tokio::time::sleep(OFFER_RETRY_INTERVAL) => {}
-                    () = drain.draining() => return,
-                }
             }
         }
+    }
+}
+
+async fn rest(pause: Duration, drain: &Watcher) {
+    tokio::select! {
+        () = tokio::time::sleep(pause) => {}
+        () = drain.draining() => {}
     }
 }
 
@@ -111,11 +111,29 @@ struct Offered {
     pool: Arc<Pool>,
     made: Made,
     drain: Watcher,
+    /// The core has shown that it keeps the tunnel.
+    works: bool,
 }
 
 impl Offered {
+    async fn run(mut self, tunnel: Tunnel, place: Place) {
+        let mut place = Some(place);
+        let Err(error) = self.serve(tunnel, &mut place).await else {
+            return;
+        };
+        tracing::debug!(error = %measure::chain(&error), "an offered tunnel ended");
+        // A core that does not want the offer is not asked again at once.
+        let pause = match self.works {
+            true => OFFER_RETRY_INTERVAL,
+            false => self.reverse.health.not_kept(&self.reverse.route, &error),
+        };
+        if place.is_some() {
+            rest(pause, &self.drain).await;
+        }
+    }
+
     async fn serve(
-        &self,
+        &mut self,
         mut tunnel: Tunnel,
         place: &mut Option<Place>,
     ) -> Result<(), TunnelError> {
@@ -138,7 +156,8 @@ impl Offered {
                 tunnel.close();
                 return Ok(());
             };
-            // Another one is offered in its place.
+            self.works();
+            // Another one is offered in its place, when it is missing.
             drop(place.take());
             let guard = self.drain.guard();
             let opened = Box::new(Reversed {
@@ -166,8 +185,13 @@ impl Offered {
 
     /// Waits for the core to open a flow, asking now and then whether it is there. `None` when the
     /// tunnel is not to be used any more.
-    async fn wait(&self, tunnel: &mut Tunnel) -> Result<Option<(FlowNumber, Open)>, TunnelError> {
-        let mut tick = tokio::time::interval(POOL_SWEEP_INTERVAL);
+    async fn wait(
+        &mut self,
+        tunnel: &mut Tunnel,
+    ) -> Result<Option<(FlowNumber, Open)>, TunnelError> {
+        // Not at once: where the offer is refused there is no answer either, so that the first one
+        // shows that it was taken.
+        let mut tick = tokio::time::interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
         let since = sys::clock::monotonic();
         let mut asked: Option<std::time::Instant> = None;
         let mut pings: u64 = 0;
@@ -189,6 +213,8 @@ impl Offered {
                 return Ok(None);
             }
             if tunnel.inbox.pong.take().is_some() {
+                measure::ping("answered");
+                self.works();
                 asked = None;
             }
             match asked {
@@ -199,11 +225,17 @@ impl Offered {
                     tunnel.queue(FlowNumber::CONNECTION, &Control::Ping { token })?;
                 }
                 Some(since) if now.duration_since(since) > PING_TIMEOUT => {
-                    measure::ping("no_answer");
+                    self.pool.unanswered();
                     return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
                 }
                 Some(_) => {}
             }
+        }
+    }
+
+    fn works(&mut self) {
+        if !std::mem::replace(&mut self.works, true) {
+            self.reverse.health.works(&self.reverse.route);
         }
     }
 }
@@ -349,6 +381,3 @@ fn refuse(refused: Refused<Box<Reversed>>) -> Result<Tunnel, TunnelError> {
     reject(&mut tunnel, number, reason)?;
     Ok(tunnel)
 }
-
-// Idle tunnels are asked as often as they are looked at, and a core knows of it.
-const _: () = assert!(PING_INTERVAL.as_secs() == POOL_SWEEP_INTERVAL.as_secs());

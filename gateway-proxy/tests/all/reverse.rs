@@ -4,12 +4,16 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_proxy::contain::Gates;
+use gateway_proxy::frame::{Control, FlowNumber};
 use gateway_proxy::limits::{
-    DEVICE_CONNECT_TIMEOUT, OFFER_PATIENCE, OFFERS_IDLE_MAX, OFFERS_KEPT_MAX, REFUSAL_PATIENCE,
+    DEVICE_CONNECT_TIMEOUT, OFFER_PATIENCE, OFFERS_IDLE_MAX, OFFERS_KEPT_MAX, OFFERS_PER_ROUTE_MAX,
+    REFUSAL_PATIENCE,
 };
+use gateway_proxy::tunnel::{Tunnel, TunnelError, handshake};
 use kms_client::model::ContainLevel;
 use socket2::SockRef;
 
@@ -229,6 +233,43 @@ fn only_tunnels_of_the_listener_s_device_are_used() {
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
 }
 
+/// Offers tunnels as the device, without an edge; answers what the core says to the last one.
+fn offered(pair: &Pair, device: &Arc<rustls::ClientConfig>, service: &str, count: usize) -> String {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut tunnels: Vec<Tunnel> = Vec::new();
+        for _ in 0..count {
+            let tcp = tokio::net::TcpStream::connect(pair.core).await.unwrap();
+            let mut tunnel = handshake::connect(tcp, Arc::clone(device)).await.unwrap();
+            let service = service.parse().unwrap();
+            let offer = Control::Offer { service };
+            tunnel.queue(FlowNumber::CONNECTION, &offer).unwrap();
+            tunnel.inbox.offer();
+            std::future::poll_fn(|context| tunnel.poll_flush(context))
+                .await
+                .unwrap();
+            tunnels.push(tunnel);
+        }
+        // Tunnels are taken in any order: one of them is the one too many.
+        let heard = tunnels.iter_mut().map(|tunnel| Box::pin(tunnel.hear()));
+        let heard = futures::future::select_all(heard);
+        let (heard, _, _) = tokio::time::timeout(PATIENCE, heard).await.unwrap();
+        let error = heard.unwrap_err();
+        let TunnelError::Aborted(reason) = error else {
+            panic!("the core said {error:?}");
+        };
+        reason
+    })
+}
+
+#[test]
+fn an_edge_is_told_why_its_offer_is_of_no_use() {
+    let (pair, device) = without_certificate();
+    assert_eq!(offered(&pair, &device, "bakc", 1), "SERVICE_UNKNOWN");
+    let enough = OFFERS_PER_ROUTE_MAX + 1;
+    assert_eq!(offered(&pair, &device, "back", enough), "OVERLOADED");
+}
+
 #[test]
 fn an_expired_device_is_not_reached() {
     let authority = Authority::new();
@@ -315,7 +356,7 @@ fn an_order_cuts_a_connection_that_waits_for_a_tunnel() {
 }
 
 /// Without a certificate the edge offers nothing yet.
-fn without_certificate() -> (Pair, std::sync::Arc<rustls::ClientConfig>) {
+fn without_certificate() -> (Pair, Arc<rustls::ClientConfig>) {
     let authority = Authority::new();
     let device = crate::pair::device_tls(&authority.identity("device", "mon-1"));
     let setup = Setup {
