@@ -55,6 +55,9 @@ fn decide(call: &Call, request: &PutPolicyRequest) -> Result<(Authorized, Comman
     }
     let set = with_text(node, id, &request.text).map_err(|error| match error {
         PutError::Refused(error) => Failure::invalid(error.to_string()),
+        PutError::TooLong => {
+            Failure::invalid("all policies together have at most 128 KiB; shorten or replace some")
+        }
         PutError::Stored(failure) => failure,
     })?;
     keeps_its_author(call, set)?;
@@ -72,19 +75,27 @@ fn decide(call: &Call, request: &PutPolicyRequest) -> Result<(Authorized, Comman
     Ok((authorized, Command::PutPolicy(command)))
 }
 
-/// Refuses a policy that would keep its author from changing it again: a `forbid` that is too wide
-/// could be undone by nobody.
+/// Refuses a policy that would keep its author from changing it again, now or when the author's
+/// certificate is over: a `forbid` that is too wide could be undone by nobody.
 fn keeps_its_author(call: &Call, set: PolicySet) -> Result<(), Failure> {
     let author = principal(&call.node, &call.caller);
-    let asked = Engine::new(set).authorize(&Request {
-        principal: &author,
-        action: Action::PutPolicy,
-        resource: Resource::Cluster,
-        facts: Facts::None,
-    });
-    asked.map(drop).map_err(|_| {
-        Failure::invalid("with this policy you could change no policy any more; forbid less")
-    })
+    let engine = Engine::new(set);
+    for (action, lost) in [
+        (Action::PutPolicy, "change no policy any more"),
+        (Action::RenewCertificate, "not renew your certificate"),
+    ] {
+        let asked = engine.authorize(&Request {
+            principal: &author,
+            action,
+            resource: Resource::Cluster,
+            facts: Facts::None,
+        });
+        if asked.is_err() {
+            let message = format!("with this policy you could {lost}; forbid less");
+            return Err(Failure::invalid(message));
+        }
+    }
+    Ok(())
 }
 
 /// Bytes of a policy's text: far more than one needs, and less than a request may have.
