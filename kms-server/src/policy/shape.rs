@@ -1,6 +1,6 @@
-//! How deep and how long a policy's text may be. The parser of Cedar recurses for each level without
-//! looking at the stack, and a stack that overflows ends the process: a text that an operator sends
-//! must not. Measured here in a test with the stack of a worker thread.
+//! How deep and how long a policy's text may be. The parser of Cedar recurses for each level
+//! without looking at the stack, and a stack that overflows ends the process: a text that an
+//! operator sends must not. Measured here in a test with the stack of a worker thread.
 
 /// Why a text is not handed to the parser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
