@@ -3,11 +3,11 @@
 use ward_proto::admin::v1::{PutPolicyRequest, PutPolicyResponse};
 
 use crate::api::call::Call;
-use crate::api::convert;
+use crate::api::convert::{self, check_id};
 use crate::api::failure::Failure;
 use crate::api::principal::principal;
 use crate::api::write::{Intent, OnConflict, propose};
-use crate::command::{Command, PutPolicy, is_id};
+use crate::command::{Command, PutPolicy};
 use crate::keyring::Place;
 use crate::node::policies::{PutError, with_text};
 use crate::policy::{Action, Authorized, Engine, Facts, PolicySet, Request, Resource};
@@ -17,11 +17,7 @@ pub(crate) async fn put(
     call: &Call,
     request: PutPolicyRequest,
 ) -> Result<PutPolicyResponse, Failure> {
-    if !is_id(&request.policy_id) {
-        return Err(Failure::invalid(
-            "a policy's id has 1 to 64 lower-case letters, digits and `- . _`",
-        ));
-    }
+    check_id(&request.policy_id)?;
     if request.text.len() > TEXT_BYTES_MAX {
         let message = "a policy's text has at most 32 KiB; write several policies";
         return Err(Failure::invalid(message));
@@ -36,8 +32,9 @@ pub(crate) async fn put(
         .node
         .replica
         .read(|index| index.policy(&request.policy_id).map(|it| it.revision));
+    let revision = stored.ok_or_else(|| Failure::internal("a policy that was put is not there"))?;
     Ok(PutPolicyResponse {
-        revision: stored.unwrap_or_default(),
+        revision,
         applied: convert::applied(made.index),
     })
 }
