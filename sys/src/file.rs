@@ -74,8 +74,8 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock at `path`, waiting only for who looks whether it [is held](Self::is_held); the
-    /// file is made when missing and stays there.
+    /// Takes the lock at `path`, waiting only for who looks whether it [is held](Self::is_held).
+    /// The file is made when missing and stays there.
     ///
     /// # Errors
     ///

@@ -349,8 +349,8 @@ async fn carry_open(
     Some(tunnel)
 }
 
-/// Finds another tunnel for a connection whose last one was dead, in a task of its own: the tunnel's
-/// ends here. Nothing of the connection was read.
+/// Finds another tunnel for a connection whose last one was dead, in a task of its own: the
+/// tunnel's ends here. Nothing of the connection was read.
 fn find_another(shared: &CoreShared, request: Box<Request>, drain: &Watcher) {
     let (shared, drain) = (shared.clone(), drain.clone());
     // Owned by the runtime; ends when the connection is handed over or refused.

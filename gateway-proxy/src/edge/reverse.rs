@@ -2,8 +2,8 @@
 //! that the core opens on them to the device's own server.
 //!
 //! Each route has a few idle tunnels on offer, over all data threads. When one is taken and too few
-//! are left, another is made at once; when its flow has ended, it stays on offer for a while, as other
-//! idle tunnels do.
+//! are left, another is made at once; when its flow has ended, it stays on offer for a while, as
+//! other idle tunnels do.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -42,8 +42,8 @@ fn connect(pair: &Pair) -> (TcpStream, TcpStream) {
     (server(pair), accept(&pair.device_server))
 }
 
-/// The most that an edge keeps, and one on its way: the next flow may be quicker than the tunnel that
-/// the last one gives back.
+/// The most that an edge keeps, and one on its way: the next flow may be quicker than the tunnel
+/// that the last one gives back.
 const FEW: RangeInclusive<usize> = 1..=OFFERS_IDLE_MAX + OFFERS_KEPT_MAX + 1;
 
 fn exchange(pair: &Pair, number: u8) {
