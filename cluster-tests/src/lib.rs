@@ -12,6 +12,7 @@ pub mod follow;
 pub mod hosts;
 pub mod peer;
 pub mod raw;
+pub mod ready;
 pub mod relay;
 pub mod scenario;
 pub mod site;

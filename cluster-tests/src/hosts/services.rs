@@ -8,7 +8,6 @@
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -16,8 +15,8 @@ use rustix::process::{Pid, Signal};
 
 use super::document::Block;
 use super::network::Network;
+use crate::ready::Ready;
 use crate::stack::signal;
-use crate::wait;
 
 /// The hosts while they run. Dropping it kills every service, then the network goes.
 pub struct Hosts {
@@ -61,10 +60,13 @@ impl Hosts {
     /// # Panics
     /// When a command of it fails, or a service does not start.
     pub fn run(&mut self, block: &Block) -> String {
-        let typed = block.script.lines().find(|line| !line.starts_with('#'));
-        let systemctl = typed.and_then(|line| line.strip_prefix("systemctl "));
-        if let Some(order) = systemctl {
-            self.systemctl(&block.host, order);
+        let is_typed = |line: &&str| !line.starts_with('#') && !line.trim().is_empty();
+        let typed: Vec<&str> = block.script.lines().filter(is_typed).collect();
+        let order = |line: &str| line.strip_prefix("systemctl ").map(str::to_owned);
+        if let Some(order) = typed.iter().find_map(|line| order(line)) {
+            let alone = typed.len() == 1;
+            assert!(alone, "line {}: systemctl stands alone", block.line);
+            self.systemctl(&block.host, &order);
             return String::new();
         }
         let said = self.sh(block);
@@ -154,12 +156,11 @@ impl Hosts {
             stop(running, Signal::TERM);
         }
         if verb != "stop" {
-            let service = self.start(host, unit);
-            self.services.insert(key, service);
+            self.start(host, unit);
         }
     }
 
-    fn start(&self, host: &str, unit: &str) -> Child {
+    fn start(&mut self, host: &str, unit: &str) {
         let file = self.units.join(format!("{unit}.service"));
         let text = fs::read_to_string(&file).expect("the unit's file");
         let line = text
@@ -169,12 +170,12 @@ impl Hosts {
         let arguments = line.strip_prefix("/usr/local/bin/ward ").expect("the tool");
         let arguments = self.here(host, arguments);
         let socket = self.root.join(format!("{host}.notify"));
-        drop(fs::remove_file(&socket));
-        let notified = UnixDatagram::bind(&socket).expect("a socket");
-        notified.set_nonblocking(true).expect("a socket");
-        fs::set_permissions(&socket, fs::Permissions::from_mode(0o777)).expect("its mode");
-        let log = self.root.join(host).join(format!("{unit}.log"));
-        let log = fs::File::options().create(true).append(true).open(log);
+        let ready = Ready::listen(&socket);
+        let log_file = self.root.join(host).join(format!("{unit}.log"));
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&log_file);
         assert!(text.contains("\nUser=ward\n"), "{unit} is not root's");
         let mut command = self.network.on_as(host, uid(SERVICE), &self.ward);
         command
@@ -182,26 +183,11 @@ impl Hosts {
             .env("NOTIFY_SOCKET", &socket);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(log.expect("a log file"));
-        let mut service = command.spawn().expect("the service can be started");
-        let ready = wait::within(wait::DEADLINE, || {
-            let ended = service.try_wait().expect("our own child");
-            assert!(
-                ended.is_none(),
-                "{unit} of {host} ended: {}",
-                self.log(host, unit)
-            );
-            let mut word = [0; 64];
-            let bytes = notified.recv(&mut word).ok()?;
-            word[..bytes].starts_with(b"READY=1").then_some(())
-        });
-        let log = || self.log(host, unit);
-        assert!(ready.is_some(), "{unit} of {host} is not ready: {}", log());
-        service
-    }
-
-    fn log(&self, host: &str, unit: &str) -> String {
-        let log = self.root.join(host).join(format!("{unit}.log"));
-        fs::read_to_string(log).unwrap_or_default()
+        let service = command.spawn().expect("the service can be started");
+        // The hosts' from here on, so that it ends with them whatever comes.
+        let key = (host.to_owned(), unit.to_owned());
+        let service = self.services.entry(key).or_insert(service);
+        ready.wait(&format!("{unit} of {host}"), service, &log_file);
     }
 
     fn stand_ins(&self) -> PathBuf {
