@@ -219,6 +219,14 @@ fn a_contained_device_is_silent_once_its_order_is_complete() {
             "{:?} after the pause",
             seen.late_bytes
         );
+        let most = seen.writes_max;
+        assert!(most < seen.late_bytes.len(), "some end could show a fault");
+        assert!(
+            seen.late_ends() <= most,
+            "bytes at {} ends after the pause, of {} with at most {most} writes under way",
+            seen.late_ends(),
+            seen.late_bytes.len()
+        );
     }
     assert_eq!(report.others_cut, 0, "flows of other devices were cut");
 }

@@ -370,9 +370,11 @@ fn paused(seen: &contain::Paused) {
     );
     println!(
         "  written by devices and server meanwhile: {} bytes; forwarded after they went on: {} \
-         bytes, at one end at most {}",
+         bytes, at {} of {} ends, at one at most {}",
         seen.written,
         seen.late_bytes.iter().sum::<u64>(),
+        seen.late_ends(),
+        seen.late_bytes.len(),
         seen.late_bytes.iter().max().map_or(0, |most| *most)
     );
 }
