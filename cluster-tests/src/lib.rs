@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod canary;
 pub mod dicom;
+pub mod files;
 pub mod flows;
 pub mod follow;
 pub mod hosts;
