@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::dicom::{Recorder, Said, Server, TestFile, test_files};
 use crate::stack::{Plan, Stack, free_addresses};
@@ -177,7 +176,7 @@ fn check_archive(stack: &Stack, mut said: Vec<Said>, report: &mut Report) {
         .iter()
         .map(|said| said.there.len() + said.back.len())
         .sum();
-    let objects = wait::within(Duration::from_secs(5), || {
+    let objects = wait::within(wait::DEADLINE, || {
         let objects = stack.objects();
         let sizes = objects.iter().filter_map(|object| object["bytes"].as_u64());
         (sizes.sum::<u64>() == sent as u64).then_some(objects)

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::peer::{self, PythonServer};
 use crate::stack::{Plan, Stack};
@@ -45,7 +44,7 @@ pub fn run(ward: &Path, dir: &Path, messages: usize) -> Option<Report> {
         "what the server sent is what the device read"
     );
 
-    let listed = wait::within(Duration::from_secs(1), || {
+    let listed = wait::within(wait::DEADLINE, || {
         let objects = stack.objects();
         let total: u64 = objects
             .iter()

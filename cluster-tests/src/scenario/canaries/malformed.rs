@@ -8,7 +8,7 @@ use kms_client::tls::{ALPN_H2, ExpectedPeer, client_config, join_client_config};
 
 use super::{Field, uses};
 use crate::canary::Kind;
-use crate::raw;
+use crate::{dicom, raw};
 
 const ENCRYPT: &str = "/ward.v1.CryptoService/Encrypt";
 const DECRYPT: &str = "/ward.v1.CryptoService/Decrypt";
@@ -197,13 +197,13 @@ pub(super) fn frames(field: &mut Field) {
     let dicom = [
         canary("no-pdu").into_bytes(),
         [&[1, 0], &long[..], canary("long-pdu").as_bytes()].concat(),
-        uses::pdu(1, canary("association").as_bytes()),
+        dicom::pdu(1, canary("association").as_bytes()),
         [
-            &uses::images("x")[..],
-            &uses::pdu(4, canary("no-value").as_bytes()),
+            &dicom::unanswered("x")[..],
+            &dicom::pdu(4, canary("no-value").as_bytes()),
         ]
         .concat(),
-        uses::pdu(0x99, canary("unknown-pdu").as_bytes()),
+        dicom::pdu(0x99, canary("unknown-pdu").as_bytes()),
     ];
     for bytes in hl7 {
         uses::give(field.doors.hl7, &bytes);

@@ -13,9 +13,9 @@ use kms_client::{Client, JoinToken};
 
 use super::Field;
 use crate::canary::Kind;
-use crate::peer;
 use crate::sniff::contains;
 use crate::wait;
+use crate::{dicom, peer};
 
 /// A server that keeps what it gets and answers nothing.
 pub(super) struct Sink {
@@ -221,7 +221,7 @@ pub(super) fn flows(field: &mut Field) -> Vec<String> {
         peer::exchange(field.doors.hl7, &message).expect("the monitor gets its answer");
     }
     give(field.doors.tcp, payload("opaque").repeat(200).as_bytes());
-    give(field.doors.dicom, &images(&payload("image")));
+    give(field.doors.dicom, &dicom::unanswered(&payload("image")));
     let unsent = field.canaries.text("unsent", Kind::Secret);
     give(field.doors.nobody, unsent.repeat(200).as_bytes());
     payloads
@@ -236,32 +236,6 @@ pub(super) fn give(door: SocketAddr, bytes: &[u8]) {
     drop(stream.write_all(bytes));
     drop(stream.shutdown(std::net::Shutdown::Write));
     drop(stream.read_to_end(&mut Vec::new()));
-}
-
-/// An association that is asked for, and a data set under a presentation context that it did not
-/// get: nobody answers, so that it is what the device sends on its own.
-pub(super) fn images(patient: &str) -> Vec<u8> {
-    let titles = format!("\0\x01\0\0{:<16}{:<16}{}", "STORE", "CT1", "\0".repeat(32));
-    let application = b"1.2.840.10008.3.1.1.1";
-    let mut items = vec![0x10, 0, 0, application.len() as u8];
-    items.extend_from_slice(application);
-    let ask = pdu(1, &[titles.as_bytes(), &items].concat());
-    let mut element = vec![0x10, 0, 0x10, 0];
-    element.extend(u32::try_from(patient.len()).expect("short").to_le_bytes());
-    element.extend_from_slice(patient.as_bytes());
-    let mut value = u32::try_from(element.len() + 2)
-        .expect("short")
-        .to_be_bytes()
-        .to_vec();
-    value.extend([1, 2]);
-    value.extend(element);
-    [ask, pdu(4, &value)].concat()
-}
-
-/// A protocol data unit of DICOM's upper layer (PS3.8).
-pub(super) fn pdu(kind: u8, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(body.len()).expect("short");
-    [&[kind, 0], &length.to_be_bytes()[..], body].concat()
 }
 
 /// Reads the archive through the tool: the payloads are in the objects alone.
