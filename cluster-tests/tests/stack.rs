@@ -115,13 +115,21 @@ fn canaries_come_out_of_nothing_that_is_logged_or_answered() {
 #[test]
 fn every_key_is_there_after_stops_and_losses() {
     let dir = folder();
-    let report = scenario::keys::run(Path::new(WARD), dir.path(), 300, &mut |_| {});
+    let size = scenario::keys::Size {
+        keys: 300,
+        patience: cluster_tests::wait::DEADLINE,
+    };
+    let report = scenario::keys::run(Path::new(WARD), dir.path(), size, &mut |_| {});
     assert_eq!(report.stages.len(), 5);
     for stage in &report.stages {
         assert_eq!(stage.counted, [300; 3], "{}", stage.what);
         assert_eq!(stage.opened, (300, 300), "{}", stage.what);
         assert!(stage.resident.iter().all(|bytes| *bytes > 0));
     }
+    for (what, bytes) in &report.disk {
+        assert!(*what == "snapshots" || *bytes > 0, "{what}");
+    }
+    assert_eq!(report.snapshot_bytes, None, "so few keys are in Raft's log");
 }
 
 #[test]

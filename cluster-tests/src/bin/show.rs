@@ -189,7 +189,11 @@ fn canaries(ward: &Path, dir: &Path) {
 
 fn many_keys(ward: &Path, dir: &Path, keys: usize) {
     let mut told = |line: &str| println!("{line}");
-    let seen = scenario::keys::run(ward, dir, keys, &mut told);
+    let size = scenario::keys::Size {
+        keys,
+        patience: Duration::from_secs(1_800),
+    };
+    let seen = scenario::keys::run(ward, dir, size, &mut told);
     let seconds = seen.filling.as_secs_f64();
     println!(
         "{} keys in {seconds:.1} s, {:.0} keys/s, {} calls repeated",
