@@ -91,17 +91,28 @@ fn canaries_come_out_of_nothing_that_is_logged_or_answered() {
     let report = scenario::canaries::run(Path::new(WARD), dir.path());
     let controls = &report.controls;
     assert!(report.planted.0 > 100, "{report:?}");
-    assert_eq!(controls.traced, (5, 5), "each process logs at trace");
+    assert_eq!(controls.traced, (5, 5, 5), "each process logs at trace");
+    assert_eq!(controls.lines_left_out, 0, "the logs are whole");
     assert_eq!(
         controls.audited,
         (true, true, true),
         "a key's name is found"
     );
+    assert!(controls.listed, "a key's name is found");
+    // Three nodes, each with 18 calls to its API and 5 to its join listener.
+    assert_eq!(controls.asked, (69, 69), "every call was answered");
+    // Four of each node, two of the core, the edge's page; three texts each.
+    assert_eq!(controls.listeners, 15);
+    assert_eq!(controls.plain, 45);
+    assert_eq!(controls.silent, [""; 0], "every listener answered");
     assert_eq!(controls.received, (5, 5), "the servers got the payloads");
     assert_eq!(controls.archived, 5, "the archive gives them back");
     assert_eq!(controls.decrypted, (true, true));
     assert!(controls.inventory, "the inventory is shown to who asks");
-    assert_eq!(controls.at_home.0, controls.at_home.1, "secrets are found");
+    // Nodes, gateways, devices, the operator and the reader have keys.
+    let homes = [("audit-key.der", 3), ("key.pem", 12), ("root", 1)];
+    let homes = homes.map(|(name, count)| (name, (count, count)));
+    assert_eq!(controls.at_home, homes.into(), "secrets are found");
     for kind in ["logs", "verbs", "answers", "audit", "metrics", "files"] {
         let searched = report
             .searched

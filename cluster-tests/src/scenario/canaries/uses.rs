@@ -1,5 +1,6 @@
 //! Canaries where secrets and data belong: uses of keys, tokens, an inventory, flows of devices.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -11,7 +12,7 @@ use kms_client::identity::{IdentityDir, Role};
 use kms_client::model::DataKeyKind;
 use kms_client::{Client, JoinToken};
 
-use super::Field;
+use super::{End, Field};
 use crate::canary::Kind;
 use crate::sniff::contains;
 use crate::wait;
@@ -60,6 +61,7 @@ pub(super) async fn keys(field: &mut Field, operator: &Client, key: &str) {
     let patient = field.canaries.text("context", Kind::Unsaid);
     let wrong = field.canaries.text("wrong-context", Kind::Unsaid);
     let context = of(&patient);
+    let mut all_decrypted = true;
     for node in 1..=3 {
         let client = Client::builder().dir(field.stack.dir()).only_node(node);
         let client = client.open().expect("a node");
@@ -67,7 +69,7 @@ pub(super) async fn keys(field: &mut Field, operator: &Client, key: &str) {
         let sealed = client.encrypt(key, plaintext.as_bytes(), &context).await;
         let blob = sealed.expect("an enabled key").blob;
         let opened = client.decrypt(&blob, &context).await.expect("enabled");
-        field.controls.decrypted.0 = opened.plaintext.expose() == plaintext.as_bytes();
+        all_decrypted &= opened.plaintext.expose() == plaintext.as_bytes();
         let again = client.re_encrypt(&blob, &context, None, &context).await;
         again.expect("enabled");
         for kind in [DataKeyKind::Object, DataKeyKind::Stream] {
@@ -90,6 +92,7 @@ pub(super) async fn keys(field: &mut Field, operator: &Client, key: &str) {
         let lost = client.encrypt("no-such-key", plaintext.as_bytes(), &context);
         field.refused("Encrypt under no key", lost.await);
     }
+    field.controls.decrypted.0 = all_decrypted;
     operator.disable_key(key).await.expect("an operator may");
     let plaintext = field.canaries.text("plaintext", Kind::Secret);
     let lost = operator.encrypt(key, plaintext.as_bytes(), &context).await;
@@ -109,13 +112,15 @@ pub(super) fn verbs(field: &mut Field, key: &str) {
     let patient = field.canaries.text("context", Kind::Unsaid);
     let pair = format!("patient={patient}");
     let seal = ["encrypt", "--key", key, "--context", &pair];
-    let sealed = field.ward(&seal, plaintext.as_bytes());
+    let sealed = field.ward(End::Well, &seal, plaintext.as_bytes());
     field.says("sealed", "ward encrypt", sealed.clone());
-    let opened = field.ward(&["decrypt", "--context", &pair], &sealed);
+    let opened = field.ward(End::Well, &["decrypt", "--context", &pair], &sealed);
     field.controls.decrypted.1 = opened == plaintext.as_bytes();
     let other = format!("patient={}", field.canaries.text("context", Kind::Unsaid));
-    field.ward_all(&["decrypt", "--context", &other], &sealed);
-    field.ward_all(&["decrypt", "--context", &pair], plaintext.as_bytes());
+    let lost = End::Refused("OPEN_FAILED");
+    field.ward_all(lost, &["decrypt", "--context", &other], &sealed);
+    let open = ["decrypt", "--context", &pair];
+    field.ward_all(lost, &open, plaintext.as_bytes());
 
     let mut words = vec!["device".to_owned(), "enroll".to_owned(), "bed-9".to_owned()];
     for option in [
@@ -130,8 +135,9 @@ pub(super) fn verbs(field: &mut Field, key: &str) {
         words.push(field.canaries.text(option, Kind::Unsaid));
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    field.ward(&words, b"");
-    let shown = field.ward(&["device", "describe", "bed-9", "--output", "json"], b"");
+    field.ward(End::Well, &words, b"");
+    let describe = ["device", "describe", "bed-9", "--output", "json"];
+    let shown = field.ward(End::Well, &describe, b"");
     field.controls.inventory = words[3..]
         .iter()
         .skip(1)
@@ -154,8 +160,10 @@ pub(super) async fn tokens(field: &mut Field, operator: &Client) {
     let hash = hex::encode(token.ca_spki_sha256);
     let join = field.endpoints[0].join.clone().expect("a join listener");
     let out = field.stack.dir().with_extension("reader");
+    // Somebody else's, who has the token too.
+    let again = out.join("again").display().to_string();
     let folder = out.display().to_string();
-    let enter = |token: &str| {
+    let enter = |token: &str, folder: &str| {
         [
             "enroll",
             "--endpoint",
@@ -165,7 +173,7 @@ pub(super) async fn tokens(field: &mut Field, operator: &Client) {
             "--token",
             token,
             "--out",
-            &folder,
+            folder,
         ]
         .map(str::to_owned)
     };
@@ -177,18 +185,21 @@ pub(super) async fn tokens(field: &mut Field, operator: &Client) {
         .bytes("a wrong token's secret", Kind::Secret, &guess);
     let forged = token.encode().expect("it was decoded");
     let torn = format!("wardj1.{wrong}");
-    for token in [
-        &torn,
-        forged.as_str(),
-        &text[..text.len() - 3],
-        &text,
-        &text,
+    let wrong = End::Refused("TOKEN_INVALID");
+    for (end, token, folder) in [
+        (wrong, torn.as_str(), &folder),
+        (wrong, &forged, &folder),
+        (wrong, &text[..text.len() - 3], &folder),
+        (End::Well, &text, &folder),
+        (End::Refused("ALREADY_INITIALISED"), &text, &folder),
+        (wrong, &text, &again),
     ] {
-        let words = enter(token);
+        let words = enter(token, folder);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        field.ward_all(&words, b"");
+        field.ward_all(end, &words, b"");
     }
-    let shown = field.ward(&["token", "create", "--role", "app", "--id", "other"], b"");
+    let create = ["token", "create", "--role", "app", "--id", "other"];
+    let shown = field.ward(End::Well, &create, b"");
     let shown = String::from_utf8_lossy(&shown).into_owned();
     let word = shown.split(|c: char| c.is_whitespace() || c == '\'' || c == '"');
     let word = word.into_iter().find(|word| word.starts_with("wardj1."));
@@ -240,18 +251,18 @@ pub(super) fn give(door: SocketAddr, bytes: &[u8]) {
 
 /// Reads the archive through the tool: the payloads are in the objects alone.
 pub(super) fn archive(field: &mut Field, payloads: &[String]) {
-    let objects = wait::until("the payloads are archived", || {
-        let objects = field.stack.objects();
-        (objects.len() >= payloads.len() + 3).then_some(objects)
+    let (mut known, mut opened) = (BTreeSet::new(), Vec::new());
+    field.controls.archived = wait::until("the payloads are archived", || {
+        for object in field.stack.objects() {
+            let id = object["object_id"].as_str().expect("a string");
+            if known.insert(id.to_owned()) {
+                opened.extend(field.ward(End::Well, &["archive", "get", id], b""));
+            }
+        }
+        Some(count(payloads, &opened)).filter(|count| *count == payloads.len())
     });
-    let mut opened = Vec::new();
-    for object in &objects {
-        let id = object["object_id"].as_str().expect("a string");
-        opened.extend(field.ward(&["archive", "get", id], b""));
-    }
-    field.controls.archived = count(payloads, &opened);
     for verb in ["list", "gaps", "verify"] {
-        field.ward_all(&["archive", verb], b"");
-        field.ward_all(&["archive", verb, "--output", "json"], b"");
+        field.ward_all(End::Well, &["archive", verb], b"");
+        field.ward_all(End::Well, &["archive", verb, "--output", "json"], b"");
     }
 }
