@@ -186,10 +186,14 @@ fn forget(plan: &Plan) {
 fn was_given_a_snapshot(plan: &Plan) -> bool {
     let read = |log| fs::read(log).expect("a log");
     let logs: Vec<Vec<u8>> = logs(plan).map(read).collect();
-    assert!(!logs.is_empty(), "a node has a log");
-    logs.iter().any(|log| contains(log, GIVEN))
+    let said = |words| logs.iter().any(|log| contains(log, words));
+    assert!(said(STOPPED), "positive control: it says what it does");
+    said(GIVEN)
 }
 
-/// Who says in a log that a snapshot came from another node, and what.
+/// Who says in a log that a snapshot came from another node.
 const TELLS_SNAPSHOTS: &str = "openraft::core::sm::worker=info";
+/// What it says of the end, in every log.
+const STOPPED: &[u8] = b"state machine worker quit";
+/// What it says when it has put up a snapshot of another node.
 const GIVEN: &[u8] = b"Done install complete snapshot";
