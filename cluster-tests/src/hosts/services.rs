@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Output, Stdio};
 
 use rustix::process::{Pid, Signal};
 
@@ -17,6 +17,7 @@ use super::document::Block;
 use super::network::Network;
 use crate::ready::Ready;
 use crate::stack::signal;
+use crate::wait;
 
 /// The hosts while they run. Dropping it kills every service, then the network goes.
 pub struct Hosts {
@@ -93,14 +94,7 @@ impl Hosts {
 
     /// Runs one command on a host and answers what it printed, where it succeeded.
     pub fn ask(&self, host: &str, user: &str, script: &str) -> Option<String> {
-        let mut command = self.shell(host, user);
-        command.args(["-euc", &self.here(host, script)]);
-        let path = format!(
-            "{}:/usr/sbin:/usr/bin:/sbin:/bin",
-            self.stand_ins().display()
-        );
-        let output = command.env("PATH", path).stdin(Stdio::null()).output();
-        let output = output.expect("a shell can be started");
+        let output = self.shell(host, user, &self.here(host, script));
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         output.status.success().then_some(said)
     }
@@ -110,14 +104,8 @@ impl Hosts {
         for (word, value) in &self.printed {
             script = script.replace(word, value);
         }
-        let mut command = self.shell(&block.host, block.user.as_deref().unwrap_or(SERVICE));
-        command.args(["-euc", &script]).stdin(Stdio::null());
-        let path = format!(
-            "{}:/usr/sbin:/usr/bin:/sbin:/bin",
-            self.stand_ins().display()
-        );
-        let output = command.env("PATH", path).output();
-        let output = output.expect("a shell can be started");
+        let user = block.user.as_deref().unwrap_or(SERVICE);
+        let output = self.shell(&block.host, user, &script);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(
             output.status.success(),
@@ -130,11 +118,16 @@ impl Hosts {
         said
     }
 
-    fn shell(&self, host: &str, user: &str) -> Command {
-        match uid(user) {
+    fn shell(&self, host: &str, user: &str, script: &str) -> Output {
+        let mut command = match uid(user) {
             0 => self.network.on(host, "/bin/sh"),
             uid => self.network.on_as(host, uid, "/bin/sh"),
-        }
+        };
+        let stand_ins = self.stand_ins();
+        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", stand_ins.display());
+        command.args(["-euc", script]).env("PATH", path);
+        let output = command.stdin(Stdio::null()).output();
+        output.expect("a shell can be started")
     }
 
     /// The script with the folders of `host`, and with numbers for users that only the document
@@ -152,8 +145,12 @@ impl Hosts {
     fn systemctl(&mut self, host: &str, order: &str) {
         let (verb, unit) = order.trim().rsplit_once(' ').expect("a unit");
         let key = (host.to_owned(), unit.to_owned());
-        if let Some(running) = self.services.remove(&key) {
-            stop(running, Signal::TERM);
+        if let Some(service) = self.services.get_mut(&key) {
+            signal(Pid::from_child(service), Signal::TERM);
+            let ended = || service.try_wait().expect("our own child");
+            let status = wait::until("a service stops", ended);
+            assert!(status.success(), "{unit} of {host} ended with {status}");
+            self.services.remove(&key);
         }
         if verb != "stop" {
             self.start(host, unit);
@@ -215,15 +212,12 @@ impl Hosts {
 
 impl Drop for Hosts {
     fn drop(&mut self) {
-        for (_, service) in self.services.drain() {
-            stop(service, Signal::KILL);
+        for service in self.services.values_mut() {
+            // Nothing is signalled that was waited for: its number may be somebody else's.
+            service.kill().expect("our own child");
+            service.wait().expect("our own child");
         }
     }
-}
-
-fn stop(mut service: Child, with: Signal) {
-    signal(Pid::from_child(&service), with);
-    service.wait().expect("our own child");
 }
 
 /// Makes a folder of a host, for the user who has it in the document.
