@@ -1,6 +1,7 @@
-//! The files below a folder.
+//! The files below a folder, and one that may be left from before.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Every file below `folder`, at any depth; sockets and the like are none.
@@ -20,4 +21,16 @@ pub fn below(folder: &Path) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+/// Removes a file, or a socket, that need not be there.
+///
+/// # Panics
+/// When it stays.
+pub fn remove(path: &Path) {
+    match fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => panic!("cannot remove {}: {error}", path.display()),
+    }
 }

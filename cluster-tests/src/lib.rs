@@ -17,6 +17,7 @@ pub mod ready;
 pub mod relay;
 pub mod scenario;
 pub mod site;
+pub mod skip;
 pub mod sniff;
 pub mod stack;
 pub mod wait;

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Child;
 
-use crate::wait;
+use crate::{files, wait};
 
 /// The socket, which NOTIFY_SOCKET names to one service.
 pub struct Ready(UnixDatagram);
@@ -18,11 +18,7 @@ impl Ready {
     /// # Panics
     /// When it cannot be made.
     pub fn listen(path: &Path) -> Self {
-        match fs::remove_file(path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => panic!("cannot remove {}: {error}", path.display()),
-        }
+        files::remove(path);
         let socket = UnixDatagram::bind(path).expect("a socket");
         socket.set_nonblocking(true).expect("a socket");
         fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("its mode");

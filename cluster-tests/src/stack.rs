@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use kms_client::reason::Reason;
 use rustix::process::{Pid, Signal};
 
-use crate::wait;
+use crate::{files, wait};
 
 /// What to start.
 #[derive(Clone)]
@@ -103,7 +103,7 @@ impl Plan {
     /// When it ends or is not ready in time; its output goes into the message.
     pub fn start(&self) -> Stack {
         let ready = self.dir.with_extension("ready");
-        remove_if_there(&ready);
+        files::remove(&ready);
         let talk = self.talk();
         let errors = fs::File::create(&talk).expect("the parent directory is writable");
         let mut command = Command::new(&self.ward);
@@ -180,7 +180,7 @@ impl Stack {
         let input = input.to_vec();
         let feeder = std::thread::spawn(move || {
             // A tool that refuses early closes its end; its exit code tells.
-            match io::Write::write_all(&mut stdin, &input) {
+            match stdin.write_all(&input) {
                 Ok(()) | Err(_) => drop(stdin),
             }
         });
@@ -334,12 +334,4 @@ pub fn refusal(output: &Output) -> Option<String> {
     let (_, rest) = said.rsplit_once("error[")?;
     let (reason, _) = rest.split_once(']')?;
     Some(reason.to_owned())
-}
-
-fn remove_if_there(path: &Path) {
-    match fs::remove_file(path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => panic!("cannot remove {}: {error}", path.display()),
-    }
 }

@@ -4,19 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use cluster_tests::scenario::{self, contain};
+use cluster_tests::skip::skip;
 
 const WARD: &str = env!("CARGO_BIN_EXE_ward-cluster");
-
-/// What cannot run here is skipped on somebody's desk; where the result counts, it is a failure.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "CI is how every CI service says that it is one"
-)]
-fn skip(what: &str) {
-    let counts = std::env::var_os("CI").is_some_and(|ci| ci == "true");
-    assert!(!counts, "cannot run here: {what}");
-    sys::talk::say(format_args!("skipped: {what}"));
-}
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
