@@ -106,7 +106,10 @@ fn hl7(ward: &Path, dir: &Path, messages: usize) {
         println!("skipped: python-hl7 (install python3-hl7 or pip's hl7)");
         return;
     };
-    println!("{} messages, all answered, in order", seen.messages);
+    println!(
+        "{} messages, {} answers, in order",
+        seen.messages.0, seen.messages.1
+    );
     println!(
         "objects to-service {}, to-device {}",
         seen.objects.0, seen.objects.1
@@ -147,8 +150,8 @@ fn dicom(ward: &Path, dir: &Path, files: usize) {
 fn wire(ward: &Path, dir: &Path, messages: usize) {
     let seen = scenario::wire::run(ward, dir, messages).expect("packets can be captured");
     println!(
-        "segments with a planted name on the legs: {} (control)",
-        seen.on_the_legs
+        "segments with a planted name on the device's leg {}, on the server's {} (control)",
+        seen.on_the_legs.0, seen.on_the_legs.1
     );
     println!(
         "segments between the gateways: {} (control)",

@@ -14,8 +14,8 @@ use crate::wait;
 
 /// What was seen.
 pub struct Report {
-    /// Segments with a planted name on the device's and the server's legs (the positive control).
-    pub on_the_legs: usize,
+    /// Segments with a planted name on the device's leg and on the server's (the positive control).
+    pub on_the_legs: (usize, usize),
     /// Segments with one anywhere else on loopback.
     pub elsewhere: usize,
     /// Segments between the gateways at all (the other positive control).
@@ -63,17 +63,23 @@ pub fn run(ward: &Path, dir: &Path, messages: usize) -> io::Result<Report> {
     let plan = stack.stop();
 
     let mut report = Report {
-        on_the_legs: 0,
+        on_the_legs: (0, 0),
         elsewhere: 0,
         between_gateways: 0,
         files: (0, 0),
         opened,
     };
     for Segment { ports, planted } in sniffer.stop() {
-        let leg = ports.touch(device) || ports.touch(server.address);
         report.between_gateways += usize::from(ports.touch(core));
-        report.on_the_legs += usize::from(planted && leg);
-        report.elsewhere += usize::from(planted && !leg);
+        if !planted {
+            continue;
+        }
+        let (near, far) = &mut report.on_the_legs;
+        match (ports.touch(device), ports.touch(server.address)) {
+            (true, _) => *near += 1,
+            (false, true) => *far += 1,
+            (false, false) => report.elsewhere += 1,
+        }
     }
     for path in files::below(&plan.dir) {
         report.files.0 += 1;
