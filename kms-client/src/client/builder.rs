@@ -94,11 +94,12 @@ impl ClientBuilder {
             }
             (None, None) => return Err(nothing_given("endpoints")),
         };
+        let folder_certificate = (!identity_given).then(|| identity.certificate().clone());
         let inner = Inner {
             nodes: Arc::new(Nodes::new(Arc::new(identity), endpoints, self.only_node)),
             dir: self.dir,
-            identity_given,
             folder_endpoints: std::sync::Mutex::new(folder_endpoints),
+            folder_certificate: std::sync::Mutex::new(folder_certificate),
             deadline: self.deadline,
             seen_index: AtomicU64::new(0),
             renewal: tokio::sync::Mutex::new(()),

@@ -41,18 +41,36 @@ impl Inner {
         Sent: Future<Output = Result<Response<T>, Status>>,
     {
         let end = sys::clock::monotonic() + self.deadline;
-        let with = self.nodes.identity();
-        match self.call_until(route, end, &send).await {
-            Err(refused)
-                if refused.reason() == Reason::CertificateExpired
-                    && self.may_renew()
-                    && !left(end).is_zero() =>
-            {
-                self.renew_unless_replaced(&with, end).await?;
+        // A certificate that another process has left in the folder may be over as well.
+        for _ in 0..RENEWALS_PER_CALL {
+            match self.call_until(route, end, &send).await {
+                Err(refused) if refused.reason() == Reason::CertificateExpired => {
+                    self.renew_after(refused, end).await?;
+                }
+                settled => return settled,
             }
-            settled => return settled,
         }
         self.call_until(route, end, &send).await
+    }
+
+    /// Renews this client's certificate where that is what was refused.
+    async fn renew_after(&self, refused: Error, end: Instant) -> Result<(), Error> {
+        let Some(with) = self.nodes.last_expired().filter(|_| self.may_renew()) else {
+            return Err(refused);
+        };
+        let Err(error) = self.renew_unless_replaced(&with, end).await else {
+            return Ok(());
+        };
+        if self.nodes.identity().certificate() != with.certificate() {
+            tracing::warn!(reason = %error.reason(), "a renewed certificate is not kept: {error}");
+            return Ok(());
+        }
+        // Who was replaced must be told so; that there was no time for it explains nothing.
+        Err(if error.reason().may_pass() {
+            refused
+        } else {
+            error
+        })
     }
 
     /// As [`Self::call`], with the certificate as it is.
@@ -162,13 +180,12 @@ impl Inner {
         match timeout(time, sent).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
             Ok(Err(status)) => {
-                let own = self.nodes.identity();
-                Err(status::read(
-                    &status,
-                    &target.address,
-                    &node.fault,
-                    Some(own.facts()),
-                ))
+                let (address, own) = (&target.address, self.nodes.identity());
+                let failure = status::read(&status, address, &node.fault, Some(own.facts()));
+                if failure.own_expired {
+                    self.nodes.expired(own);
+                }
+                Err(failure)
             }
             Err(_) => {
                 let message = format!(
@@ -207,10 +224,8 @@ fn silent_leader(failure: Failure, leader: &str) -> Failure {
         "the leader last known, {leader}, does not answer and no other was elected; \
          see that most nodes run and reach each other"
     );
-    Failure {
-        error: Error::new(Reason::NoLeader, message).with_source(failure.error),
-        remedy: Remedy::Elsewhere,
-    }
+    let error = Error::new(Reason::NoLeader, message).with_source(failure.error);
+    Failure::from_error(error, Remedy::Elsewhere)
 }
 
 /// What is told when the time is over. A last try that was given too little time for an answer says
@@ -249,12 +264,12 @@ fn blames_connection(reason: Reason) -> bool {
 }
 
 fn final_failure(error: Error) -> Failure {
-    Failure {
-        error,
-        remedy: Remedy::None,
-    }
+    Failure::from_error(error, Remedy::None)
 }
 
-fn left(end: Instant) -> Duration {
+pub(super) fn left(end: Instant) -> Duration {
     end.saturating_duration_since(sys::clock::monotonic())
 }
+
+/// How often one call renews the certificate before it gives up.
+const RENEWALS_PER_CALL: usize = 2;

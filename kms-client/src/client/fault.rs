@@ -90,7 +90,7 @@ impl Verdict {
 
     /// Whether the same node may be accepted a moment later: after a year without power it takes
     /// an election until nodes have renewed their certificates.
-    pub(super) fn may_pass(self) -> bool {
+    pub(super) fn node_may_renew(self) -> bool {
         self == Self::NodeExpired
     }
 }

@@ -32,6 +32,7 @@ pub use watch::Watch;
 use self::nodes::Nodes;
 use crate::error::Error;
 use crate::identity::{Endpoint, Identity, IdentityDir, SpiffeId};
+use rustls_pki_types::CertificateDer;
 
 /// A client of the cluster. Cheap to clone; clones share connections.
 ///
@@ -46,10 +47,10 @@ pub struct Client {
 struct Inner {
     nodes: Arc<Nodes>,
     dir: Option<IdentityDir>,
-    /// Whether the caller gave the identity, so that the folder's does not replace it.
-    identity_given: bool,
     /// The folder's list of nodes as last read; `None` where the caller gave the nodes.
     folder_endpoints: Mutex<Option<Vec<Endpoint>>>,
+    /// The folder's certificate as last read; `None` where the caller gave the identity.
+    folder_certificate: Mutex<Option<CertificateDer<'static>>>,
     deadline: Duration,
     /// The greatest index that any answer stood at: what a read must have applied at least.
     seen_index: AtomicU64,

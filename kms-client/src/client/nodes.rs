@@ -45,6 +45,8 @@ struct State {
     leader: Option<String>,
     /// When the list was last known to be right; `None` asks for a refresh.
     refreshed: Option<Instant>,
+    /// Whose certificate was last found to have expired.
+    expired: Option<Arc<Identity>>,
 }
 
 impl Nodes {
@@ -60,6 +62,7 @@ impl Nodes {
             preferred: None,
             leader: None,
             refreshed: Some(sys::clock::monotonic()),
+            expired: None,
         };
         Self {
             only,
@@ -185,6 +188,17 @@ impl Nodes {
         state.channels.retain(|target, _| kept.contains(target));
         state.endpoints = endpoints;
         true
+    }
+
+    /// Remembers that this identity's certificate has expired.
+    pub(super) fn expired(&self, identity: Arc<Identity>) {
+        self.lock().expired = Some(identity);
+    }
+
+    /// Whose certificate was last found to have expired, by a node or by its date; it may have been
+    /// replaced since.
+    pub(super) fn last_expired(&self) -> Option<Arc<Identity>> {
+        self.lock().expired.clone()
     }
 
     /// Takes a new certificate; answers whether it differs. Connections are made anew.

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, PoisonError};
 
+use rustls_pki_types::CertificateDer;
 use sys::task::AbortOnDrop;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -11,7 +12,7 @@ use ward_proto::v1::cluster_service_client::ClusterServiceClient;
 
 use super::Inner;
 use super::nodes::{Nodes, Route};
-use crate::identity::{Endpoint, IdentityDir};
+use crate::identity::{Endpoint, Identity, IdentityDir};
 use crate::limits::{ATTEMPT_MAX, ENDPOINTS_MAX};
 use crate::model::{ClusterStatus, status_from_wire};
 
@@ -28,9 +29,21 @@ impl Inner {
         };
         // A folder that is being rewritten is read again after the next round.
         let moved = endpoints.is_ok_and(|found| self.take_from_folder(found));
-        let renewed =
-            !self.identity_given && identity.is_ok_and(|found| self.nodes.replace_identity(found));
+        let renewed = identity.is_ok_and(|found| self.take_identity_from_folder(found));
         moved || renewed
+    }
+
+    /// Takes the folder's identity if it was written since it was last read: one that could not be
+    /// stored is newer than the file.
+    fn take_identity_from_folder(&self, found: Identity) -> bool {
+        let read = self.folder_certificate.lock();
+        let mut read = read.unwrap_or_else(PoisonError::into_inner);
+        let is_new = |read: &&mut CertificateDer<'_>| **read != *found.certificate();
+        let Some(read) = read.as_mut().filter(is_new) else {
+            return false;
+        };
+        *read = found.certificate().clone();
+        self.nodes.replace_identity(found)
     }
 
     /// Takes the folder's list if it was written since it was last read: an old file knows less

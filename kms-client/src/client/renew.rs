@@ -2,13 +2,16 @@
 //! with it, else when the cluster says that it has expired.
 
 use std::convert::Infallible;
+use std::sync::PoisonError;
 use std::time::Instant;
 
-use tokio::time::sleep;
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
 
+use super::call::left;
 use super::{Client, Inner};
 use crate::error::Error;
-use crate::identity::Identity;
+use crate::identity::{Identity, IdentityDir};
 use crate::limits::{RENEWAL_CHECK, RENEWAL_RETRY_MAX};
 use crate::reason::Reason;
 
@@ -19,7 +22,8 @@ impl Client {
     /// # Errors
     ///
     /// [`Reason::InvalidArgument`] when the client was opened without a folder; otherwise as
-    /// [`Client::issue_certificate`], or [`Reason::Storage`] when it cannot be stored.
+    /// [`Client::issue_certificate`], or [`Reason::Storage`] when it cannot be stored; it is used
+    /// all the same then.
     pub async fn renew_certificate(&self) -> Result<(), Error> {
         let end = sys::clock::monotonic() + self.inner.deadline;
         let with = self.inner.nodes.identity();
@@ -69,7 +73,8 @@ impl Client {
 impl Inner {
     /// Whether the certificate is this client's to renew: one that the caller gave is the caller's.
     pub(super) fn may_renew(&self) -> bool {
-        self.dir.is_some() && !self.identity_given
+        let read = self.folder_certificate.lock();
+        read.unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Renews the certificate, unless it is another than the caller used by now.
@@ -82,14 +87,33 @@ impl Inner {
             let message = "a client without an identity folder cannot renew its certificate";
             Error::new(Reason::InvalidArgument, message)
         })?;
-        let _alone = self.renewal.lock().await;
+        let alone = timeout(left(end), self.renewal.lock()).await;
+        let _alone = alone.map_err(|_| {
+            let message = "another renewal of this certificate takes too long; try again";
+            Error::new(Reason::Deadline, message)
+        })?;
         if self.nodes.identity().certificate() != with.certificate() {
             return Ok(());
         }
-        let request = dir.create_csr()?;
+        let request = on_disk(&dir, IdentityDir::create_csr).await?;
         let issued = self.certify_own(&request, end).await?;
-        let identity = dir.store_certificate(&issued.certificate, &issued.ca)?;
+        let made = move |dir: &IdentityDir| dir.identity_with(&issued.certificate, &issued.ca);
+        let identity = on_disk(&dir, made).await?;
+        // Used before it is stored: a full disk must not cost a good certificate.
         self.nodes.replace_identity(identity);
-        Ok(())
+        let identity = self.nodes.identity();
+        on_disk(&dir, move |dir| dir.store(&identity)).await
     }
+}
+
+/// Reads or writes the identity's files, not on the runtime.
+async fn on_disk<T: Send + 'static>(
+    dir: &IdentityDir,
+    work: impl FnOnce(&IdentityDir) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let dir = dir.clone();
+    let done = spawn_blocking(move || work(&dir)).await;
+    done.map_err(|error| {
+        Error::new(Reason::Internal, "a task of this client ended early").with_source(error)
+    })?
 }

@@ -4,7 +4,7 @@ use std::error::Error as _;
 
 use tonic::{Code, Status};
 
-use super::fault::FaultCell;
+use super::fault::{FaultCell, Verdict};
 use crate::error::Error;
 use crate::identity::CertificateFacts;
 use crate::reason::{LEADER_METADATA, REASON_METADATA, Reason};
@@ -14,6 +14,8 @@ use crate::reason::{LEADER_METADATA, REASON_METADATA, Reason};
 pub(super) struct Failure {
     pub(super) error: Error,
     pub(super) remedy: Remedy,
+    /// Whether it is this client's own certificate that has expired.
+    pub(super) own_expired: bool,
 }
 
 /// Where the answer may be had instead.
@@ -31,9 +33,14 @@ pub(super) enum Remedy {
 
 impl Failure {
     pub(super) fn of(reason: Reason, message: impl Into<String>, remedy: Remedy) -> Self {
+        Self::from_error(Error::new(reason, message), remedy)
+    }
+
+    pub(super) fn from_error(error: Error, remedy: Remedy) -> Self {
         Self {
-            error: Error::new(reason, message),
+            error,
             remedy,
+            own_expired: false,
         }
     }
 }
@@ -87,7 +94,10 @@ fn refusal(reason: Reason, status: &Status) -> Failure {
         "" => format!("refused with {reason}"),
         message => message.to_owned(),
     };
-    Failure::of(reason, message, remedy)
+    Failure {
+        own_expired: reason == Reason::CertificateExpired,
+        ..Failure::of(reason, message, remedy)
+    }
 }
 
 /// Explains a connection that could not be made or broke.
@@ -98,12 +108,15 @@ fn broken(
     own: Option<&CertificateFacts>,
 ) -> Failure {
     if let Some(verdict) = fault.verdict(own) {
-        let remedy = match verdict.may_pass() {
+        let remedy = match verdict.node_may_renew() {
             true => Remedy::Elsewhere,
             false => Remedy::OtherNodeOnly,
         };
         let message = format!("{address}: {}", verdict.sentence());
-        return Failure::of(verdict.reason(), message, remedy);
+        return Failure {
+            own_expired: verdict == Verdict::OwnExpired,
+            ..Failure::of(verdict.reason(), message, remedy)
+        };
     }
     if matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled) {
         let message = format!("{address} did not answer in time; is it overloaded or cut off?");

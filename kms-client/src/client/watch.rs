@@ -1,5 +1,6 @@
 //! A watch that does not end: it reconnects by itself, and says so by a Resync.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -13,6 +14,7 @@ use super::backoff::Backoff;
 use super::nodes::{Route, Target};
 use super::status;
 use crate::error::Error;
+use crate::identity::Identity;
 use crate::limits::{ATTEMPT_MAX, WATCH_SILENCE_MAX};
 use crate::model::{WatchEvent, event_from_wire};
 use crate::reason::Reason;
@@ -131,9 +133,13 @@ impl Client {
                 silent_until: silence_end(),
             }),
             Err(status) => {
-                let own = self.inner.nodes.identity();
+                let (address, own) = (&target.address, self.inner.nodes.identity());
                 self.inner.nodes.failed(target, true);
-                Err(status::read(&status, &target.address, &node.fault, Some(own.facts())).error)
+                let failure = status::read(&status, address, &node.fault, Some(own.facts()));
+                if failure.own_expired {
+                    self.inner.nodes.expired(own);
+                }
+                Err(failure.error)
             }
         }
     }
@@ -153,8 +159,11 @@ async fn open(client: Client, pause: Duration) -> Result<Open, Error> {
         }
     }
     client.inner.reload().await;
-    if last.reason() == Reason::CertificateExpired && client.inner.may_renew() {
-        // Who only watches asks for nothing else that would renew it.
+    // Who only watches asks for nothing else that would renew its certificate. Which of the nodes
+    // said that it is over does not matter.
+    let nodes = &client.inner.nodes;
+    let is_over = |expired: Arc<Identity>| Arc::ptr_eq(&expired, &nodes.identity());
+    if nodes.last_expired().is_some_and(is_over) && client.inner.may_renew() {
         client.renew_certificate().await?;
     }
     Err(last)

@@ -87,12 +87,37 @@ impl IdentityDir {
         certificate: &CertificateDer<'static>,
         ca: &[CertificateDer<'static>],
     ) -> Result<Identity, Error> {
-        let key = pem::parse_key(&self.read(KEY)?).ok_or_else(|| self.malformed(KEY))?;
-        let identity = Identity::new(key, certificate.clone(), ca.to_vec())?;
-        self.write(AUTHORITY, pem::certificates(ca).as_bytes(), PUBLIC)?;
-        let chain = std::slice::from_ref(certificate);
-        self.write(CERTIFICATE, pem::certificates(chain).as_bytes(), PUBLIC)?;
+        let identity = self.identity_with(certificate, ca)?;
+        self.store(&identity)?;
         Ok(identity)
+    }
+
+    /// Makes an identity of this folder's key and a certificate for it. Nothing is stored: a
+    /// process uses a certificate that it was given also where its disk is full.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::CertificateForeign`] when it is for another key; [`Reason::Storage`] when the key
+    /// cannot be read.
+    pub fn identity_with(
+        &self,
+        certificate: &CertificateDer<'static>,
+        ca: &[CertificateDer<'static>],
+    ) -> Result<Identity, Error> {
+        let key = pem::parse_key(&self.read(KEY)?).ok_or_else(|| self.malformed(KEY))?;
+        Identity::new(key, certificate.clone(), ca.to_vec())
+    }
+
+    /// Stores an identity of this folder's key.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::Storage`] when it cannot be written.
+    pub fn store(&self, identity: &Identity) -> Result<(), Error> {
+        let ca = pem::certificates(identity.ca());
+        self.write(AUTHORITY, ca.as_bytes(), PUBLIC)?;
+        let chain = std::slice::from_ref(identity.certificate());
+        self.write(CERTIFICATE, pem::certificates(chain).as_bytes(), PUBLIC)
     }
 
     /// Reads where the nodes are.

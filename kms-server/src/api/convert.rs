@@ -5,6 +5,7 @@ use envelope::context::EncryptionContext;
 use ward_proto::v1::{self as proto, ContextPair};
 
 use crate::api::failure::Failure;
+use crate::command::is_id;
 use crate::state::{Index, KeyRecord, KeyState};
 use crate::vault;
 
@@ -70,6 +71,17 @@ pub(crate) fn key_state(state: KeyState) -> proto::KeyState {
 /// Says where an answer stands.
 pub(crate) fn applied(index: u64) -> Option<proto::Applied> {
     Some(proto::Applied { index })
+}
+
+/// Checks an id of a device, a gateway or a policy.
+///
+/// # Errors
+/// INVALID_ARGUMENT, with the alphabet.
+pub(crate) fn check_id(id: &str) -> Result<(), Failure> {
+    let message = "an id has 1 to 64 lower-case letters, digits and `- . _`";
+    is_id(id)
+        .then_some(())
+        .ok_or_else(|| Failure::invalid(message))
 }
 
 /// How long data keys may be kept.

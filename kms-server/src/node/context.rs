@@ -15,6 +15,7 @@ use crate::audit::{Audit, BoundKey};
 use crate::containment::{Pending, Waits};
 use crate::node::peers::Peers;
 use crate::policy;
+use crate::raft::peer::Fitness;
 use crate::replica::{Replica, ReplicaRole};
 use crate::shares::Shares;
 use crate::stack::admission::{Leader, Standing};
@@ -83,10 +84,15 @@ impl Node {
 }
 
 impl Node {
-    /// Whether this node can do what a leader must: record what it does, write the log, and date
-    /// certificates. A sealed one leads when it has to, so the seal is not asked here.
-    pub(crate) fn is_fit_to_lead(&self) -> bool {
-        self.audit.is_available() && self.replica.has_room() && !self.is_behind_the_times()
+    /// How well this node can do what a leader must: open the state, record what it does, write the
+    /// log, and date certificates.
+    pub(crate) fn fitness(&self) -> Fitness {
+        let able = self.audit.is_available() && self.replica.has_room() && !self.vault.is_sealed();
+        match (able, self.is_behind_the_times()) {
+            (false, _) => Fitness::Unfit,
+            (true, true) => Fitness::ClockBehind,
+            (true, false) => Fitness::Fit,
+        }
     }
 
     /// Whether this node's clock stands well before a moment that the cluster has recorded: the

@@ -12,7 +12,7 @@ use crate::api::cluster::node_status;
 use crate::api::forward;
 use crate::node::anchors;
 use crate::node::context::Node;
-use crate::raft::peer::PeerHandler;
+use crate::raft::peer::{Fitness, PeerHandler};
 use crate::state::NodeId;
 
 /// This node, towards its peers.
@@ -29,8 +29,8 @@ impl PeerHandler for Handler {
         node_status::own(&self.0)
     }
 
-    fn is_fit_to_lead(&self) -> bool {
-        self.0.is_fit_to_lead() && !self.0.vault.is_sealed()
+    fn fitness(&self) -> Fitness {
+        self.0.fitness()
     }
 
     async fn audit_head(&self, asked: GetAuditHeadRequest) -> GetAuditHeadResponse {

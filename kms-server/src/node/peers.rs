@@ -21,7 +21,7 @@ use ward_proto::v1::NodeStatus;
 use crate::limits::{PEER_MESSAGE_BYTES_MAX, PEER_STATUS_TIMEOUT};
 use crate::raft::Member;
 use crate::raft::network::request_for;
-use crate::raft::peer::PeerConnector;
+use crate::raft::peer::{Fitness, PeerConnector};
 use crate::state::NodeId;
 
 /// The way to other nodes.
@@ -52,14 +52,16 @@ impl Peers {
             .ok_or_else(|| Status::internal("an empty status"))
     }
 
-    /// Asks a member whether it can do what a leader must; one that does not answer cannot.
-    pub(crate) async fn is_fit_to_lead(&self, node: NodeId, member: &Member) -> bool {
+    /// Asks a member how fit it is to lead; one that does not answer is not.
+    pub(crate) async fn fitness(&self, node: NodeId, member: &Member) -> Fitness {
         let request = request_for(node, GetNodeStatusRequest {});
         let mut client = self.client(node, member);
         let asking = client.get_node_status(request);
         match tokio::time::timeout(PEER_STATUS_TIMEOUT, asking).await {
-            Ok(Ok(answer)) => !answer.get_ref().unfit_to_lead,
-            Ok(Err(_)) | Err(_) => false,
+            Ok(Ok(answer)) if answer.get_ref().unfit_to_lead => Fitness::Unfit,
+            Ok(Ok(answer)) if answer.get_ref().clock_behind => Fitness::ClockBehind,
+            Ok(Ok(_)) => Fitness::Fit,
+            Ok(Err(_)) | Err(_) => Fitness::Unfit,
         }
     }
 

@@ -17,22 +17,21 @@ use crate::policy::{PolicyError, PolicySet, PolicyText};
 /// When a stored policy does not open or parse: nothing is permitted then, rather than too much.
 pub(crate) fn refresh(node: &Node) -> Result<(), Failure> {
     let epoch = node.replica.read(|index| index.counters().policy_epoch);
-    if node.policies.epoch() == epoch {
-        return Ok(());
-    }
-    let (epoch, opened) = open(node)?;
-    let set = PolicySet::with(&texts(&opened)?, epoch).map_err(|error| {
-        tracing::error!(%error, "the stored policies are refused");
-        Failure::internal("the stored policies are refused")
-    })?;
-    node.policies.install(set);
-    Ok(())
+    node.policies.keep_at(epoch, || {
+        let (epoch, opened) = open(node)?;
+        PolicySet::stored(&texts(&opened)?, epoch).map_err(|error| {
+            tracing::error!(%error, "the stored policies are refused");
+            Failure::internal("the stored policies are refused")
+        })
+    })
 }
 
 /// Why a policy cannot be put.
 pub(crate) enum PutError {
     /// It is not one that could be decided with.
     Refused(PolicyError),
+    /// With those that stand it is more than is read at every change.
+    TooLong,
     /// Those that stand cannot be read.
     Stored(Failure),
 }
@@ -52,6 +51,9 @@ pub(crate) fn with_text(node: &Node, id: &str, text: &str) -> Result<PolicySet, 
     let mut texts = texts(&opened)?;
     texts.retain(|stored| stored.name != id);
     texts.push(PolicyText { name: id, text });
+    if texts.iter().map(|it| it.text.len()).sum::<usize>() > TEXTS_BYTES_MAX {
+        return Err(PutError::TooLong);
+    }
     PolicySet::with(&texts, epoch).map_err(PutError::Refused)
 }
 
@@ -81,3 +83,6 @@ fn texts(opened: &BTreeMap<String, SecretBytes>) -> Result<Vec<PolicyText<'_>>, 
         })
         .collect()
 }
+
+/// Bytes of all policies that were put: each node reads and checks them all at each change.
+const TEXTS_BYTES_MAX: usize = 128 * 1_024;

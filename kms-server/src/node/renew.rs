@@ -78,11 +78,12 @@ async fn renew_own(
         .into_iter()
         .map(CertificateDer::from)
         .collect();
-    let stored = move |directory: &IdentityDir| directory.store_certificate(&der, &ca);
-    let identity = off_runtime(directory, stored).await?;
+    let made = move |directory: &IdentityDir| directory.identity_with(&der, &ca);
+    let identity = Arc::new(off_runtime(directory, made).await?);
     configs.replace(&identity)?;
-    node.identity.store(Arc::new(identity));
-    Ok(())
+    // Used before it is stored: a full disk must not cost a good certificate.
+    node.identity.store(Arc::clone(&identity));
+    off_runtime(directory, move |directory| directory.store(&identity)).await
 }
 
 /// Reads or writes the identity's files, not on the runtime.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::node::context::Node;
+use crate::raft::peer::Fitness;
 use crate::state::NodeId;
 
 /// Looks again and again until the node drains. A node that stays unfit tries less and less often:
@@ -16,14 +17,14 @@ pub(super) async fn hand_over_when_unfit(node: &Node) {
             () = node.draining.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
-        let sealed = node.vault.is_sealed();
-        if !node.leads() || (node.is_fit_to_lead() && !sealed) {
+        let (sealed, fitness) = (node.vault.is_sealed(), node.fitness());
+        if !node.leads() || fitness == Fitness::Fit {
             (pause, complained) = (INTERVAL, false);
             continue;
         }
-        match fit_heir(node).await {
+        match heir_above(node, fitness).await {
             Some(heir) => {
-                tracing::warn!(%heir, "this node is not fit to lead; handing leadership over");
+                tracing::warn!(%heir, ?fitness, "another node is fitter to lead; handing over");
                 node.replica.hand_over_to(heir).await;
             }
             None if complained => {}
@@ -31,7 +32,8 @@ pub(super) async fn hand_over_when_unfit(node: &Node) {
                 complained = true;
                 tracing::error!(
                     sealed,
-                    "this node is not fit to lead, and no other voter is"
+                    ?fitness,
+                    "this node is not fit to lead, and no other voter is fitter"
                 );
             }
         }
@@ -46,22 +48,29 @@ pub(super) async fn hand_over_when_unfit(node: &Node) {
 /// Hands leadership over before this node stops, if it leads: to a fit voter, else to whoever holds
 /// the most of the log.
 pub(super) async fn hand_over(node: &Node) {
-    match fit_heir(node).await {
+    match heir_above(node, Fitness::Unfit).await {
         Some(heir) => node.replica.hand_over_to(heir).await,
         None => node.replica.hand_over().await,
     }
 }
 
-/// The voter that holds the most of the log among those that are fit.
-pub(crate) async fn fit_heir(node: &Node) -> Option<NodeId> {
+/// The fittest voter of those that are fitter than this; of several, the one that holds the most of
+/// the log.
+pub(crate) async fn heir_above(node: &Node, than: Fitness) -> Option<NodeId> {
+    let mut best = None;
     for heir in node.replica.heirs() {
-        if let Some(member) = node.replica.member(heir)
-            && node.peers.is_fit_to_lead(heir, &member).await
-        {
-            return Some(heir);
+        let Some(member) = node.replica.member(heir) else {
+            continue;
+        };
+        let fitness = node.peers.fitness(heir, &member).await;
+        if fitness > best.map_or(than, |(fitness, _)| fitness) {
+            best = Some((fitness, heir));
+        }
+        if fitness == Fitness::Fit {
+            break;
         }
     }
-    None
+    best.map(|(_, heir)| heir)
 }
 
 const INTERVAL: Duration = Duration::from_millis(250);

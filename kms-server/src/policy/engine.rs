@@ -1,7 +1,7 @@
 //! Decides requests with the current policy set, which can be replaced while it runs.
 //! The API's authorization layer calls it on every request, after the read barrier.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use cedar_policy::{Authorizer, Decision};
@@ -14,6 +14,8 @@ use super::{Authorized, Denied, DeniedBecause, PolicyError, PolicySet, Request};
 pub struct Engine {
     authorizer: Authorizer,
     current: ArcSwap<Current>,
+    /// Held while another set is loaded, so that an older one never takes a newer one's place.
+    loading: Mutex<()>,
 }
 
 /// A policy set with what it has decided so far.
@@ -41,19 +43,37 @@ impl Engine {
         Self {
             authorizer: Authorizer::new(),
             current: ArcSwap::from_pointee(current),
+            loading: Mutex::default(),
         }
     }
 
-    /// Decides with `policies` from now on; requests being decided keep the set they began with.
-    pub fn install(&self, policies: PolicySet) {
+    /// Decides with the policies of this epoch, or of a later one, from now on; requests being
+    /// decided keep the set they began with. In the usual case it compares two numbers; otherwise
+    /// one caller loads and the others wait for it.
+    ///
+    /// # Errors
+    /// What `load` answers; the set stays as it was.
+    pub fn keep_at<E>(
+        &self,
+        epoch: u64,
+        load: impl FnOnce() -> Result<PolicySet, E>,
+    ) -> Result<(), E> {
+        if self.epoch() >= epoch {
+            return Ok(());
+        }
+        let _alone = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.epoch() >= epoch {
+            return Ok(());
+        }
         let current = Current {
-            set: policies,
+            set: load()?,
             remembered: Remembered::default(),
         };
         self.current.store(Arc::new(current));
+        Ok(())
     }
 
-    /// The epoch of the current set. Reload when the state's policy epoch differs.
+    /// The epoch of the current set.
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.current.load().set.epoch

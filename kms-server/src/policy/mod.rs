@@ -17,5 +17,6 @@ mod entities;
 mod remembered;
 mod request;
 mod set;
+mod shape;
 #[cfg(test)]
 mod tests;

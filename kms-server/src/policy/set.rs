@@ -7,6 +7,8 @@ use std::str::FromStr;
 use cedar_policy::{PolicyId, Schema, ValidationMode, Validator};
 use miette::Diagnostic;
 
+use super::shape::{self, TooComplex};
+
 /// A policy file: one or more policies, each with an `@id("…")`.
 #[derive(Clone, Copy, Debug)]
 pub struct PolicyText<'a> {
@@ -38,6 +40,23 @@ impl PolicySet {
     /// A text that does not parse, a policy without a unique id, or one that does not fit the
     /// schema. Nothing of a faulty set is used.
     pub fn with(added: &[PolicyText<'_>], epoch: u64) -> Result<Self, PolicyError> {
+        Self::build(added, epoch, Warnings::Refused)
+    }
+
+    /// As [`with`](Self::with), of policies that were accepted before: what only another version of
+    /// the schema or of Cedar warns of must lock nobody out.
+    ///
+    /// # Errors
+    /// As [`with`](Self::with), warnings apart.
+    pub fn stored(added: &[PolicyText<'_>], epoch: u64) -> Result<Self, PolicyError> {
+        Self::build(added, epoch, Warnings::Accepted)
+    }
+
+    fn build(
+        added: &[PolicyText<'_>],
+        epoch: u64,
+        warnings: Warnings,
+    ) -> Result<Self, PolicyError> {
         let schema = schema()?;
         let mut policies = cedar_policy::PolicySet::new();
         let mut origins = HashMap::new();
@@ -50,8 +69,13 @@ impl PolicySet {
         let errors = result
             .validation_errors()
             .map(|error| (error.policy_id(), error as &dyn Diagnostic));
-        let warnings = result
-            .validation_warnings()
+        let told = match warnings {
+            Warnings::Refused => Some(result.validation_warnings()),
+            Warnings::Accepted => None,
+        };
+        let warnings = told
+            .into_iter()
+            .flatten()
             .map(|warning| (warning.policy_id(), warning as &dyn Diagnostic));
         if let Some((id, finding)) = errors.chain(warnings).next() {
             let detail = match origins.get(id) {
@@ -80,6 +104,12 @@ impl PolicySet {
     }
 }
 
+#[derive(Clone, Copy)]
+enum Warnings {
+    Refused,
+    Accepted,
+}
+
 /// Why policies were not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
@@ -90,6 +120,14 @@ pub enum PolicyError {
         name: String,
         /// Where and what.
         detail: String,
+    },
+    /// More than the parser's stack is sure to hold.
+    #[error("policy file {name}: {error}")]
+    TooComplex {
+        /// The file.
+        name: String,
+        /// What is too much.
+        error: TooComplex,
     },
     /// A policy that could not be named in an audit record.
     #[error("a policy in {name} has no @id(\"…\"); give it one")]
@@ -126,6 +164,10 @@ fn add<'a>(
     text: &PolicyText<'a>,
 ) -> Result<(), PolicyError> {
     let name = || text.name.to_owned();
+    shape::check(text.text).map_err(|error| PolicyError::TooComplex {
+        name: name(),
+        error,
+    })?;
     let parsed =
         cedar_policy::PolicySet::from_str(text.text).map_err(|error| PolicyError::Syntax {
             name: name(),

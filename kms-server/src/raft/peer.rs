@@ -37,6 +37,17 @@ pub trait PeerConnector: Send + Sync + fmt::Debug + 'static {
     -> io::Result<PeerStream>;
 }
 
+/// How well a node can do what a leader must; who is fitter is more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fitness {
+    /// It is sealed, its disk is full, its audit log cannot be written, or it does not answer.
+    Unfit,
+    /// Its clock is far behind what the cluster has recorded: whoever else can should lead.
+    ClockBehind,
+    /// Nothing is wrong with it.
+    Fit,
+}
+
 /// What the API answers when a peer asks for more than Raft.
 #[async_trait]
 pub trait PeerHandler: Send + Sync + 'static {
@@ -51,8 +62,8 @@ pub trait PeerHandler: Send + Sync + 'static {
     /// Tells of this node alone.
     fn node_status(&self) -> NodeStatus;
 
-    /// Whether this node can do what a leader must.
-    fn is_fit_to_lead(&self) -> bool;
+    /// How fit this node is to lead.
+    fn fitness(&self) -> Fitness;
 
     /// Tells the head of this node's audit log, and whether the log holds the line asked about.
     async fn audit_head(&self, asked: GetAuditHeadRequest) -> GetAuditHeadResponse;

@@ -100,7 +100,17 @@ fn a_policy_that_cannot_be_meant_is_refused_with_its_line() {
     let unknown = "\n\n@id(\"x\")\npermit (principal is Ward::Nurse, action, resource);\n";
     let syntax = "@id(\"x\")\npermit (principal, action, resource;\n";
     let too_wide = "@id(\"x\")\nforbid (principal, action, resource);\n";
+    let holiday = "@id(\"x\")\nforbid (principal, action, resource)\n\
+                   unless { action == Ward::Action::\"PutPolicy\" };\n";
+    // Levels that the parser's stack would not hold.
+    let deep = format!(
+        "@id(\"x\")\npermit (principal, action, resource) when {{ {}true{} }};\n",
+        "(".repeat(10_000),
+        ")".repeat(10_000)
+    );
     for (text, told) in [
+        (holiday, "you could not renew your certificate"),
+        (&deep, "line 2: brackets are nested more than 20 deep"),
         (unknown, "line 4"),
         (syntax, "line 2"),
         ("permit (principal, action, resource);", "@id"),

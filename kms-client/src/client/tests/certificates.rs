@@ -3,11 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::node::Node;
 use super::{Behaviour, Cluster};
 use crate::client::Client;
 use crate::error::Error;
 use crate::identity::{Identity, IdentityDir, Role};
+use crate::model::WatchEventKind;
 use crate::reason::Reason;
 use crate::testing::{Authority, Life};
 use crate::tls::Dates;
@@ -175,6 +178,68 @@ async fn who_is_told_that_its_certificate_has_expired_renews_it_and_asks_again()
     let refused = client.describe_key("billing").await.unwrap_err();
     assert_eq!(refused.reason(), Reason::CertificateExpired);
     assert_eq!(cluster.calls(1), seen.len() + 2);
+}
+
+/// One node refuses the certificate; the others, which are asked later, are away.
+#[tokio::test]
+async fn who_only_watches_renews_whichever_node_says_that_its_certificate_has_expired() {
+    let cluster = Cluster::start().await;
+    let temporary = tempfile::tempdir().unwrap();
+    folder(&cluster, temporary.path());
+    let client = Client::builder().dir(temporary.path()).open().unwrap();
+    let expired = Behaviour::RefuseTimes(1, Reason::CertificateExpired);
+    cluster.others(1, &Behaviour::Refuse(Reason::Unavailable));
+    cluster.node(1).behave(expired);
+    let told = timeout(Duration::from_secs(20), client.watch().next()).await;
+    assert_eq!(told.unwrap().kind, WatchEventKind::Resync);
+    let seen = cluster.node(1).seen();
+    let verbs: Vec<_> = seen.iter().map(|call| call.verb).collect();
+    assert_eq!(verbs, ["watch", "issue_certificate", "watch"]);
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_stored_is_used_all_the_same() {
+    let cluster = Cluster::start().await;
+    let temporary = tempfile::tempdir().unwrap();
+    folder(&cluster, temporary.path());
+    let client = Client::builder().dir(temporary.path()).only_node(1);
+    let client = client.open().unwrap();
+    let first = client.identity();
+    // Nothing can be renamed to the name of a folder that is not empty.
+    let file = temporary.path().join("cert.pem");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir_all(file.join("in-the-way")).unwrap();
+    let expired = Behaviour::RefuseTimes(1, Reason::CertificateExpired);
+    cluster.node(1).behave(expired);
+    client.describe_key("billing").await.unwrap();
+    assert_ne!(client.identity().certificate(), first.certificate());
+    let again = client.renew_certificate().await.unwrap_err();
+    assert_eq!(again.reason(), Reason::Storage);
+    client.describe_key("billing").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_older_than_what_was_renewed_is_not_taken_back() {
+    let cluster = Cluster::start().await;
+    let temporary = tempfile::tempdir().unwrap();
+    let (dir, first) = folder(&cluster, temporary.path());
+    let client = Client::builder().dir(temporary.path()).only_node(1);
+    let client = client.open().unwrap();
+    let old = std::fs::read(temporary.path().join("cert.pem")).unwrap();
+    client.renew_certificate().await.unwrap();
+    let renewed = client.identity();
+    std::fs::write(temporary.path().join("cert.pem"), old).unwrap();
+    let once = Behaviour::RefuseTimes(1, Reason::Unavailable);
+    cluster.node(1).behave(once.clone());
+    client.describe_key("billing").await.unwrap();
+    assert_eq!(client.identity().certificate(), renewed.certificate());
+    // One that is newer than what was read is.
+    let request = dir.create_csr().unwrap();
+    let other = cluster.authority.issue_for_csr(&request, first.id());
+    dir.store_certificate(&other, first.ca()).unwrap();
+    cluster.node(1).behave(once);
+    client.describe_key("billing").await.unwrap();
+    assert_eq!(*client.identity().certificate(), other);
 }
 
 /// An operator's folder with a certificate of today.

@@ -18,6 +18,7 @@ use crate::command::{Command, Proposal, RemoveNode};
 use crate::node::context::Node;
 use crate::node::succession;
 use crate::policy::{Action, Facts, Resource};
+use crate::raft::peer::Fitness;
 use crate::state::NodeId;
 
 /// Serves RemoveNode.
@@ -71,7 +72,7 @@ async fn attempt(
 
 /// Hands over and names the successor; the caller's client goes there.
 async fn step_aside(node: &Node) -> Failure {
-    let Some(heir) = succession::fit_heir(node).await else {
+    let Some(heir) = succession::heir_above(node, Fitness::Unfit).await else {
         let message = "the leader is to be removed, and no other voter can lead now; see that one \
                        is up, unsealed and able to write its audit log";
         return Failure::new(Reason::QuorumAtRisk, message);

@@ -13,11 +13,12 @@ use ward_proto::v1 as proto;
 
 use super::resource;
 use crate::api::call::{Call, settle_revocation};
+use crate::api::convert::check_id;
 use crate::api::failure::Failure;
 use crate::api::write::{Intent, OnConflict, propose};
 use crate::audit::AuditRecord;
 use crate::command::{
-    Command, OrderContainment, SERVICES_MAX, SetOfflineAllowance, is_case_id, is_id, is_service,
+    Command, OrderContainment, SERVICES_MAX, SetOfflineAllowance, is_case_id, is_service,
 };
 use crate::policy::{Action, Facts};
 use crate::replica::Applied;
@@ -183,17 +184,6 @@ pub(super) fn check_allowance(allowance_s: u32) -> Result<(), Failure> {
         return Err(Failure::invalid(message));
     }
     Ok(())
-}
-
-/// Checks an id of a device or a gateway.
-///
-/// # Errors
-/// INVALID_ARGUMENT, with the alphabet.
-pub(super) fn check_id(id: &str) -> Result<(), Failure> {
-    let message = "an id has 1 to 64 lower-case letters, digits and `- . _`";
-    is_id(id)
-        .then_some(())
-        .ok_or_else(|| Failure::invalid(message))
 }
 
 fn ordered_level(level: i32) -> Result<ContainLevel, Failure> {

@@ -3,10 +3,10 @@
 use envelope::id::{KeyId, KeyVersion};
 use ward_proto::admin::v1::{EnrollDeviceRequest, EnrollDeviceResponse};
 
-use super::contain::{check_allowance, check_id};
+use super::contain::check_allowance;
 use super::{inventory, resource};
 use crate::api::call::Call;
-use crate::api::convert;
+use crate::api::convert::{self, check_id};
 use crate::api::failure::Failure;
 use crate::api::write::{Intent, OnConflict, propose};
 use crate::command::{Command, CreateKey, EnrollDevice};

@@ -3,11 +3,11 @@
 use ward_proto::admin::v1::{PutPolicyRequest, PutPolicyResponse};
 
 use crate::api::call::Call;
-use crate::api::convert;
+use crate::api::convert::{self, check_id};
 use crate::api::failure::Failure;
 use crate::api::principal::principal;
 use crate::api::write::{Intent, OnConflict, propose};
-use crate::command::{Command, PutPolicy, is_id};
+use crate::command::{Command, PutPolicy};
 use crate::keyring::Place;
 use crate::node::policies::{PutError, with_text};
 use crate::policy::{Action, Authorized, Engine, Facts, PolicySet, Request, Resource};
@@ -17,11 +17,7 @@ pub(crate) async fn put(
     call: &Call,
     request: PutPolicyRequest,
 ) -> Result<PutPolicyResponse, Failure> {
-    if !is_id(&request.policy_id) {
-        return Err(Failure::invalid(
-            "a policy's id has 1 to 64 lower-case letters, digits and `- . _`",
-        ));
-    }
+    check_id(&request.policy_id)?;
     if request.text.len() > TEXT_BYTES_MAX {
         let message = "a policy's text has at most 32 KiB; write several policies";
         return Err(Failure::invalid(message));
@@ -36,8 +32,9 @@ pub(crate) async fn put(
         .node
         .replica
         .read(|index| index.policy(&request.policy_id).map(|it| it.revision));
+    let revision = stored.ok_or_else(|| Failure::internal("a policy that was put is not there"))?;
     Ok(PutPolicyResponse {
-        revision: stored.unwrap_or_default(),
+        revision,
         applied: convert::applied(made.index),
     })
 }
@@ -55,6 +52,9 @@ fn decide(call: &Call, request: &PutPolicyRequest) -> Result<(Authorized, Comman
     }
     let set = with_text(node, id, &request.text).map_err(|error| match error {
         PutError::Refused(error) => Failure::invalid(error.to_string()),
+        PutError::TooLong => {
+            Failure::invalid("all policies together have at most 128 KiB; shorten or replace some")
+        }
         PutError::Stored(failure) => failure,
     })?;
     keeps_its_author(call, set)?;
@@ -72,19 +72,27 @@ fn decide(call: &Call, request: &PutPolicyRequest) -> Result<(Authorized, Comman
     Ok((authorized, Command::PutPolicy(command)))
 }
 
-/// Refuses a policy that would keep its author from changing it again: a `forbid` that is too wide
-/// could be undone by nobody.
+/// Refuses a policy that would keep its author from changing it again, now or when the author's
+/// certificate is over: a `forbid` that is too wide could be undone by nobody.
 fn keeps_its_author(call: &Call, set: PolicySet) -> Result<(), Failure> {
     let author = principal(&call.node, &call.caller);
-    let asked = Engine::new(set).authorize(&Request {
-        principal: &author,
-        action: Action::PutPolicy,
-        resource: Resource::Cluster,
-        facts: Facts::None,
-    });
-    asked.map(drop).map_err(|_| {
-        Failure::invalid("with this policy you could change no policy any more; forbid less")
-    })
+    let engine = Engine::new(set);
+    for (action, lost) in [
+        (Action::PutPolicy, "change no policy any more"),
+        (Action::RenewCertificate, "not renew your certificate"),
+    ] {
+        let asked = engine.authorize(&Request {
+            principal: &author,
+            action,
+            resource: Resource::Cluster,
+            facts: Facts::None,
+        });
+        if asked.is_err() {
+            let message = format!("with this policy you could {lost}; forbid less");
+            return Err(Failure::invalid(message));
+        }
+    }
+    Ok(())
 }
 
 /// Bytes of a policy's text: far more than one needs, and less than a request may have.

@@ -57,10 +57,12 @@ pub(crate) async fn describe(
 async fn permit(call: &Call, verb: &str, resource: &str) -> Result<(), Failure> {
     let _barrier = call.barrier().await?;
     let mut record = call.record(verb, resource);
-    let permitted = call.authorize(Action::ReadPolicies, Resource::Cluster, Facts::None);
-    if let Ok(authorized) = &permitted {
-        record.policies = authorized.policies().to_vec();
-    }
+    let permitted = call.permit(
+        &mut record,
+        Action::ReadPolicies,
+        Resource::Cluster,
+        Facts::None,
+    );
     let (_authorized, _durable) = call.settle(record, permitted).await?;
     Ok(())
 }

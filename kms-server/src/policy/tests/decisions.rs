@@ -62,8 +62,12 @@ fn an_added_policy_can_decide_by_the_encryption_context() {
     };
     assert!(unwrap(&[("study", "7")]).is_err());
 
-    engine.install(PolicySet::with(&added, 5).unwrap());
+    engine.keep_at(5, || PolicySet::with(&added, 5)).unwrap();
 
+    assert_eq!(engine.epoch(), 5);
+    // Whoever read an older epoch meanwhile loads nothing, and takes nothing back.
+    let older = engine.keep_at(4, || -> Result<_, PolicyError> { panic!("loaded") });
+    older.unwrap();
     assert_eq!(engine.epoch(), 5);
     assert_eq!(
         unwrap(&[("study", "7")]).unwrap().policies(),
@@ -165,16 +169,11 @@ fn what_is_remembered_is_what_was_decided_and_dies_with_its_policies() {
         assert_eq!(*no.policies, ["gateway-never-opens"]);
     }
     let text = r#"@id("stop") forbid (principal, action == Ward::Action::"Decrypt", resource);"#;
-    engine.install(
-        PolicySet::with(
-            &[PolicyText {
-                name: "stop.cedar",
-                text,
-            }],
-            1,
-        )
-        .unwrap(),
-    );
+    let stop = PolicyText {
+        name: "stop.cedar",
+        text,
+    };
+    engine.keep_at(1, || PolicySet::with(&[stop], 1)).unwrap();
     let no = ask(&engine, &operator(), Action::Decrypt, device_key()).unwrap_err();
     assert_eq!(*no.policies, ["stop"]);
 }
@@ -195,4 +194,34 @@ fn gateway_roles_are_read_as_written() {
         assert_eq!(GatewayRole::parse(role.name()), Some(role));
     }
     assert_eq!(GatewayRole::parse("Edge"), None);
+}
+
+#[test]
+fn a_warning_keeps_a_policy_from_being_put_and_nobody_out_once_it_stands() {
+    let text = r#"@id("never") forbid (principal, action, resource) when { false };"#;
+    let never = [PolicyText { name: "x", text }];
+    let error = PolicySet::with(&never, 1).map(drop).unwrap_err();
+    assert!(matches!(error, PolicyError::Schema { .. }), "{error}");
+    let engine = Engine::new(PolicySet::stored(&never, 1).unwrap());
+    let asked = ask(&engine, &operator(), Action::Decrypt, device_key());
+    assert!(asked.is_ok());
+}
+
+#[test]
+fn a_set_is_loaded_once_however_many_need_it() {
+    let engine = engine();
+    let loads = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let load = || {
+                    loads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    PolicySet::built_in(7)
+                };
+                engine.keep_at(7, load).unwrap();
+                assert_eq!(engine.epoch(), 7);
+            });
+        }
+    });
+    assert_eq!(loads.into_inner(), 1);
 }

@@ -22,7 +22,7 @@ use ward_proto::peer::v1::{
 use super::TARGET_METADATA;
 use super::wire::{from_bytes, pack, unpack};
 use crate::raft::TypeConfig;
-use crate::raft::peer::{PeerHandler, PeerIdentity};
+use crate::raft::peer::{Fitness, PeerHandler, PeerIdentity};
 use crate::raft::snapshot::SnapshotFile;
 use crate::replica::Replica;
 use crate::replica::limits::{ADDRESS_BYTES_MAX, PEER_MESSAGE_BYTES_MAX};
@@ -214,10 +214,12 @@ impl PeerService for PeerApi {
         request: Request<GetNodeStatusRequest>,
     ) -> Result<Response<GetNodeStatusResponse>, Status> {
         self.check(&request)?;
+        let fitness = self.handler.fitness();
         Ok(Response::new(GetNodeStatusResponse {
             status: Some(self.handler.node_status()),
             format_known: self.replica.format_known(),
-            unfit_to_lead: !self.handler.is_fit_to_lead() || !self.replica.may_vote(),
+            unfit_to_lead: fitness == Fitness::Unfit || !self.replica.may_vote(),
+            clock_behind: fitness == Fitness::ClockBehind,
         }))
     }
 

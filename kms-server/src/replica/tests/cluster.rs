@@ -26,6 +26,7 @@ use crate::command::{
     Command, ConsumeJoinToken, CreateJoinToken, Genesis, NodeJoin, Outcome, Proposal,
 };
 use crate::raft::Member;
+use crate::raft::peer::Fitness;
 use crate::raft::peer::{PeerConnector, PeerHandler, PeerIdentity, PeerStream};
 use crate::replica::{Applied, OpenError, ProposeError, Replica, ReplicaConfig, ReplicaRole};
 use crate::state::{Addresses, FORMAT_VERSION, NodeId, Role};
@@ -297,8 +298,8 @@ impl PeerHandler for Handler {
         NodeStatus::default()
     }
 
-    fn is_fit_to_lead(&self) -> bool {
-        true
+    fn fitness(&self) -> Fitness {
+        Fitness::Fit
     }
 
     async fn audit_head(&self, _: GetAuditHeadRequest) -> GetAuditHeadResponse {
