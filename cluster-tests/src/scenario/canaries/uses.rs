@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use envelope::context::EncryptionContext;
+use envelope::secret::SecretKey;
 use kms_client::identity::{IdentityDir, Role};
 use kms_client::model::DataKeyKind;
 use kms_client::{Client, JoinToken};
@@ -145,46 +147,41 @@ pub(super) fn verbs(field: &mut Field, key: &str) {
         .all(|word| contains(&shown, word.as_bytes()));
 }
 
-/// Tokens that are used, one that is wrong, and an application that may not.
+/// Tokens that are used, some that are wrong, and an application that may not.
 pub(super) async fn tokens(field: &mut Field, operator: &Client) {
     let life = Duration::from_secs(600);
-    let made = operator
-        .create_join_token(Role::App, Some("reader"), life)
-        .await;
-    let mut token = made.expect("an operator may").token;
+    let made = operator.create_join_token(Role::App, Some("reader"), life);
+    let token = made.await.expect("an operator may").token;
+    let out = field.stack.dir().with_extension("reader");
+    enter(field, token, &out);
+    show(field);
+    let key = IdentityDir::new(&out).path().join("key.pem");
+    assert!(key.exists(), "the right token did not let anybody in");
+    let reader = Client::open(&out).expect("the reader's identity");
+    let plaintext = field.canaries.text("plaintext", Kind::Secret);
+    let patient = of(&field.canaries.text("context", Kind::Unsaid));
+    let lost = reader.encrypt("device/mon-1", plaintext.as_bytes(), &patient);
+    field.refused("Encrypt by who may not", lost.await);
+}
+
+/// Enrols into `out` with wrong tokens, with this one, and with this one again.
+fn enter(field: &mut Field, mut token: JoinToken, out: &Path) {
     let text = token.encode().expect("it was decoded");
     let secret = token.secret.expose();
-    field
-        .canaries
-        .bytes("a join token's secret", Kind::Secret, secret);
+    let what = "a join token's secret";
+    field.canaries.bytes(what, Kind::Secret, secret);
     let hash = hex::encode(token.ca_spki_sha256);
     let join = field.endpoints[0].join.clone().expect("a join listener");
-    let out = field.stack.dir().with_extension("reader");
-    // Somebody else's, who has the token too.
-    let again = out.join("again").display().to_string();
-    let folder = out.display().to_string();
-    let enter = |token: &str, folder: &str| {
-        [
-            "enroll",
-            "--endpoint",
-            &join,
-            "--ca-sha256",
-            &hash,
-            "--token",
-            token,
-            "--out",
-            folder,
-        ]
-        .map(str::to_owned)
-    };
     let wrong = field.canaries.text("token", Kind::Secret);
     let guess: Vec<u8> = wrong.bytes().cycle().take(32).collect();
-    token.secret = envelope::secret::SecretKey::from_slice(&guess).expect("32 bytes");
-    field
-        .canaries
-        .bytes("a wrong token's secret", Kind::Secret, &guess);
+    token.secret = SecretKey::from_slice(&guess).expect("32 bytes");
+    let what = "a wrong token's secret";
+    field.canaries.bytes(what, Kind::Secret, &guess);
     let forged = token.encode().expect("it was decoded");
     let torn = format!("wardj1.{wrong}");
+    let folder = out.display().to_string();
+    // Somebody else's, who has the token too.
+    let again = out.join("again").display().to_string();
     let wrong = End::Refused("TOKEN_INVALID");
     for (end, token, folder) in [
         (wrong, torn.as_str(), &folder),
@@ -194,10 +191,14 @@ pub(super) async fn tokens(field: &mut Field, operator: &Client) {
         (End::Refused("ALREADY_INITIALISED"), &text, &folder),
         (wrong, &text, &again),
     ] {
-        let words = enter(token, folder);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        field.ward_all(end, &words, b"");
+        let words = ["enroll", "--endpoint", &join, "--ca-sha256", &hash];
+        let more = ["--token", token, "--out", folder];
+        field.ward_all(end, &[&words[..], &more].concat(), b"");
     }
+}
+
+/// A token that the tool shows: that is where it belongs.
+fn show(field: &mut Field) {
     let create = ["token", "create", "--role", "app", "--id", "other"];
     let shown = field.ward(End::Well, &create, b"");
     let shown = String::from_utf8_lossy(&shown).into_owned();
@@ -205,19 +206,8 @@ pub(super) async fn tokens(field: &mut Field, operator: &Client) {
     let word = word.into_iter().find(|word| word.starts_with("wardj1."));
     let token = JoinToken::decode(word.expect("a token is shown")).expect("a whole one");
     let secret = token.secret.expose();
-    field
-        .canaries
-        .bytes("a shown token's secret", Kind::Secret, secret);
-
-    let key = IdentityDir::new(&out).path().join("key.pem");
-    assert!(key.exists(), "the right token did not let anybody in");
-    let reader = Client::open(&out).expect("the reader's identity");
-    let plaintext = field.canaries.text("plaintext", Kind::Secret);
-    let patient = of(&field.canaries.text("context", Kind::Unsaid));
-    let lost = reader
-        .encrypt("device/mon-1", plaintext.as_bytes(), &patient)
-        .await;
-    field.refused("Encrypt by who may not", lost);
+    let what = "a shown token's secret";
+    field.canaries.bytes(what, Kind::Secret, secret);
 }
 
 /// Payloads of devices. Answers with those that a server gets.
