@@ -18,7 +18,10 @@ use crate::sniff::contains;
 const HOMES: [&str; 3] = ["root", "key.pem", "audit-key.der"];
 
 /// What a library says at level TRACE alone: h2 counts its streams.
-const TRACE_LINE: &[u8] = b" TRACE h2::proto::streams::counts";
+const LIBRARY_TRACES: &[u8] = b" TRACE h2::proto::streams::counts";
+
+/// What anybody says at that level: at the end a busy node says more of others than of h2.
+const TRACES: &[u8] = b" TRACE ";
 
 /// What a log says when lines found no room.
 const LEFT_OUT: &[u8] = b" log lines found no room";
@@ -117,7 +120,7 @@ pub(super) fn stopped(field: Field, follower: Follower, key: &str) -> Report {
     let plan = stack.stop();
     for path in files::below(&follower.stop()) {
         let bytes = fs::read(&path).expect("a copy of a log");
-        trace(&bytes, &mut controls);
+        trace(&path, &bytes, &mut controls);
         said.push(of("logs", &path, bytes));
     }
     let talk = fs::read(plan.talk()).expect("its talk");
@@ -148,14 +151,21 @@ pub(super) fn stopped(field: Field, follower: Follower, key: &str) -> Report {
 }
 
 /// Whether a log was written at level TRACE from its beginning to its end, with every line.
-fn trace(log: &[u8], controls: &mut Controls) {
+fn trace(path: &Path, log: &[u8], controls: &mut Controls) {
     let lines = log.split(|byte| *byte == b'\n');
     controls.lines_left_out += lines.filter(|line| line.ends_with(LEFT_OUT)).count();
     let part = log.len().min(PART_BYTES);
-    let (logs, begun, ended) = &mut controls.traced;
-    *logs += 1;
-    *begun += usize::from(contains(&log[..part], TRACE_LINE));
-    *ended += usize::from(contains(&log[log.len() - part..], TRACE_LINE));
+    controls.logs += 1;
+    for (what, part, line) in [
+        ("beginning", &log[..part], LIBRARY_TRACES),
+        ("end", &log[log.len() - part..], TRACES),
+    ] {
+        if !contains(part, line) {
+            controls
+                .untraced
+                .push(format!("{}: {what}", path.display()));
+        }
+    }
 }
 
 /// Looks in every place for what may not be there.

@@ -53,9 +53,10 @@ pub struct Report {
 /// The positive controls.
 #[derive(Debug, Default)]
 pub struct Controls {
-    /// Logs, and those of them with a line at the beginning, and at the end, that a library writes
-    /// at level TRACE alone.
-    pub traced: (usize, usize, usize),
+    /// Logs.
+    pub logs: usize,
+    /// Beginnings and ends of them without a line of level TRACE; at the beginning, of a library.
+    pub untraced: Vec<String>,
     /// Times that a log says it had to leave lines out.
     pub lines_left_out: usize,
     /// A key's name in the audit log: the raw files, what `ward audit tail` says, the export.
