@@ -66,8 +66,8 @@ bench-gateway rounds="3":
     cargo build --release -p ward -p cluster-tests
     target/release/bench_gateway --rounds {{ rounds }}
 
-# A scenario of the whole stack at any size: hl7, dicom, wire, stranger, kills, disabled, endings,
-# contain.
+# A scenario of the whole stack at any size: hl7, dicom, wire, canaries, keys, stranger, kills,
+# disabled, contain, endings.
 show scenario *args:
     cargo build --release -p ward -p cluster-tests
     target/release/show {{ scenario }} {{ args }}

@@ -17,6 +17,9 @@ pub enum Kind {
     Unsaid,
     /// In audit records too, for it says what somebody asked for.
     Name,
+    /// The name of a key that there is: in audit records, lists and answers, which say what is
+    /// used; but in no log or metric, for it may be called after a patient.
+    Key,
 }
 
 /// Something planted.
@@ -85,13 +88,22 @@ fn parts(bytes: &[u8]) -> Vec<&[u8]> {
 fn forms(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let list: Vec<String> = bytes.iter().map(u8::to_string).collect();
     let debug = format!("{:?}", Bytes::copy_from_slice(bytes));
+    let inside = |list: &str| list.as_bytes()[1..list.len() - 1].to_vec();
     let mut forms = vec![
         ("raw", bytes.to_vec()),
         ("hex", hex::encode(bytes).into_bytes()),
         ("HEX", hex::encode_upper(bytes).into_bytes()),
         ("list", list.join(", ").into_bytes()),
+        ("close list", list.join(",").into_bytes()),
+        ("hex list", inside(&format!("{bytes:02x?}"))),
+        ("HEX list", inside(&format!("{bytes:02X?}"))),
         ("escaped", debug.as_bytes()[2..debug.len() - 1].to_vec()),
     ];
+    // `{:#?}` by itself, and in structures around it.
+    for depth in 1..=LINES_DEPTH_MAX {
+        let between = format!(",\n{}", "    ".repeat(depth));
+        forms.push(("lines", list.join(&between).into_bytes()));
+    }
     // In the middle of something longer, base64 has three forms.
     for before in 0..3 {
         let padded = [&[0; 3][..before], bytes].concat();
@@ -162,6 +174,9 @@ fn pair(first: u8, second: u8) -> usize {
 
 const PART_BYTES: usize = 12;
 
+/// Structures in each other that are looked into when each byte has a line.
+const LINES_DEPTH_MAX: usize = 4;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +195,11 @@ mod tests {
             ("hex", hex::encode(&secret)),
             ("HEX", hex::encode_upper(&secret)),
             ("list", format!("{secret:?}")),
+            ("close list", format!("{secret:?}").replace(' ', "")),
+            ("lines", format!("{secret:#?}")),
+            ("lines", format!("{:#?}", Some(Some(&secret)))),
+            ("hex list", format!("{secret:02x?}")),
+            ("HEX list", format!("{secret:02X?}")),
             ("escaped", format!("{:?}", Bytes::from(secret.clone()))),
         ] {
             assert_eq!(found(&canaries, &format!("<{hay}>")), [form]);

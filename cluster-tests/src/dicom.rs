@@ -34,18 +34,20 @@ pub fn test_files() -> Option<Vec<TestFile>> {
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/dicom_files.py");
     let mut list = Command::new(peer::python_with("pydicom")?);
-    let output = list.arg(&script).stderr(Stdio::inherit()).output().ok()?;
+    // From here on everything is installed, and what goes wrong is wrong.
+    let output = list.arg(&script).stderr(Stdio::inherit()).output();
+    let output = output.expect("python can be started");
     assert!(output.status.success(), "pydicom lists its files");
-    let list = String::from_utf8(output.stdout).ok()?;
-    let file = |line: &str| {
-        let mut fields = line.split('\t');
-        Some(TestFile {
-            path: fields.next()?.into(),
-            syntax: fields.next()?.to_owned(),
-            study: fields.next()?.to_owned(),
-        })
+    let list = String::from_utf8(output.stdout).expect("text");
+    let file = |line: &str| match line.split('\t').collect::<Vec<_>>()[..] {
+        [path, syntax, study] => TestFile {
+            path: path.into(),
+            syntax: syntax.to_owned(),
+            study: study.to_owned(),
+        },
+        _ => panic!("no file with its syntax and study: {line:?}"),
     };
-    list.lines().map(file).collect()
+    Some(list.lines().map(file).collect())
 }
 
 impl TestFile {
@@ -70,17 +72,18 @@ impl TestFile {
     /// Sends it to a server; whether that was accepted.
     pub fn store(&self, to: SocketAddr) -> bool {
         let mut store = Command::new("storescu");
+        store.args(LIMITS);
         store.args(["-aet", "CT-1", "-aec", "PACS", "-R"]);
         store.arg(format!("-x{}", self.syntax()));
         store.args([to.ip().to_string(), to.port().to_string()]);
-        quiet(store.arg(&self.path))
-            .status()
-            .is_ok_and(|status| status.success())
+        let status = quiet(store.arg(&self.path)).status();
+        status.expect("the tool can be started").success()
     }
 
     /// Has a server send its study to `DEVICE`, and receives it on `port`; whether all of it came.
     pub fn retrieve(&self, from: SocketAddr, port: u16, into: &Path) -> bool {
         let mut fetch = Command::new("movescu");
+        fetch.args(LIMITS);
         fetch.args([
             "-S", "-aet", "CT-1", "-aec", "PACS", "-aem", "DEVICE", "+xa", "+B",
         ]);
@@ -93,11 +96,14 @@ impl TestFile {
             &format!("0020,000d={}", self.study),
         ]);
         fetch.args([from.ip().to_string(), from.port().to_string()]);
-        quiet(&mut fetch)
-            .status()
-            .is_ok_and(|status| status.success())
+        let status = quiet(&mut fetch).status();
+        status.expect("the tool can be started").success()
     }
 }
+
+/// Seconds that DCMTK's tools wait for a connection, for an association, for an answer; without
+/// them, for ever.
+const LIMITS: [&str; 6] = ["-to", "10", "-ta", "30", "-td", "30"];
 
 /// A DCMTK server that runs. Dropping it ends it.
 pub struct Server(Child);
@@ -157,6 +163,31 @@ fn quiet(command: &mut Command) -> &mut Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+}
+
+/// An association that is asked for, and a data set under a presentation context that it did not
+/// get: nobody answers, so that it is what the device sends on its own.
+pub fn unanswered(patient: &str) -> Vec<u8> {
+    let titles = format!("\0\x01\0\0{:<16}{:<16}{}", "STORE", "CT1", "\0".repeat(32));
+    let application = b"1.2.840.10008.3.1.1.1";
+    let mut items = vec![0x10, 0, 0, application.len() as u8];
+    items.extend_from_slice(application);
+    let ask = pdu(1, &[titles.as_bytes(), &items].concat());
+    let mut element = vec![0x10, 0, 0x10, 0];
+    element.extend(length(patient.as_bytes()).to_le_bytes());
+    element.extend_from_slice(patient.as_bytes());
+    let value = [&[1, 2], &element[..]].concat();
+    let value = [&length(&value).to_be_bytes()[..], &value].concat();
+    [ask, pdu(4, &value)].concat()
+}
+
+/// A protocol data unit of DICOM's upper layer (PS3.8).
+pub fn pdu(kind: u8, body: &[u8]) -> Vec<u8> {
+    [&[kind, 0], &length(body).to_be_bytes()[..], body].concat()
+}
+
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).expect("short enough")
 }
 
 /// What one connection said: from who connected, and back.

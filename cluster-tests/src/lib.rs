@@ -7,14 +7,17 @@
 pub mod bench;
 pub mod canary;
 pub mod dicom;
+pub mod files;
 pub mod flows;
 pub mod follow;
 pub mod hosts;
 pub mod peer;
 pub mod raw;
+pub mod ready;
 pub mod relay;
 pub mod scenario;
 pub mod site;
+pub mod skip;
 pub mod sniff;
 pub mod stack;
 pub mod wait;

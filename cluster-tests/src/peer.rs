@@ -10,7 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 const START: u8 = 0x0b;
-const END: [u8; 2] = [0x1c, 0x0d];
+/// What ends a frame of MLLP.
+pub const END: [u8; 2] = [0x1c, 0x0d];
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An HL7 server that answers each message with an AA and remembers its bytes.

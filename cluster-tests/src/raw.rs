@@ -1,12 +1,11 @@
 //! HTTP below the client library, which would send none of what is wrong, and plain sockets.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -14,7 +13,7 @@ use kms_client::tls::server_name;
 use rustls::ClientConfig;
 use tokio_rustls::TlsConnector;
 
-const PATIENCE: Duration = Duration::from_secs(2);
+use crate::wait::DEADLINE;
 
 /// A connection that sends requests as they are.
 ///
@@ -48,17 +47,27 @@ pub fn call(path: &str, body: Vec<u8>) -> Request<Full<Bytes>> {
         .expect("a request")
 }
 
-/// Everything that comes back: status, headers, body and trailers, or the error.
-pub async fn say(
-    requests: &mut SendRequest<Full<Bytes>>,
-    request: Request<Full<Bytes>>,
-) -> Vec<u8> {
-    if let Err(error) = requests.ready().await {
-        return format!("{error:?}").into_bytes();
-    }
+/// What came back of a request.
+pub struct Answer {
+    /// The status of HTTP; `None` when it was cut off before.
+    pub status: Option<StatusCode>,
+    /// Everything: status, headers, body and trailers, or the error.
+    pub said: Vec<u8>,
+}
+
+/// Sends a request as it is.
+///
+/// # Panics
+/// When the connection has ended before: nothing would be asked.
+pub async fn say(requests: &mut SendRequest<Full<Bytes>>, request: Request<Full<Bytes>>) -> Answer {
+    requests.ready().await.expect("the connection is open");
     match requests.send_request(request).await {
-        Err(error) => format!("{error} {error:?}").into_bytes(),
+        Err(error) => Answer {
+            status: None,
+            said: format!("{error} {error:?}").into_bytes(),
+        },
         Ok(answer) => {
+            let status = Some(answer.status());
             let mut said = format!("{} {:?}\n", answer.status(), answer.headers()).into_bytes();
             match answer.into_body().collect().await {
                 Ok(body) => {
@@ -67,7 +76,7 @@ pub async fn say(
                 }
                 Err(error) => said.extend(format!("{error} {error:?}").into_bytes()),
             }
-            said
+            Answer { status, said }
         }
     }
 }
@@ -94,17 +103,19 @@ pub fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     field
 }
 
-/// Sends bytes over a connection of their own; what comes back until its end, or for two seconds.
+/// Sends bytes over a connection of their own, which the other side has to end; what comes back.
+///
+/// # Panics
+/// When nobody listens, or the connection stays.
 pub fn plain(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut answer = Vec::new();
-    let Ok(mut stream) = TcpStream::connect(address) else {
-        return answer;
-    };
-    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
-    // Being cut off is one of the answers.
-    if stream.write_all(bytes).is_ok() {
-        drop(stream.shutdown(std::net::Shutdown::Write));
-        drop(stream.read_to_end(&mut answer));
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a socket");
+    // This direction is not ended: HTTP may give no answer to who has gone half away. Being cut
+    // off is one of the answers.
+    drop(stream.write_all(bytes));
+    if let Err(error) = stream.read_to_end(&mut answer) {
+        assert!(error.kind() != ErrorKind::WouldBlock, "{address} keeps it");
     }
     answer
 }

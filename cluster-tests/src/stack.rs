@@ -1,15 +1,18 @@
 //! Starts, kills and stops a whole `ward up`, and speaks to it through the tool.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
+use kms_client::reason::Reason;
 use rustix::process::{Pid, Signal};
 
-use crate::wait;
+use crate::{files, wait};
 
 /// What to start.
 #[derive(Clone)]
@@ -100,7 +103,7 @@ impl Plan {
     /// When it ends or is not ready in time; its output goes into the message.
     pub fn start(&self) -> Stack {
         let ready = self.dir.with_extension("ready");
-        remove_if_there(&ready);
+        files::remove(&ready);
         let talk = self.talk();
         let errors = fs::File::create(&talk).expect("the parent directory is writable");
         let mut command = Command::new(&self.ward);
@@ -177,7 +180,7 @@ impl Stack {
         let input = input.to_vec();
         let feeder = std::thread::spawn(move || {
             // A tool that refuses early closes its end; its exit code tells.
-            match io::Write::write_all(&mut stdin, &input) {
+            match stdin.write_all(&input) {
                 Ok(()) | Err(_) => drop(stdin),
             }
         });
@@ -306,16 +309,29 @@ pub fn free_address() -> SocketAddr {
 /// # Panics
 /// When loopback has no port left.
 pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
-    // All are bound before the first is released, so that no port is given twice.
-    let listeners: [TcpListener; N] =
-        std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("it is bound"))
+    std::array::from_fn(|_| {
+        wait::until("a free port", || {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+            let address = listener.local_addr().expect("it is bound");
+            let mut given = GIVEN.lock().expect("no thread panicked");
+            given.insert(address.port()).then_some(address)
+        })
+    })
 }
 
-fn remove_if_there(path: &Path) {
-    match fs::remove_file(path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => panic!("cannot remove {}: {error}", path.display()),
-    }
+/// The ports given so far: free for the system again until who got one binds it, be it that all
+/// were asked for at once or one after the other, by one test or by several.
+static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
+/// Why the tool refused, when the client library knows that reason.
+pub fn reason(output: &Output) -> Option<Reason> {
+    refusal(output)?.parse().ok()
+}
+
+/// The REASON in the `error[REASON]` that the tool ended with.
+pub fn refusal(output: &Output) -> Option<String> {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let (_, rest) = said.rsplit_once("error[")?;
+    let (reason, _) = rest.split_once(']')?;
+    Some(reason.to_owned())
 }

@@ -4,19 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use cluster_tests::scenario::{self, contain};
+use cluster_tests::skip::skip;
 
 const WARD: &str = env!("CARGO_BIN_EXE_ward-cluster");
-
-/// What cannot run here is skipped on somebody's desk; where the result counts, it is a failure.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "CI is how every CI service says that it is one"
-)]
-fn skip(what: &str) {
-    let counts = std::env::var_os("CI").is_some_and(|ci| ci == "true");
-    assert!(!counts, "cannot run here: {what}");
-    sys::talk::say(format_args!("skipped: {what}"));
-}
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
@@ -27,7 +17,7 @@ fn python_hl7_messages_are_answered_in_order_and_archived_exactly() {
     let dir = folder();
     match scenario::hl7::run(Path::new(WARD), dir.path(), 200) {
         Some(report) => {
-            assert_eq!(report.messages, 200);
+            assert_eq!(report.messages, (200, 200));
             assert_eq!(
                 report.objects,
                 (200, 200),
@@ -64,9 +54,10 @@ fn planted_names_are_seen_on_the_legs_and_nowhere_else() {
         }
         Err(error) => panic!("{error}"),
     };
+    let (near, far) = report.on_the_legs;
     assert!(
-        report.on_the_legs > 0,
-        "positive control: the legs are clear"
+        near >= 20 && far >= 20,
+        "positive control: both legs are clear, each message was captured: {near}, {far}"
     );
     assert!(
         report.between_gateways > 0,
@@ -90,17 +81,29 @@ fn canaries_come_out_of_nothing_that_is_logged_or_answered() {
     let report = scenario::canaries::run(Path::new(WARD), dir.path());
     let controls = &report.controls;
     assert!(report.planted.0 > 100, "{report:?}");
-    assert_eq!(controls.traced, (5, 5), "each process logs at trace");
+    assert_eq!(controls.logs, 5);
+    assert_eq!(controls.untraced, [""; 0], "each process logs at trace");
+    assert_eq!(controls.lines_left_out, 0, "the logs are whole");
     assert_eq!(
         controls.audited,
         (true, true, true),
         "a key's name is found"
     );
+    assert!(controls.listed, "a key's name is found");
+    // Three nodes, each with 18 calls to its API and 5 to its join listener.
+    assert_eq!(controls.asked, (69, 69), "every call was answered");
+    // Four of each node, two of the core, the edge's page; three texts each.
+    assert_eq!(controls.listeners, 15);
+    assert_eq!(controls.plain, 45);
+    assert_eq!(controls.silent, [""; 0], "every listener answered");
     assert_eq!(controls.received, (5, 5), "the servers got the payloads");
     assert_eq!(controls.archived, 5, "the archive gives them back");
     assert_eq!(controls.decrypted, (true, true));
     assert!(controls.inventory, "the inventory is shown to who asks");
-    assert_eq!(controls.at_home.0, controls.at_home.1, "secrets are found");
+    // Nodes, gateways, devices, the operator and the reader have keys.
+    let homes = [("audit-key.der", 3), ("key.pem", 12), ("root", 1)];
+    let homes = homes.map(|(name, count)| (name, (count, count)));
+    assert_eq!(controls.at_home, homes.into(), "secrets are found");
     for kind in ["logs", "verbs", "answers", "audit", "metrics", "files"] {
         let searched = report
             .searched
@@ -114,13 +117,21 @@ fn canaries_come_out_of_nothing_that_is_logged_or_answered() {
 #[test]
 fn every_key_is_there_after_stops_and_losses() {
     let dir = folder();
-    let report = scenario::keys::run(Path::new(WARD), dir.path(), 300, &mut |_| {});
+    let size = scenario::keys::Size {
+        keys: 300,
+        patience: cluster_tests::wait::DEADLINE,
+    };
+    let report = scenario::keys::run(Path::new(WARD), dir.path(), size, &mut |_| {});
     assert_eq!(report.stages.len(), 5);
     for stage in &report.stages {
         assert_eq!(stage.counted, [300; 3], "{}", stage.what);
         assert_eq!(stage.opened, (300, 300), "{}", stage.what);
         assert!(stage.resident.iter().all(|bytes| *bytes > 0));
     }
+    for (what, bytes) in &report.disk {
+        assert!(*what == "snapshots" || *bytes > 0, "{what}");
+    }
+    assert_eq!(report.snapshot_bytes, None, "so few keys are in Raft's log");
 }
 
 #[test]
@@ -218,6 +229,14 @@ fn a_contained_device_is_silent_once_its_order_is_complete() {
             *most <= WRITE_BYTES_MAX,
             "{:?} after the pause",
             seen.late_bytes
+        );
+        let most = seen.writes_max;
+        assert!(most < seen.late_bytes.len(), "some end could show a fault");
+        assert!(
+            seen.late_ends() <= most,
+            "bytes at {} ends after the pause, of {} with at most {most} writes under way",
+            seen.late_ends(),
+            seen.late_bytes.len()
         );
     }
     assert_eq!(report.others_cut, 0, "flows of other devices were cut");

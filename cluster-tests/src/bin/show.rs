@@ -106,7 +106,10 @@ fn hl7(ward: &Path, dir: &Path, messages: usize) {
         println!("skipped: python-hl7 (install python3-hl7 or pip's hl7)");
         return;
     };
-    println!("{} messages, all answered, in order", seen.messages);
+    println!(
+        "{} messages, {} answers, in order",
+        seen.messages.0, seen.messages.1
+    );
     println!(
         "objects to-service {}, to-device {}",
         seen.objects.0, seen.objects.1
@@ -147,8 +150,8 @@ fn dicom(ward: &Path, dir: &Path, files: usize) {
 fn wire(ward: &Path, dir: &Path, messages: usize) {
     let seen = scenario::wire::run(ward, dir, messages).expect("packets can be captured");
     println!(
-        "segments with a planted name on the legs: {} (control)",
-        seen.on_the_legs
+        "segments with a planted name on the device's leg {}, on the server's {} (control)",
+        seen.on_the_legs.0, seen.on_the_legs.1
     );
     println!(
         "segments between the gateways: {} (control)",
@@ -189,7 +192,11 @@ fn canaries(ward: &Path, dir: &Path) {
 
 fn many_keys(ward: &Path, dir: &Path, keys: usize) {
     let mut told = |line: &str| println!("{line}");
-    let seen = scenario::keys::run(ward, dir, keys, &mut told);
+    let size = scenario::keys::Size {
+        keys,
+        patience: Duration::from_secs(1_800),
+    };
+    let seen = scenario::keys::run(ward, dir, size, &mut told);
     let seconds = seen.filling.as_secs_f64();
     println!(
         "{} keys in {seconds:.1} s, {:.0} keys/s, {} calls repeated",
@@ -370,9 +377,11 @@ fn paused(seen: &contain::Paused) {
     );
     println!(
         "  written by devices and server meanwhile: {} bytes; forwarded after they went on: {} \
-         bytes, at one end at most {}",
+         bytes, at {} of {} ends, at one at most {}",
         seen.written,
         seen.late_bytes.iter().sum::<u64>(),
+        seen.late_ends(),
+        seen.late_bytes.len(),
         seen.late_bytes.iter().max().map_or(0, |most| *most)
     );
 }

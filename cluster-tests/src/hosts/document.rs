@@ -14,6 +14,9 @@ pub struct Block {
 }
 
 /// Finds the blocks that name a host, in order; others are for reading.
+///
+/// # Panics
+/// When one has no end.
 pub fn blocks(document: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
@@ -39,6 +42,7 @@ pub fn blocks(document: &str) -> Vec<Block> {
             (None, None) => {}
         }
     }
+    assert!(open.is_none(), "a block has no end");
     blocks
 }
 

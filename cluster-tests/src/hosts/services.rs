@@ -8,14 +8,14 @@
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Output, Stdio};
 
 use rustix::process::{Pid, Signal};
 
 use super::document::Block;
 use super::network::Network;
+use crate::ready::Ready;
 use crate::stack::signal;
 use crate::wait;
 
@@ -61,10 +61,13 @@ impl Hosts {
     /// # Panics
     /// When a command of it fails, or a service does not start.
     pub fn run(&mut self, block: &Block) -> String {
-        let typed = block.script.lines().find(|line| !line.starts_with('#'));
-        let systemctl = typed.and_then(|line| line.strip_prefix("systemctl "));
-        if let Some(order) = systemctl {
-            self.systemctl(&block.host, order);
+        let is_typed = |line: &&str| !line.starts_with('#') && !line.trim().is_empty();
+        let typed: Vec<&str> = block.script.lines().filter(is_typed).collect();
+        let order = |line: &str| line.strip_prefix("systemctl ").map(str::to_owned);
+        if let Some(order) = typed.iter().find_map(|line| order(line)) {
+            let alone = typed.len() == 1;
+            assert!(alone, "line {}: systemctl stands alone", block.line);
+            self.systemctl(&block.host, &order);
             return String::new();
         }
         let said = self.sh(block);
@@ -91,14 +94,7 @@ impl Hosts {
 
     /// Runs one command on a host and answers what it printed, where it succeeded.
     pub fn ask(&self, host: &str, user: &str, script: &str) -> Option<String> {
-        let mut command = self.shell(host, user);
-        command.args(["-euc", &self.here(host, script)]);
-        let path = format!(
-            "{}:/usr/sbin:/usr/bin:/sbin:/bin",
-            self.stand_ins().display()
-        );
-        let output = command.env("PATH", path).stdin(Stdio::null()).output();
-        let output = output.expect("a shell can be started");
+        let output = self.shell(host, user, &self.here(host, script));
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         output.status.success().then_some(said)
     }
@@ -108,14 +104,8 @@ impl Hosts {
         for (word, value) in &self.printed {
             script = script.replace(word, value);
         }
-        let mut command = self.shell(&block.host, block.user.as_deref().unwrap_or(SERVICE));
-        command.args(["-euc", &script]).stdin(Stdio::null());
-        let path = format!(
-            "{}:/usr/sbin:/usr/bin:/sbin:/bin",
-            self.stand_ins().display()
-        );
-        let output = command.env("PATH", path).output();
-        let output = output.expect("a shell can be started");
+        let user = block.user.as_deref().unwrap_or(SERVICE);
+        let output = self.shell(&block.host, user, &script);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(
             output.status.success(),
@@ -128,11 +118,16 @@ impl Hosts {
         said
     }
 
-    fn shell(&self, host: &str, user: &str) -> Command {
-        match uid(user) {
+    fn shell(&self, host: &str, user: &str, script: &str) -> Output {
+        let mut command = match uid(user) {
             0 => self.network.on(host, "/bin/sh"),
             uid => self.network.on_as(host, uid, "/bin/sh"),
-        }
+        };
+        let stand_ins = self.stand_ins();
+        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", stand_ins.display());
+        command.args(["-euc", script]).env("PATH", path);
+        let output = command.stdin(Stdio::null()).output();
+        output.expect("a shell can be started")
     }
 
     /// The script with the folders of `host`, and with numbers for users that only the document
@@ -150,16 +145,19 @@ impl Hosts {
     fn systemctl(&mut self, host: &str, order: &str) {
         let (verb, unit) = order.trim().rsplit_once(' ').expect("a unit");
         let key = (host.to_owned(), unit.to_owned());
-        if let Some(running) = self.services.remove(&key) {
-            stop(running, Signal::TERM);
+        if let Some(service) = self.services.get_mut(&key) {
+            signal(Pid::from_child(service), Signal::TERM);
+            let ended = || service.try_wait().expect("our own child");
+            let status = wait::until("a service stops", ended);
+            assert!(status.success(), "{unit} of {host} ended with {status}");
+            self.services.remove(&key);
         }
         if verb != "stop" {
-            let service = self.start(host, unit);
-            self.services.insert(key, service);
+            self.start(host, unit);
         }
     }
 
-    fn start(&self, host: &str, unit: &str) -> Child {
+    fn start(&mut self, host: &str, unit: &str) {
         let file = self.units.join(format!("{unit}.service"));
         let text = fs::read_to_string(&file).expect("the unit's file");
         let line = text
@@ -169,12 +167,12 @@ impl Hosts {
         let arguments = line.strip_prefix("/usr/local/bin/ward ").expect("the tool");
         let arguments = self.here(host, arguments);
         let socket = self.root.join(format!("{host}.notify"));
-        drop(fs::remove_file(&socket));
-        let notified = UnixDatagram::bind(&socket).expect("a socket");
-        notified.set_nonblocking(true).expect("a socket");
-        fs::set_permissions(&socket, fs::Permissions::from_mode(0o777)).expect("its mode");
-        let log = self.root.join(host).join(format!("{unit}.log"));
-        let log = fs::File::options().create(true).append(true).open(log);
+        let ready = Ready::listen(&socket);
+        let log_file = self.root.join(host).join(format!("{unit}.log"));
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&log_file);
         assert!(text.contains("\nUser=ward\n"), "{unit} is not root's");
         let mut command = self.network.on_as(host, uid(SERVICE), &self.ward);
         command
@@ -182,26 +180,11 @@ impl Hosts {
             .env("NOTIFY_SOCKET", &socket);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(log.expect("a log file"));
-        let mut service = command.spawn().expect("the service can be started");
-        let ready = wait::within(wait::DEADLINE, || {
-            let ended = service.try_wait().expect("our own child");
-            assert!(
-                ended.is_none(),
-                "{unit} of {host} ended: {}",
-                self.log(host, unit)
-            );
-            let mut word = [0; 64];
-            let bytes = notified.recv(&mut word).ok()?;
-            word[..bytes].starts_with(b"READY=1").then_some(())
-        });
-        let log = || self.log(host, unit);
-        assert!(ready.is_some(), "{unit} of {host} is not ready: {}", log());
-        service
-    }
-
-    fn log(&self, host: &str, unit: &str) -> String {
-        let log = self.root.join(host).join(format!("{unit}.log"));
-        fs::read_to_string(log).unwrap_or_default()
+        let service = command.spawn().expect("the service can be started");
+        // The hosts' from here on, so that it ends with them whatever comes.
+        let key = (host.to_owned(), unit.to_owned());
+        let service = self.services.entry(key).or_insert(service);
+        ready.wait(&format!("{unit} of {host}"), service, &log_file);
     }
 
     fn stand_ins(&self) -> PathBuf {
@@ -229,15 +212,12 @@ impl Hosts {
 
 impl Drop for Hosts {
     fn drop(&mut self) {
-        for (_, service) in self.services.drain() {
-            stop(service, Signal::KILL);
+        for service in self.services.values_mut() {
+            // Nothing is signalled that was waited for: its number may be somebody else's.
+            service.kill().expect("our own child");
+            service.wait().expect("our own child");
         }
     }
-}
-
-fn stop(mut service: Child, with: Signal) {
-    signal(Pid::from_child(&service), with);
-    service.wait().expect("our own child");
 }
 
 /// Makes a folder of a host, for the user who has it in the document.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::dicom::{Recorder, Said, Server, TestFile, test_files};
+use crate::files;
 use crate::stack::{Plan, Stack, free_addresses};
 use crate::wait;
 
@@ -138,7 +138,9 @@ fn count(report: &mut Report, file: &TestFile, (stored, retrieved): &Outcome) {
 
 /// Stores a file at one server; stores it at the other and gets it back.
 fn send(file: &TestFile, way: &Way, peers: Peers) -> Outcome {
-    fs::remove_dir_all(&way.dir).unwrap_or_default();
+    if way.dir.exists() {
+        fs::remove_dir_all(&way.dir).expect("a folder of ours");
+    }
     let (kept, back) = (way.dir.join("kept"), way.dir.join("back"));
     fs::create_dir_all(&back).expect("a writable folder");
     let server = Server::storescp(peers.store, &kept);
@@ -152,14 +154,11 @@ fn send(file: &TestFile, way: &Way, peers: Peers) -> Outcome {
 }
 
 fn only_file(dir: &Path) -> Option<Vec<u8>> {
-    let mut entries = fs::read_dir(dir).expect("made before").flatten();
-    let entry = entries.next()?;
-    assert!(
-        entries.next().is_none(),
-        "more than one file in {}",
-        dir.display()
-    );
-    fs::read(entry.path()).ok()
+    match &files::below(dir)[..] {
+        [] => None,
+        [file] => Some(fs::read(file).expect("a file of ours")),
+        _ => panic!("more than one file in {}", dir.display()),
+    }
 }
 
 /// What stands behind the preamble and the meta information of a file that DCMTK wrote.
@@ -177,7 +176,7 @@ fn check_archive(stack: &Stack, mut said: Vec<Said>, report: &mut Report) {
         .iter()
         .map(|said| said.there.len() + said.back.len())
         .sum();
-    let objects = wait::within(Duration::from_secs(5), || {
+    let objects = wait::within(wait::DEADLINE, || {
         let objects = stack.objects();
         let sizes = objects.iter().filter_map(|object| object["bytes"].as_u64());
         (sizes.sum::<u64>() == sent as u64).then_some(objects)

@@ -104,7 +104,6 @@ const CASES: &[(&str, Case)] = &[
     ),
 ];
 
-const PATIENCE: Duration = Duration::from_secs(5);
 const BULK: usize = 1 << 20;
 
 /// Runs every case `rounds` times and keeps the rows.
@@ -125,6 +124,7 @@ pub fn run(ward: &Path, dir: &Path, rounds: usize) -> Vec<Row> {
                 case(device, server)
             };
             let direct = play(server).unwrap_or_else(|error| panic!("{name}, direct: {error}"));
+            assert!(direct.has_end(), "{name}: there is nothing to compare with");
             let pair = play(pair).unwrap_or_else(|error| panic!("{name}, pair: {error}"));
             rows.push(Row { name, direct, pair });
         }
@@ -140,13 +140,20 @@ fn connect(address: SocketAddr, listener: &TcpListener) -> io::Result<(TcpStream
     server.set_nonblocking(false)?;
     for stream in [&device, &server] {
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(wait::DEADLINE))?;
+        stream.set_write_timeout(Some(wait::DEADLINE))?;
     }
     Ok((device, server))
 }
 
 impl Seen {
+    /// Whether a side saw one.
+    fn has_end(&self) -> bool {
+        [self.device, self.server]
+            .iter()
+            .any(|(_, end)| *end != End::Open)
+    }
+
     fn of((device, server): ((usize, End), (usize, End))) -> Self {
         Self { device, server }
     }
@@ -255,10 +262,7 @@ fn fill(stream: &mut TcpStream) -> io::Result<()> {
 /// Whether the socket reports an error while nobody reads from it.
 fn wait_for_error(stream: &TcpStream) -> io::Result<bool> {
     let mut fds = [PollFd::new(stream, PollFlags::empty())];
-    let patience = Timespec {
-        tv_sec: 5,
-        tv_nsec: 0,
-    };
+    let patience = Timespec::try_from(wait::DEADLINE).expect("a short time");
     rustix::event::poll(&mut fds, Some(&patience))?;
     Ok(fds[0].revents().contains(PollFlags::ERR))
 }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::peer::{self, PythonServer};
 use crate::stack::{Plan, Stack};
@@ -10,8 +9,8 @@ use crate::wait;
 
 /// What was seen.
 pub struct Report {
-    /// Messages sent and answered.
-    pub messages: usize,
+    /// Messages sent, and answers that came back.
+    pub messages: (usize, usize),
     /// Objects archived towards the service and towards the device.
     pub objects: (usize, usize),
     /// Bytes of each direction, equal on the wire and in the archive.
@@ -45,7 +44,7 @@ pub fn run(ward: &Path, dir: &Path, messages: usize) -> Option<Report> {
         "what the server sent is what the device read"
     );
 
-    let listed = wait::within(Duration::from_secs(1), || {
+    let listed = wait::within(wait::DEADLINE, || {
         let objects = stack.objects();
         let total: u64 = objects
             .iter()
@@ -70,10 +69,15 @@ pub fn run(ward: &Path, dir: &Path, messages: usize) -> Option<Report> {
     );
     stack.stop();
     Some(Report {
-        messages,
+        messages: (frames(&sent), frames(&received)),
         objects: (to_service.0, to_device.0),
         bytes: (sent.len(), received.len()),
     })
+}
+
+/// How many messages a stream of MLLP holds.
+fn frames(stream: &[u8]) -> usize {
+    stream.windows(2).filter(|two| *two == peer::END).count()
 }
 
 /// Opens all objects of a direction through the tool and joins them.

@@ -6,15 +6,16 @@ use std::path::Path;
 
 use envelope::id::ObjectId;
 
+use crate::files;
 use crate::peer::{self, AckServer};
-use crate::sniff::{Sniffer, contains};
+use crate::sniff::{Segment, Sniffer, contains};
 use crate::stack::Plan;
 use crate::wait;
 
 /// What was seen.
 pub struct Report {
-    /// Segments with a planted name on the device's and the server's legs (the positive control).
-    pub on_the_legs: usize,
+    /// Segments with a planted name on the device's leg and on the server's (the positive control).
+    pub on_the_legs: (usize, usize),
     /// Segments with one anywhere else on loopback.
     pub elsewhere: usize,
     /// Segments between the gateways at all (the other positive control).
@@ -35,7 +36,7 @@ pub struct Report {
 pub fn run(ward: &Path, dir: &Path, messages: usize) -> io::Result<Report> {
     // Random, so that another test on this machine cannot be taken for this one.
     let name = format!("CANARY{}", ObjectId::random());
-    let sniffer = Sniffer::start()?;
+    let sniffer = Sniffer::start(name.as_bytes())?;
     let server = AckServer::start();
     let mut plan = Plan::new(ward, dir.join("data"));
     let device = plan.route("mon-1", "hl7", server.address);
@@ -62,32 +63,27 @@ pub fn run(ward: &Path, dir: &Path, messages: usize) -> io::Result<Report> {
     let plan = stack.stop();
 
     let mut report = Report {
-        on_the_legs: 0,
+        on_the_legs: (0, 0),
         elsewhere: 0,
         between_gateways: 0,
         files: (0, 0),
         opened,
     };
-    for segment in sniffer.stop() {
-        let planted = contains(&segment.payload, name.as_bytes());
-        let leg = segment.touches(device) || segment.touches(server.address);
-        report.between_gateways += usize::from(segment.touches(core));
-        report.on_the_legs += usize::from(planted && leg);
-        report.elsewhere += usize::from(planted && !leg);
-    }
-    search(&plan.dir, name.as_bytes(), &mut report.files)?;
-    Ok(report)
-}
-
-fn search(folder: &Path, name: &[u8], files: &mut (usize, usize)) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            search(&path, name, files)?;
-        } else if path.is_file() {
-            files.0 += 1;
-            files.1 += usize::from(contains(&fs::read(&path)?, name));
+    for Segment { ports, planted } in sniffer.stop() {
+        report.between_gateways += usize::from(ports.touch(core));
+        if !planted {
+            continue;
+        }
+        let (near, far) = &mut report.on_the_legs;
+        match (ports.touch(device), ports.touch(server.address)) {
+            (true, _) => *near += 1,
+            (false, true) => *far += 1,
+            (false, false) => report.elsewhere += 1,
         }
     }
-    Ok(())
+    for path in files::below(&plan.dir) {
+        report.files.0 += 1;
+        report.files.1 += usize::from(contains(&fs::read(&path)?, name.as_bytes()));
+    }
+    Ok(report)
 }

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use super::DATA_THREADS;
+
 /// A node that tells clients another address than it binds; members are looked for at `first`.
 pub(super) fn node(
     home: &str,
@@ -26,7 +28,7 @@ pub(super) fn node(
 /// What both roles have, and the `rest`.
 pub(super) fn gateway(home: &str, name: &str, role: &str, ops: SocketAddr, rest: &str) -> String {
     format!(
-        "id = \"{name}\"\nrole = \"{role}\"\nidentity_dir = \"{home}\"\n\
+        "id = \"{name}\"\nrole = \"{role}\"\nthreads = {DATA_THREADS}\nidentity_dir = \"{home}\"\n\
          state_dir = \"{home}/state\"\n[ops]\nlisten = \"{ops}\"\n{rest}"
     )
 }

@@ -71,12 +71,13 @@ fn failure(verdict: Verdict, view: &VerdictView, names: &NodeNames) -> Option<Fa
         node.findings.iter().map(place)
     });
     let first = verdict.problems.first().cloned().or_else(|| told.next());
-    let count = view.findings();
     if let Some(first) = first {
-        let sentence = format!(
-            "{first}; {count} findings in all: keep these files as they are, and find out who \
-             changed them"
-        );
+        let more = match view.findings() {
+            0 | 1 => String::new(),
+            count => format!("; {count} findings in all"),
+        };
+        let sentence =
+            format!("{first}{more}: keep these files as they are, and find out who changed them");
         return Some(Failure::new(Reason::AUDIT_BROKEN, sentence));
     }
     let (node, why) = verdict.missing.into_iter().next()?;

@@ -6,9 +6,9 @@ use http_body_util::Full;
 use kms_client::identity::{IdentityDir, Role, spki_sha256};
 use kms_client::tls::{ALPN_H2, ExpectedPeer, client_config, join_client_config};
 
-use super::{Field, uses};
+use super::{End, Field, uses};
 use crate::canary::Kind;
-use crate::raw;
+use crate::{dicom, raw};
 
 const ENCRYPT: &str = "/ward.v1.CryptoService/Encrypt";
 const DECRYPT: &str = "/ward.v1.CryptoService/Decrypt";
@@ -25,15 +25,15 @@ pub(super) async fn calls(field: &mut Field, operator: &IdentityDir, key: &str) 
         let mut spoilt = spoilt_heads(field, key);
         spoilt.extend(spoilt_messages(field, key));
         for (what, request) in spoilt {
-            let said = raw::say(&mut api, request).await;
-            field.says("answers", format!("{}: {what}", endpoint.node_id), said);
+            let answer = raw::say(&mut api, request).await;
+            field.answered(format!("{}: {what}", endpoint.node_id), answer);
         }
         let join = endpoint.join.expect("a join listener");
         let config = join_client_config(authority).expect("a digest");
         let mut join = raw::connect(&join, config).await;
         for (what, request) in joins(field) {
-            let said = raw::say(&mut join, request).await;
-            field.says("answers", format!("{}: {what}", endpoint.node_id), said);
+            let answer = raw::say(&mut join, request).await;
+            field.answered(format!("{}: {what}", endpoint.node_id), answer);
         }
     }
 }
@@ -164,14 +164,22 @@ fn uri(path: &str) -> http::Uri {
 
 /// Plain text where TLS is spoken, and HTTP that is none where pages are.
 pub(super) fn sockets(field: &mut Field) {
-    for (name, address) in super::gather::listeners(field) {
+    let listeners = super::gather::listeners(field);
+    field.controls.listeners = listeners.len();
+    for (name, address) in listeners {
         for form in [
-            "plain",
-            "GET /plain HTTP/1.1\r\nhost: h\r\n\r\n",
-            "POST /metrics HTTP/1.1\r\ncontent-length: 22\r\n\r\nplain",
+            "plain\r\n\r\n",
+            "GET /plain HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n",
+            "POST /metrics HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\
+             content-length: 22\r\n\r\nplain",
         ] {
             let text = field.canaries.text("plain", Kind::Secret);
             let said = raw::plain(address, form.replace("plain", &text).as_bytes());
+            field.controls.plain += 1;
+            if said.is_empty() {
+                let form = form.lines().next().unwrap_or_default();
+                field.controls.silent.push(format!("{name}: {form}"));
+            }
             field.says("answers", format!("{name}: plain text"), said);
         }
     }
@@ -197,13 +205,13 @@ pub(super) fn frames(field: &mut Field) {
     let dicom = [
         canary("no-pdu").into_bytes(),
         [&[1, 0], &long[..], canary("long-pdu").as_bytes()].concat(),
-        uses::pdu(1, canary("association").as_bytes()),
+        dicom::pdu(1, canary("association").as_bytes()),
         [
-            &uses::images("x")[..],
-            &uses::pdu(4, canary("no-value").as_bytes()),
+            &dicom::unanswered("x")[..],
+            &dicom::pdu(4, canary("no-value").as_bytes()),
         ]
         .concat(),
-        uses::pdu(0x99, canary("unknown-pdu").as_bytes()),
+        dicom::pdu(0x99, canary("unknown-pdu").as_bytes()),
     ];
     for bytes in hl7 {
         uses::give(field.doors.hl7, &bytes);
@@ -249,7 +257,7 @@ pub(super) fn words(field: &mut Field, key: &str) {
         vec!["enroll", "--tokn", &token],
         vec!["enroll", "--role", &token],
     ] {
-        field.ward_all(&words, b"");
+        field.ward_all(End::Misused, &words, b"");
     }
     let text = field.canaries.text("plaintext", Kind::Secret);
     for words in [
@@ -257,6 +265,6 @@ pub(super) fn words(field: &mut Field, key: &str) {
         vec!["encrypt", "--key", key, "--context", &text],
         vec!["decrypt", &text],
     ] {
-        field.ward_all(&words, text.as_bytes());
+        field.ward_all(End::Misused, &words, text.as_bytes());
     }
 }

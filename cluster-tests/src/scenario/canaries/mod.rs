@@ -4,12 +4,14 @@
 //! What a place may hold: payloads, plaintexts, data keys, tokens, seal and private keys are in no
 //! place but the file that is made to hold them. Encryption contexts and the inventory are no
 //! secrets and lie on disks, but may name a patient or a ward: no log, audit record, metric or
-//! error says them. Names of keys are identifiers: audit records say which were asked for.
+//! error says them. Names of keys are identifiers: audit records say which were asked for, lists
+//! and answers which there are; logs and metrics do not.
 
 mod gather;
 mod malformed;
 mod uses;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -19,7 +21,8 @@ use kms_client::identity::{Endpoint, IdentityDir};
 use crate::canary::{Canaries, Kind};
 use crate::follow::Follower;
 use crate::peer::AckServer;
-use crate::stack::{Plan, Stack, free_address};
+use crate::raw::Answer;
+use crate::stack::{Plan, Stack, free_address, refusal};
 
 /// A canary where none may be.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,12 +53,24 @@ pub struct Report {
 /// The positive controls.
 #[derive(Debug, Default)]
 pub struct Controls {
-    /// Logs, and those of them with a line that a library writes at level TRACE alone.
-    pub traced: (usize, usize),
+    /// Logs.
+    pub logs: usize,
+    /// Beginnings and ends of them without a line of level TRACE; at the beginning, of a library.
+    pub untraced: Vec<String>,
     /// Times that a log says it had to leave lines out.
     pub lines_left_out: usize,
     /// A key's name in the audit log: the raw files, what `ward audit tail` says, the export.
     pub audited: (bool, bool, bool),
+    /// Whether `ward key list` says it.
+    pub listed: bool,
+    /// Calls that the client library would not make, and those that got a status of HTTP.
+    pub asked: (usize, usize),
+    /// Listeners that were given plain text.
+    pub listeners: usize,
+    /// Connections with plain text.
+    pub plain: usize,
+    /// Those of them that got no answer, be it of HTTP or an alert of TLS.
+    pub silent: Vec<String>,
     /// Payload canaries, and those that the servers behind the core received.
     pub received: (usize, usize),
     /// Payload canaries that `ward archive get` gave back.
@@ -64,8 +79,8 @@ pub struct Controls {
     pub decrypted: (bool, bool),
     /// Whether `ward device describe` says the inventory.
     pub inventory: bool,
-    /// Files made to hold a secret, and those in which the search found it.
-    pub at_home: (usize, usize),
+    /// By name, files made to hold a secret, and those in which the search found it.
+    pub at_home: BTreeMap<&'static str, (usize, usize)>,
 }
 
 /// What one place said.
@@ -73,6 +88,16 @@ struct Said {
     kind: &'static str,
     place: String,
     bytes: Vec<u8>,
+}
+
+/// How the tool has to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Well,
+    /// With this `error[REASON]`.
+    Refused(&'static str),
+    /// Used wrongly.
+    Misused,
 }
 
 /// What is at hand while canaries are planted.
@@ -105,8 +130,21 @@ impl Field {
     }
 
     /// Runs the tool; what it says on standard error may hold no canary. Its data is given back.
-    fn ward(&mut self, args: &[&str], input: &[u8]) -> Vec<u8> {
+    fn ward(&mut self, end: End, args: &[&str], input: &[u8]) -> Vec<u8> {
         let output = self.stack.ward_with_input(args, input);
+        let reason = refusal(&output);
+        let ended = match (output.status.code(), reason.as_deref()) {
+            (Some(0), _) => end == End::Well,
+            (Some(1), Some(it)) => matches!(end, End::Refused(known) if known == it),
+            (Some(2), _) => end == End::Misused,
+            _ => false,
+        };
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            ended,
+            "not {end:?}: ward {args:?}: {}, {said}",
+            output.status
+        );
         let place = format!(
             "ward {}, standard error",
             args[..args.len().min(2)].join(" ")
@@ -116,14 +154,21 @@ impl Field {
     }
 
     /// Runs the tool; nothing that it says may hold a canary.
-    fn ward_all(&mut self, args: &[&str], input: &[u8]) -> Vec<u8> {
-        let stdout = self.ward(args, input);
+    fn ward_all(&mut self, end: End, args: &[&str], input: &[u8]) -> Vec<u8> {
+        let stdout = self.ward(end, args, input);
         let place = format!(
             "ward {}, standard output",
             args[..args.len().min(2)].join(" ")
         );
         self.says("verbs", place, stdout.clone());
         stdout
+    }
+
+    /// Keeps the answer to a call that the client library would not make.
+    fn answered(&mut self, place: String, answer: Answer) {
+        self.controls.asked.0 += 1;
+        self.controls.asked.1 += usize::from(answer.status.is_some());
+        self.says("answers", place, answer.said);
     }
 
     /// Keeps what the client library says of an error.
@@ -165,8 +210,8 @@ pub fn run(ward: &Path, dir: &Path) -> Report {
         endpoints: operator.load_endpoints().expect("written by ward up"),
         doors,
     };
-    // Not among the canaries: the controls look for it.
-    let key = Canaries::default().text("named", Kind::Name);
+    // Everything that names a key names this one; the controls look for it where it may be.
+    let key = field.canaries.text("key", Kind::Key);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let client = Client::open(field.stack.dir()).expect("the operator's identity");
     runtime

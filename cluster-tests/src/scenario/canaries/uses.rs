@@ -1,21 +1,24 @@
 //! Canaries where secrets and data belong: uses of keys, tokens, an inventory, flows of devices.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use envelope::context::EncryptionContext;
+use envelope::secret::SecretKey;
 use kms_client::identity::{IdentityDir, Role};
 use kms_client::model::DataKeyKind;
 use kms_client::{Client, JoinToken};
 
-use super::Field;
+use super::{End, Field};
 use crate::canary::Kind;
-use crate::peer;
 use crate::sniff::contains;
 use crate::wait;
+use crate::{dicom, peer};
 
 /// A server that keeps what it gets and answers nothing.
 pub(super) struct Sink {
@@ -60,6 +63,7 @@ pub(super) async fn keys(field: &mut Field, operator: &Client, key: &str) {
     let patient = field.canaries.text("context", Kind::Unsaid);
     let wrong = field.canaries.text("wrong-context", Kind::Unsaid);
     let context = of(&patient);
+    let mut all_decrypted = true;
     for node in 1..=3 {
         let client = Client::builder().dir(field.stack.dir()).only_node(node);
         let client = client.open().expect("a node");
@@ -67,7 +71,7 @@ pub(super) async fn keys(field: &mut Field, operator: &Client, key: &str) {
         let sealed = client.encrypt(key, plaintext.as_bytes(), &context).await;
         let blob = sealed.expect("an enabled key").blob;
         let opened = client.decrypt(&blob, &context).await.expect("enabled");
-        field.controls.decrypted.0 = opened.plaintext.expose() == plaintext.as_bytes();
+        all_decrypted &= opened.plaintext.expose() == plaintext.as_bytes();
         let again = client.re_encrypt(&blob, &context, None, &context).await;
         again.expect("enabled");
         for kind in [DataKeyKind::Object, DataKeyKind::Stream] {
@@ -90,6 +94,7 @@ pub(super) async fn keys(field: &mut Field, operator: &Client, key: &str) {
         let lost = client.encrypt("no-such-key", plaintext.as_bytes(), &context);
         field.refused("Encrypt under no key", lost.await);
     }
+    field.controls.decrypted.0 = all_decrypted;
     operator.disable_key(key).await.expect("an operator may");
     let plaintext = field.canaries.text("plaintext", Kind::Secret);
     let lost = operator.encrypt(key, plaintext.as_bytes(), &context).await;
@@ -109,13 +114,15 @@ pub(super) fn verbs(field: &mut Field, key: &str) {
     let patient = field.canaries.text("context", Kind::Unsaid);
     let pair = format!("patient={patient}");
     let seal = ["encrypt", "--key", key, "--context", &pair];
-    let sealed = field.ward(&seal, plaintext.as_bytes());
+    let sealed = field.ward(End::Well, &seal, plaintext.as_bytes());
     field.says("sealed", "ward encrypt", sealed.clone());
-    let opened = field.ward(&["decrypt", "--context", &pair], &sealed);
+    let opened = field.ward(End::Well, &["decrypt", "--context", &pair], &sealed);
     field.controls.decrypted.1 = opened == plaintext.as_bytes();
     let other = format!("patient={}", field.canaries.text("context", Kind::Unsaid));
-    field.ward_all(&["decrypt", "--context", &other], &sealed);
-    field.ward_all(&["decrypt", "--context", &pair], plaintext.as_bytes());
+    let lost = End::Refused("OPEN_FAILED");
+    field.ward_all(lost, &["decrypt", "--context", &other], &sealed);
+    let open = ["decrypt", "--context", &pair];
+    field.ward_all(lost, &open, plaintext.as_bytes());
 
     let mut words = vec!["device".to_owned(), "enroll".to_owned(), "bed-9".to_owned()];
     for option in [
@@ -130,8 +137,9 @@ pub(super) fn verbs(field: &mut Field, key: &str) {
         words.push(field.canaries.text(option, Kind::Unsaid));
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    field.ward(&words, b"");
-    let shown = field.ward(&["device", "describe", "bed-9", "--output", "json"], b"");
+    field.ward(End::Well, &words, b"");
+    let describe = ["device", "describe", "bed-9", "--output", "json"];
+    let shown = field.ward(End::Well, &describe, b"");
     field.controls.inventory = words[3..]
         .iter()
         .skip(1)
@@ -139,74 +147,67 @@ pub(super) fn verbs(field: &mut Field, key: &str) {
         .all(|word| contains(&shown, word.as_bytes()));
 }
 
-/// Tokens that are used, one that is wrong, and an application that may not.
+/// Tokens that are used, some that are wrong, and an application that may not.
 pub(super) async fn tokens(field: &mut Field, operator: &Client) {
     let life = Duration::from_secs(600);
-    let made = operator
-        .create_join_token(Role::App, Some("reader"), life)
-        .await;
-    let mut token = made.expect("an operator may").token;
-    let text = token.encode().expect("it was decoded");
-    let secret = token.secret.expose();
-    field
-        .canaries
-        .bytes("a join token's secret", Kind::Secret, secret);
-    let hash = hex::encode(token.ca_spki_sha256);
-    let join = field.endpoints[0].join.clone().expect("a join listener");
+    let made = operator.create_join_token(Role::App, Some("reader"), life);
+    let token = made.await.expect("an operator may").token;
     let out = field.stack.dir().with_extension("reader");
-    let folder = out.display().to_string();
-    let enter = |token: &str| {
-        [
-            "enroll",
-            "--endpoint",
-            &join,
-            "--ca-sha256",
-            &hash,
-            "--token",
-            token,
-            "--out",
-            &folder,
-        ]
-        .map(str::to_owned)
-    };
-    let wrong = field.canaries.text("token", Kind::Secret);
-    let guess: Vec<u8> = wrong.bytes().cycle().take(32).collect();
-    token.secret = envelope::secret::SecretKey::from_slice(&guess).expect("32 bytes");
-    field
-        .canaries
-        .bytes("a wrong token's secret", Kind::Secret, &guess);
-    let forged = token.encode().expect("it was decoded");
-    let torn = format!("wardj1.{wrong}");
-    for token in [
-        &torn,
-        forged.as_str(),
-        &text[..text.len() - 3],
-        &text,
-        &text,
-    ] {
-        let words = enter(token);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        field.ward_all(&words, b"");
-    }
-    let shown = field.ward(&["token", "create", "--role", "app", "--id", "other"], b"");
-    let shown = String::from_utf8_lossy(&shown).into_owned();
-    let word = shown.split(|c: char| c.is_whitespace() || c == '\'' || c == '"');
-    let word = word.into_iter().find(|word| word.starts_with("wardj1."));
-    let token = JoinToken::decode(word.expect("a token is shown")).expect("a whole one");
-    let secret = token.secret.expose();
-    field
-        .canaries
-        .bytes("a shown token's secret", Kind::Secret, secret);
-
+    enter(field, token, &out);
+    show(field);
     let key = IdentityDir::new(&out).path().join("key.pem");
     assert!(key.exists(), "the right token did not let anybody in");
     let reader = Client::open(&out).expect("the reader's identity");
     let plaintext = field.canaries.text("plaintext", Kind::Secret);
     let patient = of(&field.canaries.text("context", Kind::Unsaid));
-    let lost = reader
-        .encrypt("device/mon-1", plaintext.as_bytes(), &patient)
-        .await;
-    field.refused("Encrypt by who may not", lost);
+    let lost = reader.encrypt("device/mon-1", plaintext.as_bytes(), &patient);
+    field.refused("Encrypt by who may not", lost.await);
+}
+
+/// Enrols into `out` with wrong tokens, with this one, and with this one again.
+fn enter(field: &mut Field, mut token: JoinToken, out: &Path) {
+    let text = token.encode().expect("it was decoded");
+    let secret = token.secret.expose();
+    let what = "a join token's secret";
+    field.canaries.bytes(what, Kind::Secret, secret);
+    let hash = hex::encode(token.ca_spki_sha256);
+    let join = field.endpoints[0].join.clone().expect("a join listener");
+    let wrong = field.canaries.text("token", Kind::Secret);
+    let guess: Vec<u8> = wrong.bytes().cycle().take(32).collect();
+    token.secret = SecretKey::from_slice(&guess).expect("32 bytes");
+    let what = "a wrong token's secret";
+    field.canaries.bytes(what, Kind::Secret, &guess);
+    let forged = token.encode().expect("it was decoded");
+    let torn = format!("wardj1.{wrong}");
+    let folder = out.display().to_string();
+    // Somebody else's, who has the token too.
+    let again = out.join("again").display().to_string();
+    let wrong = End::Refused("TOKEN_INVALID");
+    for (end, token, folder) in [
+        (wrong, torn.as_str(), &folder),
+        (wrong, &forged, &folder),
+        (wrong, &text[..text.len() - 3], &folder),
+        (End::Well, &text, &folder),
+        (End::Refused("ALREADY_INITIALISED"), &text, &folder),
+        (wrong, &text, &again),
+    ] {
+        let words = ["enroll", "--endpoint", &join, "--ca-sha256", &hash];
+        let more = ["--token", token, "--out", folder];
+        field.ward_all(end, &[&words[..], &more].concat(), b"");
+    }
+}
+
+/// A token that the tool shows: that is where it belongs.
+fn show(field: &mut Field) {
+    let create = ["token", "create", "--role", "app", "--id", "other"];
+    let shown = field.ward(End::Well, &create, b"");
+    let shown = String::from_utf8_lossy(&shown).into_owned();
+    let word = shown.split(|c: char| c.is_whitespace() || c == '\'' || c == '"');
+    let word = word.into_iter().find(|word| word.starts_with("wardj1."));
+    let token = JoinToken::decode(word.expect("a token is shown")).expect("a whole one");
+    let secret = token.secret.expose();
+    let what = "a shown token's secret";
+    field.canaries.bytes(what, Kind::Secret, secret);
 }
 
 /// Payloads of devices. Answers with those that a server gets.
@@ -221,7 +222,7 @@ pub(super) fn flows(field: &mut Field) -> Vec<String> {
         peer::exchange(field.doors.hl7, &message).expect("the monitor gets its answer");
     }
     give(field.doors.tcp, payload("opaque").repeat(200).as_bytes());
-    give(field.doors.dicom, &images(&payload("image")));
+    give(field.doors.dicom, &dicom::unanswered(&payload("image")));
     let unsent = field.canaries.text("unsent", Kind::Secret);
     give(field.doors.nobody, unsent.repeat(200).as_bytes());
     payloads
@@ -238,46 +239,20 @@ pub(super) fn give(door: SocketAddr, bytes: &[u8]) {
     drop(stream.read_to_end(&mut Vec::new()));
 }
 
-/// An association that is asked for, and a data set under a presentation context that it did not
-/// get: nobody answers, so that it is what the device sends on its own.
-pub(super) fn images(patient: &str) -> Vec<u8> {
-    let titles = format!("\0\x01\0\0{:<16}{:<16}{}", "STORE", "CT1", "\0".repeat(32));
-    let application = b"1.2.840.10008.3.1.1.1";
-    let mut items = vec![0x10, 0, 0, application.len() as u8];
-    items.extend_from_slice(application);
-    let ask = pdu(1, &[titles.as_bytes(), &items].concat());
-    let mut element = vec![0x10, 0, 0x10, 0];
-    element.extend(u32::try_from(patient.len()).expect("short").to_le_bytes());
-    element.extend_from_slice(patient.as_bytes());
-    let mut value = u32::try_from(element.len() + 2)
-        .expect("short")
-        .to_be_bytes()
-        .to_vec();
-    value.extend([1, 2]);
-    value.extend(element);
-    [ask, pdu(4, &value)].concat()
-}
-
-/// A protocol data unit of DICOM's upper layer (PS3.8).
-pub(super) fn pdu(kind: u8, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(body.len()).expect("short");
-    [&[kind, 0], &length.to_be_bytes()[..], body].concat()
-}
-
 /// Reads the archive through the tool: the payloads are in the objects alone.
 pub(super) fn archive(field: &mut Field, payloads: &[String]) {
-    let objects = wait::until("the payloads are archived", || {
-        let objects = field.stack.objects();
-        (objects.len() >= payloads.len() + 3).then_some(objects)
+    let (mut known, mut opened) = (BTreeSet::new(), Vec::new());
+    field.controls.archived = wait::until("the payloads are archived", || {
+        for object in field.stack.objects() {
+            let id = object["object_id"].as_str().expect("a string");
+            if known.insert(id.to_owned()) {
+                opened.extend(field.ward(End::Well, &["archive", "get", id], b""));
+            }
+        }
+        Some(count(payloads, &opened)).filter(|count| *count == payloads.len())
     });
-    let mut opened = Vec::new();
-    for object in &objects {
-        let id = object["object_id"].as_str().expect("a string");
-        opened.extend(field.ward(&["archive", "get", id], b""));
-    }
-    field.controls.archived = count(payloads, &opened);
     for verb in ["list", "gaps", "verify"] {
-        field.ward_all(&["archive", verb], b"");
-        field.ward_all(&["archive", verb, "--output", "json"], b"");
+        field.ward_all(End::Well, &["archive", verb], b"");
+        field.ward_all(End::Well, &["archive", verb, "--output", "json"], b"");
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kms_client::model::{ContainLevel, ContainOrder, ContainmentReport};
-use kms_client::reason::Reason;
 use kms_client::{Client, Error};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -119,10 +118,31 @@ impl Ground {
         wait::until("the cluster answers", || {
             match self.runtime.block_on(call()) {
                 Ok(answer) => Some(answer),
-                Err(error) if PASSING.contains(&error.reason()) => None,
+                Err(error) if error.reason().may_pass() => None,
                 Err(error) => panic!("an operator may: {error}"),
             }
         })
+    }
+
+    /// Lets flows of the devices with a short allowance stream.
+    pub(super) fn stream_short(&mut self) {
+        for at in 0..self.short.len() {
+            self.short[at].flows = self.open(&self.short[at], SHORT_FLOWS);
+            self.short[at].wait_streaming();
+        }
+    }
+
+    /// Looks at orders in turn until each is complete, as `look` answers.
+    pub(super) fn until_complete<Order>(
+        &self,
+        orders: &mut [Order],
+        look: impl Fn(&mut Order, &Self) -> bool,
+    ) {
+        wait::until("the orders are complete", || {
+            let looked = orders.iter_mut().map(|order| look(order, self));
+            // Each is looked at, also behind one that is pending.
+            looked.fold(true, |all, one| all & one).then_some(())
+        });
     }
 
     /// Opens so many flows of a device, trying each until both gateways let it through.
@@ -224,13 +244,10 @@ impl Device {
 
 /// How long gateways go on for the devices whose gateways are cut off or paused.
 pub(super) const ALLOWANCE_S: u32 = 2;
-/// What an election may answer.
-const PASSING: [Reason; 4] = [
-    Reason::NoLeader,
-    Reason::NoQuorum,
-    Reason::Unavailable,
-    Reason::Deadline,
-];
+/// Short, since orders are looked at in turn.
+pub(super) const LOOK: Duration = Duration::from_millis(100);
+/// Of each device with a short allowance: more ends than paused gateways have data threads.
+const SHORT_FLOWS: usize = 8;
 const DEVICES_PER_PAIR: usize = 4;
 const RETRY: Duration = Duration::from_millis(5);
 /// Many flows: enough writes to see when the last byte arrives, few enough for two processors.
@@ -241,5 +258,5 @@ const THIN: Pace = Pace {
 /// Few flows that nearly always have something under way.
 const THICK: Pace = Pace {
     write: 4096,
-    every: Duration::from_millis(5),
+    every: Duration::from_millis(10),
 };

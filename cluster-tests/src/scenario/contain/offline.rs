@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use kms_client::model::ContainmentReport;
 
-use super::ground::{ALLOWANCE_S, Ground};
+use super::ground::{ALLOWANCE_S, Ground, LOOK};
 use crate::wait;
 
 /// What became of one device's order.
@@ -51,27 +51,15 @@ struct Order {
 /// Cuts one gateway of the first pair off, then both of the second as well, with an order after
 /// each.
 pub(super) fn run(ground: &mut Ground) -> Vec<Offline> {
-    for at in 0..ground.short.len() {
-        ground.short[at].flows = ground.open(&ground.short[at], FLOWS);
-        ground.short[at].wait_streaming();
-    }
+    ground.stream_short();
     let mut first = cut_and_order(ground, &FIRST, 0);
     wait::until("the order waits for nobody who hears it", || {
-        first.look(ground);
-        let done = first.complete.is_some() || first.pending.iter().eq(FIRST.iter());
+        let done = first.look(ground) || first.pending.iter().eq(FIRST.iter());
         done.then_some(())
     });
     let second = cut_and_order(ground, &ALL, 1);
     let mut orders = [first, second];
-    wait::until("the orders are complete", || {
-        for order in &mut orders {
-            order.look(ground);
-        }
-        orders
-            .iter()
-            .all(|order| order.complete.is_some())
-            .then_some(())
-    });
+    ground.until_complete(&mut orders, Order::look);
     for order in &orders {
         ground.short[order.device].wait_ended();
     }
@@ -110,12 +98,14 @@ fn cut_and_order(ground: &Ground, cut_off: &[&str], device: usize) -> Order {
 }
 
 impl Order {
-    fn look(&mut self, ground: &Ground) {
+    /// Asks once more; whether it is complete.
+    fn look(&mut self, ground: &Ground) -> bool {
         if self.complete.is_none() {
             let asked = sys::clock::monotonic();
             let report = ground.progress(&ground.short[self.device].id, LOOK);
             self.take_up(ground, asked, &report);
         }
+        self.complete.is_some()
     }
 
     fn take_up(&mut self, ground: &Ground, asked: Instant, report: &ContainmentReport) {
@@ -157,9 +147,6 @@ impl Order {
     }
 }
 
-const FLOWS: usize = 4;
-/// Short, since two orders are looked at in turn.
-const LOOK: Duration = Duration::from_millis(100);
 /// The core of this pair hears the order, and cuts what its edge would still forward.
 const FIRST: [&str; 1] = ["edge-1"];
 /// Of the second pair, nobody hears it.

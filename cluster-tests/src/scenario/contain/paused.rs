@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::ground::{Device, Ground};
-use crate::wait;
+use super::ground::{Device, Ground, LOOK};
+use crate::site::DATA_THREADS;
 
 /// What became of one device's order.
 pub struct Paused {
@@ -21,29 +21,27 @@ pub struct Paused {
     pub written: u64,
     /// Bytes that arrived at each end of each flow after the gateways went on.
     pub late_bytes: Vec<u64>,
+    /// Writes that the gateways can have been in: one for each of their data threads.
+    pub writes_max: usize,
+}
+
+impl Paused {
+    /// How many ends got bytes after the gateways went on.
+    pub fn late_ends(&self) -> usize {
+        self.late_bytes.iter().filter(|bytes| **bytes > 0).count()
+    }
 }
 
 /// Pauses one gateway of the first pair and both of the second.
 pub(super) fn run(ground: &mut Ground) -> Vec<Paused> {
-    for at in 0..ground.short.len() {
-        ground.short[at].flows = ground.open(&ground.short[at], FLOWS);
-        ground.short[at].wait_streaming();
-    }
+    ground.stream_short();
     let all = [FIRST, SECOND].concat();
     ground.site.signal(&all, Signal::STOP);
     let said: Vec<u64> = ground.short.iter().map(Device::said).collect();
     let mut orders: Vec<Order> = (0..ground.short.len())
         .map(|at| order(ground, at))
         .collect();
-    wait::until("the orders are complete", || {
-        for order in &mut orders {
-            order.look(ground);
-        }
-        orders
-            .iter()
-            .all(|order| order.complete.is_some())
-            .then_some(())
-    });
+    ground.until_complete(&mut orders, Order::look);
     // What was forwarded before the pause has long arrived, and both ends have said more since.
     let before: Vec<_> = ground.short.iter().map(Device::arrived).collect();
     let written = ground.short.iter().zip(said);
@@ -64,6 +62,7 @@ pub(super) fn run(ground: &mut Ground) -> Vec<Paused> {
         complete: order.complete.expect("it is complete") - order.ordered,
         written: written[order.device],
         late_bytes: ground.short[order.device].since(&before[order.device]),
+        writes_max: names[order.device].len() * DATA_THREADS,
     };
     let seen = orders.into_iter().map(told).collect();
     for device in &ground.short {
@@ -93,17 +92,16 @@ fn order(ground: &Ground, device: usize) -> Order {
 }
 
 impl Order {
-    fn look(&mut self, ground: &Ground) {
+    /// Asks once more; whether it is complete.
+    fn look(&mut self, ground: &Ground) -> bool {
         if self.complete.is_none() {
             let report = ground.progress(&ground.short[self.device].id, LOOK);
             self.complete = report.is_complete().then(sys::clock::monotonic);
         }
+        self.complete.is_some()
     }
 }
 
-const FLOWS: usize = 4;
-/// Short, since two orders are looked at in turn.
-const LOOK: Duration = Duration::from_millis(100);
 /// The core of this pair goes on, and cuts its half.
 const FIRST: &[&str] = &["edge-1"];
 /// Of the second pair, nobody can.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::ground::Ground;
+use crate::wait;
 
 /// What one order did.
 pub struct Round {
@@ -23,9 +24,12 @@ pub(super) fn round(ground: &mut Ground, number: usize) -> Round {
     let (id, count) = (device.id.clone(), device.flows.len());
     let begun = sys::clock::monotonic();
     let mut report = ground.isolate(&id);
-    while !report.is_complete() {
-        report = ground.progress(&id, Duration::from_secs(1));
-    }
+    wait::until("the order is complete", || {
+        if !report.is_complete() {
+            report = ground.progress(&id, Duration::from_secs(1));
+        }
+        report.is_complete().then_some(())
+    });
     let answered = sys::clock::monotonic();
     let device = &ground.devices[at];
     let arrived = device.arrived();

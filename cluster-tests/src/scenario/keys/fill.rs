@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use envelope::context::EncryptionContext;
-use kms_client::Client;
 use kms_client::reason::Reason;
+use kms_client::{Client, Error};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use super::check::Sample;
+use super::check::{LAST, Sample, answered};
 
 /// Callers at once: an fdatasync is shared by what arrives together.
 const CALLERS: usize = 128;
@@ -18,9 +18,6 @@ const STEPS: usize = 20;
 
 /// Keys of which one ciphertext is kept.
 const SAMPLES: usize = 100;
-
-/// Calls for one key, each of which the client library gives ten seconds.
-const TRIES: usize = 30;
 
 /// What a caller tells.
 enum Said {
@@ -65,23 +62,18 @@ pub(super) async fn fill(
     for caller in callers {
         caller.await.expect("every key is acknowledged");
     }
+    answered(LAST, || create(client, LAST)).await;
     (samples, repeated)
 }
 
-/// Makes a key, as a caller does whose cluster is between two leaders or has no time: again.
-async fn create(client: &Client, name: &str, say: &UnboundedSender<Said>) {
-    for _ in 0..TRIES {
-        match client.create_key(name).await {
-            Ok(_) => return,
-            // The first answer was lost, not the key.
-            Err(error) if error.reason() == Reason::NameTaken => return,
-            Err(error) if error.reason().may_pass() => {
-                say.send(Said::Repeated).expect("it is listened to");
-            }
-            Err(error) => panic!("{name}: {error}"),
-        }
+/// Makes a key that nobody else makes.
+async fn create(client: &Client, name: &str) -> Result<(), Error> {
+    match client.create_key(name).await {
+        Ok(_) => Ok(()),
+        // A call before made it, whose answer was lost.
+        Err(error) if error.reason() == Reason::NameTaken => Ok(()),
+        Err(error) => Err(error),
     }
-    panic!("{name} was not acknowledged in {TRIES} tries");
 }
 
 async fn make(client: Client, next: Arc<AtomicUsize>, keys: usize, say: UnboundedSender<Said>) {
@@ -92,11 +84,19 @@ async fn make(client: Client, next: Arc<AtomicUsize>, keys: usize, say: Unbounde
             return;
         }
         let name = name(number);
-        create(&client, &name, &say).await;
+        let calls = AtomicUsize::new(0);
+        let count = || {
+            calls.fetch_add(1, Ordering::Relaxed);
+            create(&client, &name)
+        };
+        answered(&name, count).await;
+        for _ in 1..calls.into_inner() {
+            say.send(Said::Repeated).expect("it is listened to");
+        }
         if number.is_multiple_of(every) {
             let context = EncryptionContext::new();
-            let sealed = client.encrypt(name.as_str(), name.as_bytes(), &context);
-            let blob = sealed.await.expect("an enabled key").blob;
+            let seal = || client.encrypt(name.as_str(), name.as_bytes(), &context);
+            let blob = answered(&name, seal).await.blob;
             let sample = Sample { name, blob };
             say.send(Said::Kept(sample)).expect("it is listened to");
         }

@@ -5,19 +5,28 @@ mod check;
 mod fill;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kms_client::Client;
 use rustix::process::Pid;
+use sys::log::FILTER;
 
 use crate::bench::usage;
+use crate::files;
+use crate::sniff::contains;
 use crate::stack::{Plan, Stack};
 
 pub use check::Sample;
 
-/// Longer than a node may take to become whole.
-const PATIENCE: Duration = Duration::from_secs(1_800);
+/// How much is done.
+#[derive(Clone, Copy)]
+pub struct Size {
+    /// Keys to make.
+    pub keys: usize,
+    /// How long a start may take, and then a node to become whole.
+    pub patience: Duration,
+}
 
 const NODES: u64 = 3;
 
@@ -35,7 +44,8 @@ pub struct Report {
     pub stages: Vec<Stage>,
     /// Bytes on the disk of a node: log, applied state, snapshots, audit log.
     pub disk: Vec<(&'static str, u64)>,
-    /// The snapshot that the node without a disk was given; `None` when the log was enough.
+    /// The snapshot that the node without a disk was given, as its log says; `None` when Raft's log
+    /// was enough.
     pub snapshot_bytes: Option<u64>,
 }
 
@@ -55,12 +65,14 @@ pub struct Stage {
     pub opened: (usize, usize),
 }
 
-/// Runs it with `keys` keys; `told` hears how far it is.
+/// Runs it; `told` hears how far it is.
 ///
 /// # Panics
 /// When the stack does not come up, or a key is not acknowledged.
-pub fn run(ward: &Path, dir: &Path, keys: usize, told: &mut dyn FnMut(&str)) -> Report {
-    let plan = Plan::new(ward, dir.join("data")).patience(PATIENCE);
+pub fn run(ward: &Path, dir: &Path, size: Size, told: &mut dyn FnMut(&str)) -> Report {
+    let Size { keys, patience } = size;
+    let plan = Plan::new(ward, dir.join("data")).patience(patience);
+    let plan = plan.log(&format!("{FILTER},{TELLS_SNAPSHOTS}"));
     let stack = plan.start();
     let empty = resident(&stack);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -72,13 +84,13 @@ pub fn run(ward: &Path, dir: &Path, keys: usize, told: &mut dyn FnMut(&str)) -> 
 
     let mut story = Story {
         stages: Vec::new(),
-        keys,
+        patience,
         samples,
         told,
     };
     story.stage("the last key was made", &stack, Duration::ZERO);
-    let disk = disk_of(&stack.dir().join("node-1"));
     let mut plan = stack.stop();
+    let disk = disk_of(&plan.dir.join("node-1"));
     let state = |node: u64| format!("node-{node}/state");
     let all: Vec<String> = (1..=NODES).map(state).collect();
     for (what, lost) in [
@@ -90,6 +102,8 @@ pub fn run(ward: &Path, dir: &Path, keys: usize, told: &mut dyn FnMut(&str)) -> 
         for folder in lost {
             fs::remove_dir_all(plan.dir.join(folder)).expect("it was there");
         }
+        // What it says from now on is of this start.
+        forget(&plan);
         let start = sys::clock::monotonic();
         let stack = plan.start();
         story.stage(what, &stack, start.elapsed());
@@ -102,14 +116,15 @@ pub fn run(ward: &Path, dir: &Path, keys: usize, told: &mut dyn FnMut(&str)) -> 
         empty,
         stages: story.stages,
         disk,
-        snapshot_bytes: Some(size(&plan.dir.join("node-2/snapshots"))).filter(|size| *size > 0),
+        snapshot_bytes: was_given_a_snapshot(&plan)
+            .then(|| bytes_below(&plan.dir.join("node-2/snapshots"))),
     }
 }
 
 /// What is told of stage after stage.
 struct Story<'a> {
     stages: Vec<Stage>,
-    keys: usize,
+    patience: Duration,
     samples: Vec<Sample>,
     told: &'a mut dyn FnMut(&str),
 }
@@ -117,7 +132,7 @@ struct Story<'a> {
 impl Story<'_> {
     fn stage(&mut self, what: &'static str, stack: &Stack, ready: Duration) {
         let start: Instant = sys::clock::monotonic();
-        let nodes = check::until_whole(stack, self.keys, PATIENCE);
+        let nodes = check::until_whole(stack, self.patience);
         let whole = start.elapsed();
         let (counted, opened) = check::all(stack, &nodes, &self.samples);
         let stage = Stage {
@@ -139,22 +154,46 @@ impl Story<'_> {
 
 fn resident(stack: &Stack) -> Vec<u64> {
     let pids = (1..=NODES).map(|node| stack.pid(&format!("node-{node}")));
-    let bytes = |pid: Pid| usage::resident_bytes(pid).unwrap_or_default();
+    let bytes = |pid: Pid| usage::resident_bytes(pid).expect("a running process");
     pids.map(bytes).collect()
 }
 
 fn disk_of(node: &Path) -> Vec<(&'static str, u64)> {
     ["log", "state", "snapshots", "audit"]
-        .map(|folder| (folder, size(&node.join(folder))))
+        .map(|folder| (folder, bytes_below(&node.join(folder))))
         .to_vec()
 }
 
-/// The bytes of all files below a folder.
-fn size(folder: &Path) -> u64 {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let bytes = |entry: fs::DirEntry| match entry.path().is_dir() {
-        true => size(&entry.path()),
-        false => entry.metadata().map_or(0, |facts| facts.len()),
-    };
-    entries.map(bytes).sum()
+/// The bytes of all files below a folder that nobody writes to.
+fn bytes_below(folder: &Path) -> u64 {
+    let bytes = |path: PathBuf| fs::metadata(path).expect("a file of ours").len();
+    files::below(folder).into_iter().map(bytes).sum()
 }
+
+/// The log of the node that loses its disk, and what was set aside of it.
+fn logs(plan: &Plan) -> impl Iterator<Item = PathBuf> {
+    let log = plan.dir.join("log/node-2.log");
+    let old = log.with_extension("log.old");
+    [log, old].into_iter().filter(|path| path.exists())
+}
+
+fn forget(plan: &Plan) {
+    for log in logs(plan) {
+        fs::remove_file(log).expect("a file of ours");
+    }
+}
+
+fn was_given_a_snapshot(plan: &Plan) -> bool {
+    let read = |log| fs::read(log).expect("a log");
+    let logs: Vec<Vec<u8>> = logs(plan).map(read).collect();
+    let said = |words| logs.iter().any(|log| contains(log, words));
+    assert!(said(STOPPED), "positive control: it says what it does");
+    said(GIVEN)
+}
+
+/// Who says in a log that a snapshot came from another node.
+const TELLS_SNAPSHOTS: &str = "openraft::core::sm::worker=info";
+/// What it says of the end, in every log.
+const STOPPED: &[u8] = b"state machine worker quit";
+/// What it says when it has put up a snapshot of another node.
+const GIVEN: &[u8] = b"Done install complete snapshot";
