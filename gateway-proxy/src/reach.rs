@@ -71,8 +71,8 @@ pub(crate) enum NoLeg {
 }
 
 /// Connects to whichever of the host's addresses answers first, within `limit`, for as long as the
-/// tunnel's peer wants it and the device may be served. What that peer's leg sent before it reset is
-/// delivered all the same, as it would be directly.
+/// tunnel's peer wants it and the device may be served. What that peer's leg sent before it reset
+/// is delivered all the same, as it would be directly.
 ///
 /// # Errors
 /// Why there is no connection.
