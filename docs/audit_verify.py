@@ -31,17 +31,19 @@ def records(body):  # without zeros that no record follows: what a power cut lef
     before, _, after = body.partition(b"\0")
     return (body if re.search(rb'\n{"seq":\d+,"prev":.*}\n', after) else before).split(b"\n")[:-1]
 logs = [log for document in documents for log in document["logs"]]
-bad = sorted({f"node {log['node']}: its log is not here, and it was not removed" for log in logs
-              if log["node"] not in files and not log.get("removed")})
+bad, recorded = [], set()
 for node, parts in files.items():
     whose = bytes.fromhex(documents[0]["cluster_id"]) + node.to_bytes(8, "big")
     told, head, signed = [log for log in logs if log["node"] == node], (0, "0" * 64), {}
+    before, gone = len(bad), {}
     keys = {key["public_key"] for log in told for key in log["keys"] if bound(key, node, whose)}
     for name, at, raw in [(n, *line) for n, body in parts for line in enumerate(records(body), 1)]:
         try:
             record, former = json.loads(raw), head
             head = (record["seq"], hashlib.sha256(raw).hexdigest())
             if (head[0] - 1, record["prev"]) != former: raise ValueError(f"not after {former[0]}")
+            if (record.get("action"), record.get("outcome")) == ("RemoveNode", "allowed"):
+                gone.setdefault(record["resource"], head[0])
             if record["kind"] != "checkpoint": continue
             if record["key"] not in keys: raise ValueError("signed by an unknown key")
             part, _, rest = raw.rpartition(b',"signature":"')
@@ -54,7 +56,11 @@ for node, parts in files.items():
     bad += [f"node {node}: record {it['sequence']} is not the checkpoint that was anchored"
             for it in anchors if signed.get(it["sequence"]) != it["hash"] or it["fork"]]
     bad += [] if anchors else [f"node {node}: no anchor speaks for its log"]
+    if len(bad) == before: recorded |= {it for it in gone if gone[it] <= max(signed, default=0)}
     print(f"node {node}: {head[0]} records, signed to {max(signed, default=0)}")
+removed = {log["node"] for log in logs if log.get("removed") and f"node/{log['node']}" in recorded}
+stayed = {log["node"] for log in logs if not log.get("removed")} - removed - {*files}
+bad += [f"node {node}: its log is not here, and it was not removed" for node in sorted(stayed)]
 for node in {log["node"] for log in logs} - {*files}: print(f"node {node} is not in this export")
 print("\n".join([f"authority {spki(ca)}" for ca in cas] + [f"FAILED: {what}" for what in bad]))
 sys.exit(1 if bad else 0)

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::io;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::io::Interest;
 
@@ -12,7 +13,6 @@ use crate::config::HostPort;
 use crate::contain::Pass;
 use crate::flow::{Ending, LegLost};
 use crate::frame::{Control, FlowNumber};
-use crate::limits::UPSTREAM_CONNECT_TIMEOUT;
 use crate::measure;
 use crate::socket::{self, Ask, Leg};
 use crate::stack::Refusal;
@@ -63,15 +63,16 @@ pub(crate) fn reject(
 }
 
 /// Why a flow has no connection to where it wants to go.
+#[derive(Debug)]
 pub(crate) enum NoLeg {
     Refused(Refusal),
     /// Nobody wants one any more.
     Unwanted(Ending),
 }
 
-/// Connects to whichever of the host's addresses answers first, for as long as the tunnel's peer
-/// wants it and the device may be served. What that peer's leg sent before it reset is delivered
-/// all the same, as it would be directly.
+/// Connects to whichever of the host's addresses answers first, within `limit`, for as long as the
+/// tunnel's peer wants it and the device may be served. What that peer's leg sent before it reset
+/// is delivered all the same, as it would be directly.
 ///
 /// # Errors
 /// Why there is no connection.
@@ -79,8 +80,9 @@ pub(crate) async fn reach(
     target: &HostPort,
     tunnel: &mut Tunnel,
     pass: &Pass,
+    limit: Duration,
 ) -> Result<Leg, NoLeg> {
-    while_wanted(tunnel, pass, connect(target)).await
+    while_wanted(tunnel, pass, connect(target, limit)).await
 }
 
 async fn while_wanted(
@@ -120,8 +122,8 @@ async fn gone(tunnel: &mut Tunnel) -> TunnelError {
         .into()
 }
 
-async fn connect(target: &HostPort) -> Result<Leg, Refusal> {
-    match tokio::time::timeout(UPSTREAM_CONNECT_TIMEOUT, connect_any(target)).await {
+async fn connect(target: &HostPort, limit: Duration) -> Result<Leg, Refusal> {
+    match tokio::time::timeout(limit, connect_any(target)).await {
         Ok(Ok(leg)) => Ok(leg),
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
             Err(Refusal::UpstreamRefused)

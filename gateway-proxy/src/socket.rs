@@ -51,6 +51,29 @@ impl Leg {
         Ok(Self(TcpStream::from_std(self.0.into_std()?)?))
     }
 
+    /// Returns when its peer has reset it and nothing of it is left to carry. What came before a
+    /// reset is carried on, as it would be directly.
+    pub async fn gone(&self) -> io::Error {
+        let readiness = self.0.ready(Interest::ERROR).await;
+        if unread(&self.0) > 0 {
+            // The error stays in the socket, for the pump to find behind the bytes.
+            return std::future::pending().await;
+        }
+        readiness.err().unwrap_or_else(|| error_of(&self.0))
+    }
+
+    /// Looks whether it is [`gone`](Self::gone) at this moment, also where the runtime has not
+    /// heard of it yet.
+    ///
+    /// # Errors
+    /// The reset.
+    pub fn check(&self) -> io::Result<()> {
+        match peek(&self.0) {
+            Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The connection, for what is said on it outside of a flow.
     pub fn tcp_mut(&mut self) -> &mut TcpStream {
         &mut self.0
@@ -222,9 +245,13 @@ pub fn sent(tcp: &TcpStream) -> io::Result<Sent> {
 
 /// Whether an idle connection is still as it was: open, with nothing to read.
 pub fn is_quiet(tcp: &TcpStream) -> bool {
+    peek(tcp) == Err(rustix::io::Errno::WOULDBLOCK)
+}
+
+/// Looks whether there is anything to read, the end of the stream included.
+fn peek(tcp: &TcpStream) -> rustix::io::Result<()> {
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-    let mut byte = [0];
-    rustix::net::recv(tcp, &mut byte, flags) == Err(rustix::io::Errno::WOULDBLOCK)
+    rustix::net::recv(tcp, &mut [0], flags).map(drop)
 }
 
 /// Tries one system call. `None`: it would block, and the socket is marked so.
@@ -318,6 +345,35 @@ mod tests {
         assert_eq!(options.tcp_keepalive_time().unwrap(), KEEPALIVE_IDLE);
         assert_eq!(options.tcp_user_timeout().unwrap(), None);
         assert_eq!(options.linger().unwrap(), Some(std::time::Duration::ZERO));
+    }
+
+    #[tokio::test]
+    async fn a_leg_is_gone_when_it_was_reset_and_nothing_is_left_of_it() {
+        for left in [false, true] {
+            let listener = listen_for_legs("127.0.0.1:0".parse().unwrap()).unwrap();
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let address = listener.local_addr().unwrap();
+            let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+            let leg = Leg::accepted(accepted.unwrap().0);
+            let mut client = client.unwrap();
+            assert!(leg.check().is_ok());
+            if left {
+                tokio::io::AsyncWriteExt::write_all(&mut client, b"x")
+                    .await
+                    .unwrap();
+            }
+            reset(&client);
+            drop(client);
+            // It takes no error out of the socket, as `failed` does.
+            leg.tcp().ready(Interest::ERROR).await.unwrap();
+            if left {
+                leg.check().unwrap();
+            } else {
+                leg.check().unwrap_err();
+                // Also when the error was taken.
+                leg.gone().await;
+            }
+        }
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Puts `bytes` at `path` so that, whenever the power goes, the file is the old one or the new
 /// one, whole; when this returns, it is the new one. `mode` is set exactly, whatever the umask.
@@ -73,7 +74,8 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock at `path` without waiting; the file is made when missing and stays there.
+    /// Takes the lock at `path`, waiting only for who looks whether it [is held](Self::is_held).
+    /// The file is made when missing and stays there.
     ///
     /// # Errors
     ///
@@ -89,10 +91,19 @@ impl Lock {
         let mut file = options
             .open(path)
             .map_err(|e| with_path("cannot open", path, &e))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(held_by_another(path)),
-            Err(TryLockError::Error(error)) => return Err(with_path("cannot lock", path, &error)),
+        let mut tries = 0;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if tries < LOCK_TRIES_MAX => {
+                    tries += 1;
+                    std::thread::sleep(LOCK_PAUSE);
+                }
+                Err(TryLockError::WouldBlock) => return Err(held_by_another(path)),
+                Err(TryLockError::Error(error)) => {
+                    return Err(with_path("cannot lock", path, &error));
+                }
+            }
         }
         // Only for the message that the next one gets: on a full disk there is none.
         let noted = file
@@ -100,6 +111,14 @@ impl Lock {
             .and_then(|()| writeln!(file, "{}", std::process::id()));
         drop(noted);
         Ok(Self { file })
+    }
+
+    /// Whether somebody holds the lock at `path`. Nobody is kept from taking it by being asked, and
+    /// nothing is made or changed.
+    #[must_use]
+    pub fn is_held(path: &Path) -> bool {
+        let looked = File::open(path).map(|file| file.try_lock_shared());
+        matches!(looked, Ok(Err(TryLockError::WouldBlock)))
     }
 }
 
@@ -183,6 +202,10 @@ fn with_path(what: &str, path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{what} {}: {error}", path.display()))
 }
 
+/// Who looks at a lock is done with it within a moment.
+const LOCK_TRIES_MAX: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,5 +278,30 @@ mod tests {
         );
         drop(held);
         Lock::acquire(&path).unwrap();
+    }
+
+    #[test]
+    fn who_looks_at_a_lock_keeps_nobody_from_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ward.lock");
+        assert!(!Lock::is_held(&path) && !path.exists());
+        drop(Lock::acquire(&path).unwrap());
+        let over = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while over.load(Ordering::Relaxed) == 0 {
+                    std::hint::black_box(Lock::is_held(&path));
+                }
+            });
+            let taken: Vec<_> = (0..300).map(|_| Lock::acquire(&path).map(drop)).collect();
+            over.store(1, Ordering::Relaxed);
+            assert!(taken.iter().all(Result::is_ok), "{taken:?}");
+        });
+        let held = Lock::acquire(&path).unwrap();
+        let noted = std::fs::read(&path).unwrap();
+        assert!(Lock::is_held(&path));
+        assert_eq!(std::fs::read(&path).unwrap(), noted);
+        drop(held);
+        assert!(!Lock::is_held(&path));
     }
 }

@@ -14,6 +14,7 @@ use crate::contain::Pass;
 use crate::flow::{self, Ending, Report};
 use crate::frame::{Control, Open};
 use crate::ids::DeviceId;
+use crate::limits::UPSTREAM_CONNECT_TIMEOUT;
 use crate::measure;
 use crate::reach::{Carried, NoLeg, reach};
 use crate::socket::Leg;
@@ -48,7 +49,7 @@ impl ConnectUpstream {
             });
         };
         let tunnel = &mut arrival.carrier.tunnel;
-        let leg = match reach(&service.upstream, tunnel, &pass).await {
+        let leg = match reach(&service.upstream, tunnel, &pass, UPSTREAM_CONNECT_TIMEOUT).await {
             Ok(leg) => leg,
             Err(NoLeg::Refused(reason)) => {
                 return Err(Refused {

@@ -13,22 +13,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use kms_client::identity::{CertificateFacts, Role};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tower::{Service, ServiceBuilder};
 
 use super::CoreShared;
 use super::connect::CloseOnDrop;
-use super::offers::Request;
+use super::offers::{NotOffered, Offered, Request};
 use crate::capture::FlowInfo;
 use crate::config::ReverseListener;
-use crate::contain::Pass;
 use crate::drain::Watcher;
 use crate::flow::{self, Ending, LegLost, Report};
 use crate::frame::{Control, FlowNumber, Open};
 use crate::ids::{DeviceId, FlowId, ServiceName};
-use crate::limits::{DRAIN_TIMEOUT, OFFER_PATIENCE, OFFER_SILENCE_MAX, OPEN_TIMEOUT};
+use crate::limits::{OFFER_PATIENCE, OFFER_SILENCE_MAX};
 use crate::measure;
+use crate::reach::NoLeg;
 use crate::refuse::Opening;
 use crate::socket::Leg;
 use crate::stack::{
@@ -61,6 +60,7 @@ pub async fn listen(
         .service(HandOver {
             shared: shared.clone(),
             reverse: Arc::clone(&reverse),
+            drain: drain.clone(),
         });
     loop {
         let accepted = tokio::select! {
@@ -93,6 +93,7 @@ pub async fn listen(
 struct HandOver {
     shared: CoreShared,
     reverse: Arc<ReverseListener>,
+    drain: Watcher,
 }
 
 impl HandOver {
@@ -100,23 +101,18 @@ impl HandOver {
         self,
         arrival: Arrival<ServerConnection>,
     ) -> Result<(), Refused<ServerConnection>> {
+        let Some(pass) = arrival.pass else {
+            return Err(Refused {
+                reason: Refusal::NoLease,
+                carrier: arrival.carrier,
+            });
+        };
         let ServerConnection {
             leg,
             source,
             destination,
             guard,
         } = arrival.carrier;
-        let Some(pass) = arrival.pass else {
-            return Err(Refused {
-                reason: Refusal::NoLease,
-                carrier: ServerConnection {
-                    leg,
-                    source,
-                    destination,
-                    guard,
-                },
-            });
-        };
         let open = Open {
             flow: FlowId::random(),
             service: arrival.service,
@@ -136,23 +132,11 @@ impl HandOver {
             info,
             until: Instant::now() + OFFER_PATIENCE,
             pass,
-            _permit: arrival.permit,
-            _guard: guard,
+            permit: arrival.permit,
+            guard,
         });
-        self.shared.offers.take(request).await.map_err(|request| {
-            let Request {
-                leg, pass, _guard, ..
-            } = *request;
-            Refused {
-                reason: not_taken(&pass),
-                carrier: ServerConnection {
-                    leg,
-                    source,
-                    destination,
-                    guard: _guard,
-                },
-            }
-        })
+        dispatch(&self.shared, request, &self.drain).await;
+        Ok(())
     }
 }
 
@@ -188,18 +172,25 @@ pub(super) async fn serve_offer(
         return Ok(());
     };
     loop {
-        let Some(mut asked) = shared.offers.offer(&device, &service) else {
-            tracing::info!(%device, %service, "an offered tunnel has no reverse listener here");
-            tunnel.abort(FlowNumber::CONNECTION, Refusal::ServiceUnknown.as_str());
-            return Ok(());
+        let mut offered = match shared.offers.offer(&device, &service) {
+            Ok(offered) => offered,
+            Err(why) => {
+                tracing::info!(%device, %service, ?why, "an offered tunnel is not taken");
+                let reason = match why {
+                    NotOffered::NoListener => Refusal::ServiceUnknown,
+                    NotOffered::Enough => Refusal::Overloaded,
+                };
+                tunnel.abort(FlowNumber::CONNECTION, reason.as_str());
+                return Ok(());
+            }
         };
-        let request = match wait(&mut tunnel, &mut asked, drain).await {
+        let request = match wait(&mut tunnel, &mut offered, drain).await {
             Ok(Some(request)) => request,
             over => {
                 // A connection may have been given to the tunnel while it ended.
-                asked.close();
-                if let Ok(request) = asked.try_recv() {
-                    dispatch(shared, request).await;
+                offered.request.close();
+                if let Ok(request) = offered.request.try_recv() {
+                    find_another(shared, request, drain);
                 }
                 return over.map(drop);
             }
@@ -207,10 +198,13 @@ pub(super) async fn serve_offer(
         if certificate.is_expired(sys::clock::wall_ms()) {
             // The edge has made others, under the renewed certificate.
             tunnel.close();
-            dispatch(shared, request).await;
+            find_another(shared, request, drain);
             return Ok(());
         }
-        let Some(usable) = carry(shared, tunnel, request).await else {
+        let Some(request) = rehome(request) else {
+            continue;
+        };
+        let Some(usable) = carry(shared, tunnel, request, drain).await else {
             return Ok(());
         };
         tunnel = usable;
@@ -220,71 +214,96 @@ pub(super) async fn serve_offer(
 /// Waits on an idle tunnel for a connection. `None` at a drain.
 async fn wait(
     tunnel: &mut Tunnel,
-    asked: &mut oneshot::Receiver<Box<Request>>,
+    offered: &mut Offered<'_>,
     drain: &Watcher,
 ) -> Result<Option<Box<Request>>, TunnelError> {
     loop {
         tokio::select! {
-            request = &mut *asked => return Ok(request.ok()),
+            request = &mut offered.request => return Ok(request.ok()),
             heard = tokio::time::timeout(OFFER_SILENCE_MAX, tunnel.hear()) => match heard {
                 Ok(heard) => heard?,
                 // An edge that is there asks more often than that.
                 Err(_) => return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
             },
             () = drain.draining() => {
-                let deadline_ms = DRAIN_TIMEOUT.as_millis() as u32;
-                tunnel.queue(FlowNumber::CONNECTION, &Control::GoAway { deadline_ms })?;
+                tunnel.go_away()?;
                 std::future::poll_fn(|context| tunnel.poll_flush(context)).await?;
                 return Ok(None);
             }
+        }
+        offered.heard();
+    }
+}
+
+/// Moves a connection to the thread of the tunnel that it was given to: its flow belongs to that
+/// thread from here on. `None` when it was reset by that.
+fn rehome(request: Box<Request>) -> Option<Box<Request>> {
+    let request = *request;
+    match request.leg.rehome() {
+        Ok(leg) => Some(Box::new(Request { leg, ..request })),
+        Err(error) => {
+            not_opened(&request.info, &request.open, Ending::LegLost(error));
+            None
         }
     }
 }
 
 /// Opens the flow and carries it to its end; gives the tunnel back when it can carry another.
-async fn carry(shared: &CoreShared, mut tunnel: Tunnel, request: Box<Request>) -> Option<Tunnel> {
+async fn carry(
+    shared: &CoreShared,
+    mut tunnel: Tunnel,
+    request: Box<Request>,
+    drain: &Watcher,
+) -> Option<Tunnel> {
+    if let Err(unwanted) = request.check() {
+        not_opened(&request.info, &request.open, unwanted);
+        return Some(tunnel);
+    }
     let Some(number) = tunnel.inbox.begin() else {
         tunnel.close();
-        dispatch(shared, request).await;
+        find_another(shared, request, drain);
         return None;
     };
     let answered = tokio::select! {
         biased;
-        closed = request.pass.stopped() => Err(closed),
-        answered = open(&mut tunnel, number, &request.open) => Ok(answered),
+        closed = request.pass.stopped() => Err(Ending::Cut(closed)),
+        error = request.leg.gone() => Err(Ending::LegLost(error)),
+        answered = open(&mut tunnel, number, &request) => Ok(answered),
     };
     let answer = match answered {
         Ok(answer) => answer,
-        Err(closed) => {
-            let report = Report::not_opened(Ending::Cut(closed));
-            measure::flow_ended(&report.ending);
-            measure::log_flow(&request.info, &request.open, &report);
-            tunnel.abort(number, closed.as_str());
+        Err(unwanted) => {
+            tunnel.abort(number, unwanted.abort_reason(LegLost::Upstream));
+            not_opened(&request.info, &request.open, unwanted);
             return None;
         }
     };
     match answer {
-        Ok(Answer::Accepted) => carry_open(shared, tunnel, number, *request).await,
+        Ok(Answer::Accepted) => carry_open(shared, tunnel, number, request).await,
         Ok(Answer::Rejected { reason, .. }) => {
             tunnel.inbox.end();
             let reason = Refusal::named(&reason).unwrap_or(Refusal::Denied);
-            refuse(shared, *request, reason).await;
+            refuse(shared, *request, reason);
             Some(tunnel)
         }
         Err(error) => {
             tracing::info!(flow = %request.open.flow, error = %measure::chain(&error),
                 "an offered tunnel was dead");
             tunnel.abort(number, "ABORTED");
-            dispatch(shared, request).await;
+            find_another(shared, request, drain);
             None
         }
     }
 }
 
-/// Asks the edge, and waits for its answer. Nothing of the server's is read meanwhile, so that a
-/// refused connection has lost nothing.
-async fn open(tunnel: &mut Tunnel, number: FlowNumber, open: &Open) -> Result<Answer, TunnelError> {
-    tunnel.queue(number, &Control::Open(open.clone()))?;
+/// Asks the edge, and waits for its answer, as long as the server may wait. Nothing of the server's
+/// is read meanwhile, so that a refused connection has lost nothing.
+async fn open(
+    tunnel: &mut Tunnel,
+    number: FlowNumber,
+    request: &Request,
+) -> Result<Answer, TunnelError> {
+    tunnel.queue(number, &Control::Open(request.open.clone()))?;
     let answer = async {
         loop {
             if let Some(answer) = tunnel.inbox.flow().and_then(|flow| flow.answer.clone()) {
@@ -293,7 +312,7 @@ async fn open(tunnel: &mut Tunnel, number: FlowNumber, open: &Open) -> Result<An
             tunnel.hear().await?;
         }
     };
-    match tokio::time::timeout(OPEN_TIMEOUT, answer).await {
+    match tokio::time::timeout_at(request.until, answer).await {
         Ok(answered) => answered,
         Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     }
@@ -303,7 +322,7 @@ async fn carry_open(
     shared: &CoreShared,
     mut tunnel: Tunnel,
     number: FlowNumber,
-    request: Request,
+    request: Box<Request>,
 ) -> Option<Tunnel> {
     let Request {
         leg,
@@ -311,7 +330,7 @@ async fn carry_open(
         info,
         pass,
         ..
-    } = &request;
+    } = &*request;
     let taps = shared.capture.flow_opened(info);
     let mut closed = CloseOnDrop::new(&*shared.capture, info);
     let measured = measure::FlowOpen::new();
@@ -330,35 +349,53 @@ async fn carry_open(
     Some(tunnel)
 }
 
-/// Finds another tunnel for a connection whose last one was dead. Nothing of it was read.
-async fn dispatch(shared: &CoreShared, request: Box<Request>) {
-    if let Err(request) = shared.offers.take(request).await {
-        let reason = not_taken(&request.pass);
-        refuse(shared, *request, reason).await;
+/// Finds another tunnel for a connection whose last one was dead, in a task of its own: the
+/// tunnel's ends here. Nothing of the connection was read.
+fn find_another(shared: &CoreShared, request: Box<Request>, drain: &Watcher) {
+    let (shared, drain) = (shared.clone(), drain.clone());
+    // Owned by the runtime; ends when the connection is handed over or refused.
+    sys::task::spawn("reverse flow", async move {
+        dispatch(&shared, request, &drain).await;
+    });
+}
+
+/// Gives a connection to a tunnel, or ends it.
+async fn dispatch(shared: &CoreShared, request: Box<Request>, drain: &Watcher) {
+    match shared.offers.take(request, drain).await {
+        Ok(()) => {}
+        Err((request, NoLeg::Refused(reason))) => refuse(shared, *request, reason),
+        Err((request, NoLeg::Unwanted(ending))) => not_opened(&request.info, &request.open, ending),
     }
 }
 
-/// Why a connection was given to no tunnel.
-fn not_taken(pass: &Pass) -> Refusal {
-    match pass.check() {
-        Ok(()) => Refusal::EdgeUnreachable,
-        Err(closed) => closed.into(),
-    }
+/// Tells of a connection that nobody wants any more, before it was carried.
+fn not_opened(info: &FlowInfo, open: &Open, unwanted: Ending) {
+    measure::flow_ended(&unwanted);
+    measure::log_flow(info, open, &Report::not_opened(unwanted));
 }
 
-async fn refuse(shared: &CoreShared, request: Request, reason: Refusal) {
+/// Refuses in a task of its own: a peer may take its time, and neither a tunnel nor an order waits
+/// for it.
+fn refuse(shared: &CoreShared, request: Request, reason: Refusal) {
     let Request {
         leg,
         open,
         info,
         pass,
+        permit,
+        guard,
         ..
     } = request;
-    // Nothing is carried any more: who waits for the order does not wait for these words.
-    drop(pass);
+    // Nothing is carried any more.
+    drop((pass, permit));
     measure::flow_refused(reason);
     tracing::info!(flow = %open.flow, device = %info.device, %reason,
         "a server's connection to a device was refused");
-    let opening = Opening::new(info.protocol);
-    shared.refusals.refuse(leg, opening, reason).await;
+    let refusals = shared.refusals.clone();
+    // Owned by the runtime; bounded in number and time by `Refusals`.
+    sys::task::spawn("refusal", async move {
+        let opening = Opening::new(info.protocol);
+        refusals.refuse(leg, opening, reason).await;
+        drop(guard);
+    });
 }

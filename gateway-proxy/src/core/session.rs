@@ -13,9 +13,9 @@ use super::connect::ConnectUpstream;
 use super::reverse;
 use crate::drain::Watcher;
 use crate::flow::LegLost;
-use crate::frame::{Control, FlowNumber, Open};
+use crate::frame::{FlowNumber, Open};
 use crate::ids::DeviceId;
-use crate::limits::{DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT};
+use crate::limits::HANDSHAKE_TIMEOUT;
 use crate::measure;
 use crate::reach::reject;
 use crate::stack::{
@@ -104,8 +104,7 @@ async fn carry_flows(
             },
             () = drain.draining(), if !told => {
                 told = true;
-                let deadline_ms = DRAIN_TIMEOUT.as_millis() as u32;
-                tunnel.queue(FlowNumber::CONNECTION, &Control::GoAway { deadline_ms })?;
+                tunnel.go_away()?;
                 continue;
             }
         };

@@ -1,12 +1,10 @@
 //! Carries a device's connection through a tunnel: the innermost service of the edge's stack.
 
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::io::Interest;
 use tower::Service;
 
 use super::DeviceConnection;
@@ -20,7 +18,7 @@ use crate::frame::{Control, FlowNumber, Open};
 use crate::ids::FlowId;
 use crate::measure;
 use crate::refuse::Refusals;
-use crate::socket::{self, Leg};
+use crate::socket::Leg;
 use crate::stack::{Arrival, Refusal, Refused};
 
 /// See the module.
@@ -208,20 +206,8 @@ async fn while_wanted(
         biased;
         closed = pass.stopped() => Err(NoTunnel::Unwanted(Ending::Cut(closed))),
         taken = tunnel => taken.map_err(NoTunnel::Dial),
-        error = gone(leg) => Err(NoTunnel::Unwanted(Ending::LegLost(error))),
+        error = leg.gone() => Err(NoTunnel::Unwanted(Ending::LegLost(error))),
     }
-}
-
-/// Returns when the device has reset and nothing of it is left to carry.
-async fn gone(leg: &Leg) -> io::Error {
-    let readiness = leg.tcp().ready(Interest::ERROR).await;
-    if socket::unread(leg.tcp()) > 0 {
-        // The error stays in the socket, for the pump to find behind the bytes.
-        return std::future::pending().await;
-    }
-    readiness
-        .err()
-        .unwrap_or_else(|| socket::error_of(leg.tcp()))
 }
 
 fn refused(reason: Refusal, carrier: DeviceConnection) -> Refused<DeviceConnection> {

@@ -4,15 +4,18 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use futures::future::join_all;
 use futures::{StreamExt, stream};
 use kms_client::identity::{CertificateFacts, Identity, IdentityDir, Role};
 use kms_client::reason::Reason;
 use kms_client::tls::{ALPN_TUNNEL, ExpectedPeer, client_config};
 use kms_client::{Client, Error};
 use rustls::ClientConfig;
+use tokio::sync::Semaphore;
 
 use super::credentials::Credentials;
 use super::pool::Reach;
@@ -118,39 +121,42 @@ impl DeviceStores {
     /// Renews each certificate before half its life is over. Never ends. A device that has none is
     /// left to [`obtain_missing`](Self::obtain_missing).
     pub async fn keep_fresh(&self, client: &Client) {
-        let mut pause = CERTIFICATE_CHECK_INTERVAL;
-        loop {
-            let ends = self
-                .0
-                .iter()
-                .filter_map(|store| Some(store.facts()?.not_after_ms));
-            if let Some(first) = ends.min() {
-                measure::certificate_expires(first);
-            }
-            tokio::time::sleep(pause).await;
-            pause = match self.renew_due(client).await {
-                0 => CERTIFICATE_CHECK_INTERVAL,
-                _ => (pause * 2).min(CERTIFICATE_RETRY_MAX),
-            };
-        }
+        let places = Semaphore::new(ENROLMENTS_MAX);
+        let each = self.0.iter().map(|store| {
+            let renew = || store.renew(client, &places);
+            renew_when_due(CERTIFICATE_CHECK_INTERVAL, || store.is_due(), renew)
+        });
+        futures::join!(join_all(each), self.tell_first_end());
     }
 
-    /// Answers how many are due all the same: they were not renewed, or the clocks differ.
-    async fn renew_due(&self, client: &Client) -> usize {
-        let left = AtomicUsize::new(0);
-        let due = self.0.iter().filter(|store| store.is_due());
-        stream::iter(due)
-            .for_each_concurrent(ENROLMENTS_MAX, async |store| {
-                if let Err(error) = store.obtain(client).await {
-                    tracing::warn!(device = %store.device, reason = %error.reason(),
-                        "a device's certificate was not renewed: {error}");
-                }
-                if store.is_due() {
-                    left.fetch_add(1, Ordering::Relaxed);
-                }
-            })
-            .await;
-        left.into_inner()
+    async fn tell_first_end(&self) {
+        loop {
+            let facts = self.0.iter().filter_map(DeviceStore::facts);
+            if let Some(first) = facts.map(|facts| facts.not_after_ms).min() {
+                measure::certificate_expires(first);
+            }
+            tokio::time::sleep(CERTIFICATE_CHECK_INTERVAL).await;
+        }
+    }
+}
+
+/// Renews one device's certificate whenever it is due, and less and less often while it is due all
+/// the same: it was not renewed, or the clocks differ. Never ends.
+async fn renew_when_due<F: Future<Output = ()>>(
+    often: Duration,
+    is_due: impl Fn() -> bool,
+    renew: impl Fn() -> F,
+) {
+    let mut pause = often;
+    loop {
+        tokio::time::sleep(pause).await;
+        if is_due() {
+            renew().await;
+        }
+        pause = match is_due() {
+            true => (pause * 2).min(CERTIFICATE_RETRY_MAX),
+            false => often,
+        };
     }
 }
 
@@ -165,6 +171,15 @@ impl DeviceStore {
             by_core: BTreeMap::new(),
             facts: Mutex::default(),
             revoked: AtomicBool::new(false),
+        }
+    }
+
+    async fn renew(&self, client: &Client, places: &Semaphore) {
+        // They are never closed.
+        let _place = places.acquire().await;
+        if let Err(error) = self.obtain(client).await {
+            tracing::warn!(device = %self.device, reason = %error.reason(),
+                "a device's certificate was not renewed: {error}");
         }
     }
 
@@ -194,11 +209,16 @@ impl DeviceStore {
 
     /// Tunnels made from now on use it.
     fn publish(&self, identity: &Identity) -> Result<(), Error> {
+        // All or none, and before its date is told: one that cannot be used is not in use.
+        let made = self.by_core.iter().map(|(core, credentials)| {
+            let tls = self.tls(identity, core)?;
+            Ok((credentials, Arc::new(tls)))
+        });
+        for (credentials, tls) in made.collect::<Result<Vec<_>, Error>>()? {
+            credentials.replace(tls);
+        }
         let facts = Some(identity.facts().clone());
         *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = facts;
-        for (core, credentials) in &self.by_core {
-            credentials.replace(Arc::new(self.tls(identity, core)?));
-        }
         Ok(())
     }
 
@@ -231,5 +251,45 @@ impl DeviceStore {
         let now_ms = sys::clock::wall_ms();
         let facts = self.facts();
         facts.is_some_and(|facts| facts.is_due_for_renewal(now_ms)) && !self.is_revoked()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    const OFTEN: Duration = Duration::from_millis(1);
+
+    #[tokio::test]
+    async fn a_certificate_that_is_not_renewed_slows_no_other() {
+        let (refused, renewed) = (Cell::new(0_u32), Cell::new(0_u32));
+        let due = Cell::new(true);
+        let unanswered = renew_when_due(OFTEN, || true, std::future::pending::<()>);
+        let refuse = || {
+            refused.set(refused.get() + 1);
+            std::future::ready(())
+        };
+        let refused_again = renew_when_due(OFTEN, || true, refuse);
+        // Due again after each look that finds it renewed.
+        let renew = || {
+            due.set(false);
+            renewed.set(renewed.get() + 1);
+            std::future::ready(())
+        };
+        let granted = renew_when_due(OFTEN, || due.replace(true), renew);
+        let enough = async {
+            while renewed.get() < 100 {
+                tokio::time::sleep(OFTEN).await;
+            }
+        };
+        tokio::select! {
+            () = unanswered => {}
+            () = refused_again => {}
+            () = granted => {}
+            enough = tokio::time::timeout(Duration::from_secs(10), enough) => enough.unwrap(),
+        }
+        assert!(refused.get() < renewed.get() / 2, "{}", refused.get());
     }
 }

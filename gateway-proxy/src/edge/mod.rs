@@ -5,6 +5,8 @@ mod carry;
 mod credentials;
 mod devices;
 mod dial;
+mod health;
+mod places;
 mod pool;
 mod pulse;
 mod reverse;

@@ -155,6 +155,11 @@ impl Pool {
         self.reach.pulse.lost();
     }
 
+    /// The core did not answer a PING on a tunnel of this pool.
+    pub(super) fn unanswered(&self) {
+        self.reach.pulse.unanswered();
+    }
+
     /// Keeps a tunnel whose flow has finished; in the place of the oldest when there are too many.
     pub(super) fn keep(&self, tunnel: Tunnel, made: Made) {
         let place = self.reach.count().or_else(|| self.give_up_oldest());

@@ -34,6 +34,15 @@ impl Pulse {
         self.doubts.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// The core did not answer a PING.
+    pub(super) fn unanswered(&self) {
+        measure::ping("no_answer");
+        tracing::warn!(
+            "a core did not answer within {PING_TIMEOUT:?}; its idle tunnels are dropped"
+        );
+        self.lost();
+    }
+
     /// Whether it is time to ask again; who is told so is the one to ask.
     pub(super) fn take_turn(&self, now: Instant) -> bool {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,12 +67,7 @@ impl Pulse {
                 None
             }
             Err(_) => {
-                measure::ping("no_answer");
-                tracing::warn!(
-                    "a core did not answer within {PING_TIMEOUT:?}; its idle tunnels \
-                                are dropped"
-                );
-                self.lost();
+                self.unanswered();
                 tunnel.abort(FlowNumber::CONNECTION, "NO_ANSWER");
                 None
             }

@@ -1,18 +1,22 @@
 //! Flows towards devices, at the edge: keeps tunnels on offer to the core, and connects the flows
 //! that the core opens on them to the device's own server.
 //!
-//! Each route has a few idle tunnels on offer, over all data threads. One that is taken is replaced
-//! at once; when its flow has ended, it stays on offer for a while, as other idle tunnels do.
+//! Each route has a few idle tunnels on offer, over all data threads. When one is taken and too few
+//! are left, another is made at once; when its flow has ended, it stays on offer for a while, as
+//! other idle tunnels do.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tower::{Service, ServiceBuilder};
 
 use super::EdgeShared;
+use super::health::Health;
+use super::places::{Place, Places};
 use super::pool::{Made, Pool, Reach, Taken};
 use crate::capture::{CaptureSink, FlowInfo, NoCapture};
 use crate::config::ReverseRoute;
@@ -21,8 +25,7 @@ use crate::drain::Watcher;
 use crate::flow::{self, Ending, LegLost, Report};
 use crate::frame::{Control, FlowNumber, Open};
 use crate::limits::{
-    IDLE_TUNNEL_AGE_MAX, OFFER_RETRY_INTERVAL, OFFERS_IDLE_MAX, OFFERS_KEPT_MAX, PING_INTERVAL,
-    PING_TIMEOUT, POOL_SWEEP_INTERVAL,
+    DEVICE_CONNECT_TIMEOUT, IDLE_TUNNEL_AGE_MAX, OFFER_RETRY_INTERVAL, PING_INTERVAL, PING_TIMEOUT,
 };
 use crate::measure;
 use crate::reach::{Carried, NoLeg, reach, reject};
@@ -35,17 +38,9 @@ use crate::tunnel::{Tunnel, TunnelError, Wish};
 pub struct ReverseShared {
     pub(super) route: Arc<ReverseRoute>,
     pub(super) reach: Arc<Reach>,
-    /// Places for idle tunnels that are always on offer.
-    places: Arc<Semaphore>,
-    /// Places for those that have carried a flow.
-    kept: Arc<Semaphore>,
-}
-
-/// What an idle tunnel on offer holds.
-struct Place {
-    _permit: OwnedSemaphorePermit,
-    /// How long it stays on offer; no end for those that are always there.
-    until: Option<std::time::Instant>,
+    /// Of its idle tunnels.
+    places: Arc<Places>,
+    health: Arc<Health>,
 }
 
 /// A flow that the core has opened, with the tunnel it came on.
@@ -61,24 +56,9 @@ impl ReverseShared {
         Self {
             route: Arc::new(route),
             reach,
-            places: Arc::new(Semaphore::new(OFFERS_IDLE_MAX)),
-            kept: Arc::new(Semaphore::new(OFFERS_KEPT_MAX)),
+            places: Arc::default(),
+            health: Arc::default(),
         }
-    }
-
-    /// A place for a tunnel that has carried a flow, if there is one.
-    fn keep(&self) -> Option<Place> {
-        if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
-            return Some(Place {
-                _permit: permit,
-                until: None,
-            });
-        }
-        let permit = Arc::clone(&self.kept).try_acquire_owned().ok()?;
-        Some(Place {
-            _permit: permit,
-            until: Some(sys::clock::monotonic() + IDLE_TUNNEL_AGE_MAX),
-        })
     }
 }
 
@@ -91,13 +71,10 @@ pub(super) async fn offer(
 ) {
     loop {
         let place = tokio::select! {
-            place = Arc::clone(&reverse.places).acquire_owned() => place,
+            place = reverse.places.missing() => place,
             () = drain.draining() => return,
         };
-        let (Ok(place), made) = (place, pool.fresh().await) else {
-            return;
-        };
-        match made {
+        match pool.fresh().await {
             Ok(Taken { tunnel, made, .. }) => {
                 let offered = Offered {
                     shared: shared.clone(),
@@ -105,32 +82,25 @@ pub(super) async fn offer(
                     pool: Arc::clone(&pool),
                     made,
                     drain: drain.clone(),
+                    works: false,
                 };
-                // Owned by the runtime; ends with its tunnel.
-                sys::task::spawn("offered tunnel", async move {
-                    let mut place = Some(Place {
-                        _permit: place,
-                        until: None,
-                    });
-                    if let Err(error) = offered.serve(tunnel, &mut place).await {
-                        tracing::debug!(error = %measure::chain(&error), "an offered tunnel ended");
-                        // A core that does not want the offer is not asked again at once.
-                        if place.is_some() {
-                            tokio::time::sleep(OFFER_RETRY_INTERVAL).await;
-                        }
-                    }
-                });
+                // Owned by the runtime; ends with its tunnel, and a pause when that has failed.
+                sys::task::spawn("offered tunnel", offered.run(tunnel, place));
             }
             Err(error) => {
+                // The place is kept meanwhile: no other thread tries any sooner.
+                let pause = reverse.health.not_dialled(&reverse.route, &error);
+                rest(pause, &drain).await;
                 drop(place);
-                tracing::debug!(device = %reverse.route.device, error = %measure::chain(&error),
-                    "no tunnel to offer");
-                tokio::select! {
-                    () = tokio::time::sleep(OFFER_RETRY_INTERVAL) => {}
-                    () = drain.draining() => return,
-                }
             }
         }
+    }
+}
+
+async fn rest(pause: Duration, drain: &Watcher) {
+    tokio::select! {
+        () = tokio::time::sleep(pause) => {}
+        () = drain.draining() => {}
     }
 }
 
@@ -141,11 +111,29 @@ struct Offered {
     pool: Arc<Pool>,
     made: Made,
     drain: Watcher,
+    /// The core has shown that it keeps the tunnel.
+    works: bool,
 }
 
 impl Offered {
+    async fn run(mut self, tunnel: Tunnel, place: Place) {
+        let mut place = Some(place);
+        let Err(error) = self.serve(tunnel, &mut place).await else {
+            return;
+        };
+        tracing::debug!(error = %measure::chain(&error), "an offered tunnel ended");
+        // A core that does not want the offer is not asked again at once.
+        let pause = match self.works {
+            true => OFFER_RETRY_INTERVAL,
+            false => self.reverse.health.not_kept(&self.reverse.route, &error),
+        };
+        if place.is_some() {
+            rest(pause, &self.drain).await;
+        }
+    }
+
     async fn serve(
-        &self,
+        &mut self,
         mut tunnel: Tunnel,
         place: &mut Option<Place>,
     ) -> Result<(), TunnelError> {
@@ -164,12 +152,12 @@ impl Offered {
         tunnel.queue(FlowNumber::CONNECTION, &Control::Offer { service })?;
         tunnel.inbox.offer();
         loop {
-            let until = place.as_ref().and_then(|place| place.until);
-            let Some((number, open)) = self.wait(&mut tunnel, until).await? else {
+            let Some((number, open)) = self.wait(&mut tunnel).await? else {
                 tunnel.close();
                 return Ok(());
             };
-            // Another one is offered in its place.
+            self.works();
+            // Another one is offered in its place, when it is missing.
             drop(place.take());
             let guard = self.drain.guard();
             let opened = Box::new(Reversed {
@@ -185,7 +173,7 @@ impl Offered {
                 Err(refused) => refuse(refused)?,
             };
             drop(guard);
-            *place = self.reverse.keep();
+            *place = self.reverse.places.keep();
             if place.is_none() {
                 // Still to be sent: an ACK, or a refusal.
                 std::future::poll_fn(|context| tunnel.poll_flush(context)).await?;
@@ -198,11 +186,13 @@ impl Offered {
     /// Waits for the core to open a flow, asking now and then whether it is there. `None` when the
     /// tunnel is not to be used any more.
     async fn wait(
-        &self,
+        &mut self,
         tunnel: &mut Tunnel,
-        until: Option<std::time::Instant>,
     ) -> Result<Option<(FlowNumber, Open)>, TunnelError> {
-        let mut tick = tokio::time::interval(POOL_SWEEP_INTERVAL);
+        // Not at once: where the offer is refused there is no answer either, so that the first one
+        // shows that it was taken.
+        let mut tick = tokio::time::interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
+        let since = sys::clock::monotonic();
         let mut asked: Option<std::time::Instant> = None;
         let mut pings: u64 = 0;
         loop {
@@ -218,10 +208,13 @@ impl Offered {
                 return Ok(None);
             }
             let now = sys::clock::monotonic();
-            if until.is_some_and(|until| now >= until) {
+            let is_old = now.duration_since(since) >= IDLE_TUNNEL_AGE_MAX;
+            if is_old && self.reverse.places.has_spare() {
                 return Ok(None);
             }
             if tunnel.inbox.pong.take().is_some() {
+                measure::ping("answered");
+                self.works();
                 asked = None;
             }
             match asked {
@@ -232,11 +225,17 @@ impl Offered {
                     tunnel.queue(FlowNumber::CONNECTION, &Control::Ping { token })?;
                 }
                 Some(since) if now.duration_since(since) > PING_TIMEOUT => {
-                    measure::ping("no_answer");
+                    self.pool.unanswered();
                     return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
                 }
                 Some(_) => {}
             }
+        }
+    }
+
+    fn works(&mut self) {
+        if !std::mem::replace(&mut self.works, true) {
+            self.reverse.health.works(&self.reverse.route);
         }
     }
 }
@@ -293,7 +292,13 @@ impl ConnectDevice {
             return refused(Refusal::NoLease, carrier);
         };
         let mut carrier = carrier;
-        let reached = match reach(&self.0.target, &mut carrier.tunnel, &pass).await {
+        let reached = reach(
+            &self.0.target,
+            &mut carrier.tunnel,
+            &pass,
+            DEVICE_CONNECT_TIMEOUT,
+        );
+        let reached = match reached.await {
             Ok(leg) => Ok(leg),
             Err(NoLeg::Unwanted(ending)) => Err(ending),
             Err(NoLeg::Refused(reason)) => return refused(reason, carrier),
@@ -376,6 +381,3 @@ fn refuse(refused: Refused<Box<Reversed>>) -> Result<Tunnel, TunnelError> {
     reject(&mut tunnel, number, reason)?;
     Ok(tunnel)
 }
-
-// Idle tunnels are asked as often as they are looked at, and a core knows of it.
-const _: () = assert!(PING_INTERVAL.as_secs() == POOL_SWEEP_INTERVAL.as_secs());

@@ -17,7 +17,7 @@ use crate::limits::{DATA_BYTES_MAX, FRAME_HEADER_BYTES};
 pub struct FlowNumber(pub u32);
 
 impl FlowNumber {
-    /// The connection itself: PING and GOAWAY.
+    /// The connection itself: PING, GOAWAY, OFFER, and an ABORT that is of no flow.
     pub const CONNECTION: Self = Self(0);
 }
 
@@ -40,7 +40,7 @@ pub enum Control {
         /// All bytes of the sender's stream.
         offset: u64,
     },
-    /// The flow was reset; the reset of the connection follows.
+    /// The flow was reset, or the connection is not wanted; the reset of the connection follows.
     Abort {
         /// Why.
         reason: String,

@@ -150,8 +150,12 @@ impl Header {
         if !fits {
             return Err(FrameError::BadLength { kind, length });
         }
-        let of_connection = matches!(kind, kind::PING | kind::GOAWAY | kind::OFFER);
-        if of_connection != (flow == 0) {
+        let names_rightly = match kind {
+            kind::PING | kind::GOAWAY | kind::OFFER => flow == 0,
+            kind::ABORT => true,
+            _ => flow != 0,
+        };
+        if !names_rightly {
             return Err(FrameError::BadFlow { kind, flow });
         }
         Ok(Self {

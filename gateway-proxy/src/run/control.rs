@@ -221,22 +221,26 @@ impl Gateway {
 /// Tunnels made from now on see a renewed certificate; those that stand are not touched.
 async fn follow_certificate(
     client: Client,
-    mut shown: Arc<Identity>,
+    mut seen: Arc<Identity>,
     tls: Arc<ArcSwap<ServerConfig>>,
 ) {
+    let mut shown_until_ms = seen.facts().not_after_ms;
     loop {
-        measure::certificate_expires(shown.facts().not_after_ms);
+        measure::certificate_expires(shown_until_ms);
         tokio::time::sleep(CERTIFICATE_CHECK_INTERVAL).await;
         let current = client.identity();
-        if Arc::ptr_eq(&shown, &current) {
+        if Arc::ptr_eq(&seen, &current) {
             continue;
         }
         match tunnel_tls(&current) {
-            Ok(renewed) => tls.store(Arc::new(renewed)),
-            // The one in use stays in use.
+            Ok(renewed) => {
+                tls.store(Arc::new(renewed));
+                shown_until_ms = current.facts().not_after_ms;
+            }
+            // The one that is shown stays so, and its date is what is told.
             Err(error) => tracing::warn!("the gateway's certificate cannot be used: {error}"),
         }
-        shown = current;
+        seen = current;
     }
 }
 

@@ -32,9 +32,7 @@ pub(super) fn take(state_dir: &Path) -> Result<Option<Lock>, Error> {
 /// Tells whether a gateway runs on this state folder.
 #[must_use]
 pub fn is_running(state_dir: &Path) -> bool {
-    let path = path(state_dir);
-    let held = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
-    path.exists() && Lock::acquire(&path).is_err_and(held)
+    Lock::is_held(&path(state_dir))
 }
 
 fn path(state_dir: &Path) -> PathBuf {

@@ -1,5 +1,6 @@
 //! The data threads: one current-thread runtime each, all accepting from the same listeners.
-//! A flow lives and dies on one of them; nothing is handed from thread to thread.
+//! A flow lives and dies on one of them; only a server's connection towards a device is handed
+//! over, to the thread that has the tunnel, before anything of it is read.
 
 use std::io;
 use std::net::TcpListener;

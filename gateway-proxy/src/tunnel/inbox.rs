@@ -35,6 +35,8 @@ pub struct Inbox {
     pub refused_resume: Option<FlowNumber>,
     /// Core: the edge offers the connection, for flows to this device's server.
     pub offered: Option<ServiceName>,
+    /// The peer does not want the connection any more, and why.
+    pub aborted: Option<String>,
     /// Frames dropped because their flow is over.
     pub stale: u64,
 }
@@ -105,6 +107,7 @@ impl Inbox {
             pong: None,
             refused_resume: None,
             offered: None,
+            aborted: None,
             stale: 0,
         }
     }
@@ -193,6 +196,9 @@ impl Inbox {
                 Some(flow) => once(&mut flow.acknowledged, offset)?,
                 None => return self.drop_stale(),
             },
+            Control::Abort { reason } if number == FlowNumber::CONNECTION => {
+                self.aborted = Some(reason);
+            }
             Control::Abort { reason } => match self.find(number) {
                 Some(flow) => flow.aborted = Some(reason),
                 None => return self.drop_stale(),

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use crate::buffers::{self, Buffer};
 use crate::frame::{self, Control, FlowNumber, FrameError, Open, Parser};
 use crate::ids::ServiceName;
-use crate::limits::TUNNEL_READ_BYTES;
+use crate::limits::{DRAIN_TIMEOUT, TUNNEL_READ_BYTES};
 use crate::socket::{self, Ask};
 use crate::tls::{Progress, Session, TlsError};
 use inbox::{End, Inbox, Misbehaved};
@@ -52,6 +52,9 @@ pub enum TunnelError {
     /// The connection ended; inside a flow that is an abort.
     #[error("the tunnel ended")]
     Ended,
+    /// The peer does not want it, and says why.
+    #[error("the peer ended the tunnel: {0}")]
+    Aborted(String),
     /// More of one record, or of one handshake message, than there can be.
     #[error("the peer's record is too large")]
     Oversized,
@@ -230,6 +233,9 @@ impl Tunnel {
 
     /// Answers what needs no flow.
     fn answer(&mut self) -> Result<(), TunnelError> {
+        if let Some(reason) = self.inbox.aborted.take() {
+            return Err(TunnelError::Aborted(reason));
+        }
         if let Some(number) = self.inbox.refused_resume.take() {
             let reason = "RESUME_UNSUPPORTED".to_owned();
             self.queue(
@@ -247,6 +253,15 @@ impl Tunnel {
             self.queue(FlowNumber::CONNECTION, &Control::Pong { token })?;
         }
         Ok(())
+    }
+
+    /// Tells the peer that this gateway drains, with the next flush.
+    ///
+    /// # Errors
+    /// The session is over.
+    pub fn go_away(&mut self) -> Result<(), TunnelError> {
+        let deadline_ms = DRAIN_TIMEOUT.as_millis() as u32;
+        self.queue(FlowNumber::CONNECTION, &Control::GoAway { deadline_ms })
     }
 
     /// Resets the connection, so that the news overtakes everything queued. The ABORT frame before

@@ -42,13 +42,17 @@ pub(crate) struct Pair {
     /// What the core holds flows to; open for the device.
     pub(crate) core_gates: Gates,
     _edge: Half,
-    _core: Half,
+    core_half: Half,
+    /// A data thread of its own, so that servers' connections are handed over.
+    listening: Half,
 }
 
 /// How a test's pair differs from the usual one.
 pub(crate) struct Setup {
     pub(crate) authority: Authority,
     pub(crate) device: Option<Identity>,
+    /// Whether the edge has the device's certificate already.
+    pub(crate) enrolled: bool,
     pub(crate) core: Option<Identity>,
     pub(crate) allowed: &'static str,
     pub(crate) service: &'static str,
@@ -69,6 +73,7 @@ impl Default for Setup {
         Self {
             authority: Authority::new(),
             device: None,
+            enrolled: true,
             core: None,
             allowed: "mon-1",
             service: "lab",
@@ -93,6 +98,16 @@ impl Pair {
         (device, accept(&self.server))
     }
 
+    /// Drains the core; answers how many flows were left.
+    pub(crate) fn drain_core(&mut self) -> usize {
+        self.core_half.drain()
+    }
+
+    /// Ends the thread on which servers' connections are accepted.
+    pub(crate) fn stop_listening(&mut self) {
+        self.listening.stop();
+    }
+
     /// A device's connection.
     pub(crate) fn device(&self) -> TcpStream {
         patient(TcpStream::connect(self.edge).unwrap())
@@ -110,14 +125,16 @@ impl Setup {
             .take()
             .unwrap_or_else(|| self.authority.identity("gateway", "core"));
         let [edge_gates, core_gates] = [(); 2].map(|()| open_gates());
-        let (core_half, core, reverse) =
+        let (core_half, listening, core, reverse) =
             start_core(&core_identity, &self, upstream, core_gates.clone());
         let device = self
             .device
             .take()
             .unwrap_or_else(|| self.authority.identity("device", "mon-1"));
         let credentials = Credentials::default();
-        credentials.replace(device_tls(&device));
+        if self.enrolled {
+            credentials.replace(device_tls(&device));
+        }
         let towards = self
             .through
             .take()
@@ -144,7 +161,8 @@ impl Setup {
             edge_gates,
             core_gates,
             _edge: edge_half,
-            _core: core_half,
+            core_half,
+            listening,
         }
     }
 }
@@ -207,20 +225,37 @@ impl Half {
     fn start<F: Future<Output = ()> + Send + 'static>(
         serve: impl FnOnce(drain::Watcher) -> F,
     ) -> Self {
+        let (trigger, watcher) = drain::new();
+        let mut half = Self::beside(serve(watcher));
+        half.trigger = Some(trigger);
+        half
+    }
+
+    /// Another thread of a half, which drains with it.
+    fn beside(serve: impl Future<Output = ()> + Send + 'static) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("half")
             .enable_all()
             .build()
             .unwrap();
-        let (trigger, watcher) = drain::new();
         let guard = runtime.enter();
-        sys::task::spawn("half", serve(watcher));
+        sys::task::spawn("half", serve);
         drop(guard);
         Self {
             runtime: Some(runtime),
-            trigger: Some(trigger),
+            trigger: None,
         }
+    }
+
+    /// Ends the thread, and with it everything that it drives.
+    fn stop(&mut self) {
+        self.runtime.take().unwrap().shutdown_timeout(PATIENCE);
+    }
+
+    fn drain(&mut self) -> usize {
+        let (runtime, trigger) = (self.runtime.as_ref().unwrap(), self.trigger.take());
+        runtime.block_on(trigger.unwrap().drain(PATIENCE))
     }
 }
 
@@ -251,7 +286,7 @@ fn start_core(
     setup: &Setup,
     upstream: SocketAddr,
     gates: Gates,
-) -> (Half, SocketAddr, SocketAddr) {
+) -> (Half, Half, SocketAddr, SocketAddr) {
     let service = Service {
         name: "lab".parse().unwrap(),
         protocol: setup.protocol.parse().unwrap(),
@@ -282,15 +317,19 @@ fn start_core(
     let address = listener.local_addr().unwrap();
     let beside = socket::listen_for_legs(reverse.listen).unwrap();
     let beside_address = beside.local_addr().unwrap();
-    let half = Half::start(async move |watcher| {
-        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        let beside = tokio::net::TcpListener::from_std(beside).unwrap();
-        tokio::join!(
-            core::serve(shared.clone(), listener, watcher.clone()),
-            core::listen(shared, reverse, beside, watcher),
-        );
+    let mut listening = None;
+    let half = Half::start(|watcher| {
+        let (shared_too, watcher_too) = (shared.clone(), watcher.clone());
+        listening = Some(Half::beside(async move {
+            let beside = tokio::net::TcpListener::from_std(beside).unwrap();
+            core::listen(shared_too, reverse, beside, watcher_too).await;
+        }));
+        async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            core::serve(shared, listener, watcher).await;
+        }
     });
-    (half, address, beside_address)
+    (half, listening.unwrap(), address, beside_address)
 }
 
 fn start_edge(

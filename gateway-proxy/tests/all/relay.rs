@@ -27,6 +27,8 @@ struct State {
     /// Threads that hold an end of a tunnel.
     passing: usize,
     seen: Vec<u8>,
+    /// Nothing is passed on any more, and nobody is told.
+    silent: bool,
 }
 
 impl Relay {
@@ -64,6 +66,12 @@ impl Relay {
         until("the resets are out", || {
             (self.0.state.lock().unwrap().passing == 0).then_some(())
         });
+    }
+
+    /// Lets every tunnel look open and swallows what is sent on it, as a lost address translation
+    /// does.
+    pub(crate) fn fall_silent(&self) {
+        self.0.state.lock().unwrap().silent = true;
     }
 
     /// Ends every tunnel with a FIN at both ends, in the middle of whatever it carries.
@@ -120,7 +128,13 @@ fn pass_on(from: &mut TcpStream, to: &mut TcpStream, state: &Mutex<State>) {
             }
             Ok(count) => {
                 let bytes = &place[..count];
-                state.lock().unwrap().seen.extend_from_slice(bytes);
+                let mut now = state.lock().unwrap();
+                now.seen.extend_from_slice(bytes);
+                let silent = now.silent;
+                drop(now);
+                if silent {
+                    continue;
+                }
                 if to.write_all(bytes).is_err() {
                     return;
                 }

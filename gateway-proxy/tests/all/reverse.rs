@@ -3,15 +3,22 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_proxy::contain::Gates;
-use gateway_proxy::limits::{OFFER_PATIENCE, UPSTREAM_CONNECT_TIMEOUT};
+use gateway_proxy::frame::{Control, FlowNumber};
+use gateway_proxy::limits::{
+    DEVICE_CONNECT_TIMEOUT, OFFER_PATIENCE, OFFERS_IDLE_MAX, OFFERS_KEPT_MAX, OFFERS_PER_ROUTE_MAX,
+    REFUSAL_PATIENCE,
+};
+use gateway_proxy::tunnel::{Tunnel, TunnelError, handshake};
 use kms_client::model::ContainLevel;
 use socket2::SockRef;
 
 use crate::authority::Authority;
-use crate::contain::{Full, due, hears_reset, order};
+use crate::contain::{Full, allow, due, hears_reset, order};
 use crate::pair::{PATIENCE, Pair, Setup, accept, pass, until};
 use crate::relay::Relay;
 
@@ -34,6 +41,10 @@ fn server(pair: &Pair) -> TcpStream {
 fn connect(pair: &Pair) -> (TcpStream, TcpStream) {
     (server(pair), accept(&pair.device_server))
 }
+
+/// The most that an edge keeps, and one on its way: the next flow may be quicker than the tunnel
+/// that the last one gives back.
+const FEW: RangeInclusive<usize> = 1..=OFFERS_IDLE_MAX + OFFERS_KEPT_MAX + 1;
 
 fn exchange(pair: &Pair, number: u8) {
     let (mut server, mut device) = connect(pair);
@@ -72,8 +83,7 @@ fn flow_after_flow_reaches_the_device_over_few_tunnels() {
         exchange(&pair, number);
     }
     let made = relay.connections();
-    // Two that are always on offer, one that was taken first, one more while it was given back.
-    assert!((2..=5).contains(&made), "30 flows made {made} tunnels");
+    assert!(FEW.contains(&made), "30 flows made {made} tunnels");
 }
 
 #[test]
@@ -107,6 +117,18 @@ fn both_ways_work_beside_each_other() {
 }
 
 #[test]
+fn a_flow_belongs_to_its_tunnel_s_thread_alone() {
+    let mut pair = reversed().start();
+    let (mut server, mut device) = connect(&pair);
+    pass(&mut server, &mut device, b"before");
+    pair.stop_listening();
+    pass(&mut server, &mut device, b"to the device");
+    pass(&mut device, &mut server, &[7; 100_000]);
+    reset(device);
+    is_reset(server);
+}
+
+#[test]
 fn a_reset_is_a_reset_from_both_sides() {
     let pair = reversed().start();
     for from_server in [true, false] {
@@ -135,31 +157,52 @@ fn a_device_that_is_not_there_is_a_reset_and_the_tunnel_stays() {
         ..Setup::default()
     }
     .start();
-    for _ in 0..10 {
+    for _ in 0..30 {
         is_reset(server(&pair));
     }
     let made = relay.connections();
-    assert!((1..=5).contains(&made), "10 refusals made {made} tunnels");
+    assert!(FEW.contains(&made), "30 refusals made {made} tunnels");
 }
 
-#[test]
-fn a_dicom_server_is_told_to_try_again() {
+/// In front of a DICOM device that is not there.
+fn dicom_without_device() -> Pair {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = nobody.local_addr().unwrap();
     drop(nobody);
-    let pair = Setup {
+    Setup {
         protocol: "dicom",
         reverse: Some(Some(address)),
         ..Setup::default()
     }
-    .start();
-    let mut server = server(&pair);
+    .start()
+}
+
+/// A DICOM server asks for an association, and is told to try again.
+fn is_told(pair: &Pair) {
+    let mut server = server(pair);
     let mut request = vec![1, 0, 0, 0, 0, 68];
     request.resize(6 + 68, b' ');
     server.write_all(&request).unwrap();
     let mut answer = Vec::new();
     server.read_to_end(&mut answer).unwrap();
     assert_eq!(answer, [3, 0, 0, 0, 0, 4, 0, 2, 3, 1]);
+}
+
+#[test]
+fn a_dicom_server_is_told_to_try_again() {
+    is_told(&dicom_without_device());
+}
+
+#[test]
+fn servers_that_say_nothing_keep_no_tunnel_from_the_next() {
+    let pair = dicom_without_device();
+    let begun = sys::clock::monotonic();
+    let mut silent = Vec::new();
+    for _ in 0..2 * (OFFERS_IDLE_MAX + OFFERS_KEPT_MAX) {
+        silent.push(server(&pair));
+        is_told(&pair);
+    }
+    assert!(begun.elapsed() < REFUSAL_PATIENCE / 2);
 }
 
 #[test]
@@ -188,6 +231,43 @@ fn only_tunnels_of_the_listener_s_device_are_used() {
     pair.device_server.set_nonblocking(true).unwrap();
     let error = pair.device_server.accept().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
+}
+
+/// Offers tunnels as the device, without an edge; answers what the core says to the last one.
+fn offered(pair: &Pair, device: &Arc<rustls::ClientConfig>, service: &str, count: usize) -> String {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut tunnels: Vec<Tunnel> = Vec::new();
+        for _ in 0..count {
+            let tcp = tokio::net::TcpStream::connect(pair.core).await.unwrap();
+            let mut tunnel = handshake::connect(tcp, Arc::clone(device)).await.unwrap();
+            let service = service.parse().unwrap();
+            let offer = Control::Offer { service };
+            tunnel.queue(FlowNumber::CONNECTION, &offer).unwrap();
+            tunnel.inbox.offer();
+            std::future::poll_fn(|context| tunnel.poll_flush(context))
+                .await
+                .unwrap();
+            tunnels.push(tunnel);
+        }
+        // Tunnels are taken in any order: one of them is the one too many.
+        let heard = tunnels.iter_mut().map(|tunnel| Box::pin(tunnel.hear()));
+        let heard = futures::future::select_all(heard);
+        let (heard, _, _) = tokio::time::timeout(PATIENCE, heard).await.unwrap();
+        let error = heard.unwrap_err();
+        let TunnelError::Aborted(reason) = error else {
+            panic!("the core said {error:?}");
+        };
+        reason
+    })
+}
+
+#[test]
+fn an_edge_is_told_why_its_offer_is_of_no_use() {
+    let (pair, device) = without_certificate();
+    assert_eq!(offered(&pair, &device, "bakc", 1), "SERVICE_UNKNOWN");
+    let enough = OFFERS_PER_ROUTE_MAX + 1;
+    assert_eq!(offered(&pair, &device, "back", enough), "OVERLOADED");
 }
 
 #[test]
@@ -258,7 +338,7 @@ fn an_order_at_either_half_cuts_a_flow_that_is_being_opened() {
             (pair.edge_gates.live_flows() > 0).then_some(())
         });
         let gates = [&pair.core_gates, &pair.edge_gates][usize::from(at_edge)];
-        is_cut(&server, gates, UPSTREAM_CONNECT_TIMEOUT / 2);
+        is_cut(&server, gates, DEVICE_CONNECT_TIMEOUT / 2);
         until("both halves are done with it", || {
             let live = pair.edge_gates.live_flows() + pair.core_gates.live_flows();
             (live == 0).then_some(())
@@ -273,6 +353,110 @@ fn an_order_cuts_a_connection_that_waits_for_a_tunnel() {
     let gates = &pair.core_gates;
     until("the core waits", || (gates.live_flows() > 0).then_some(()));
     is_cut(&server, gates, OFFER_PATIENCE / 2);
+}
+
+/// Without a certificate the edge offers nothing yet.
+fn without_certificate() -> (Pair, Arc<rustls::ClientConfig>) {
+    let authority = Authority::new();
+    let device = crate::pair::device_tls(&authority.identity("device", "mon-1"));
+    let setup = Setup {
+        authority,
+        enrolled: false,
+        ..reversed()
+    };
+    (setup.start(), device)
+}
+
+#[test]
+fn a_server_that_has_gone_waits_for_no_tunnel() {
+    let (pair, device) = without_certificate();
+    let gone = server(&pair);
+    let gates = &pair.core_gates;
+    until("the core waits", || (gates.live_flows() > 0).then_some(()));
+    reset(gone);
+    let begun = sys::clock::monotonic();
+    until("it waits no more", || {
+        (gates.live_flows() == 0).then_some(())
+    });
+    assert!(begun.elapsed() < OFFER_PATIENCE / 2);
+    // Nothing is opened for it once there are tunnels: the device sees the next one first.
+    pair.credentials.replace(device);
+    exchange(&pair, 1);
+}
+
+#[test]
+fn a_server_that_goes_while_its_flow_is_opened_is_not_waited_for() {
+    let full = Full::new();
+    let pair = Setup {
+        reverse: Some(Some(full.address)),
+        ..Setup::default()
+    }
+    .start();
+    let going = server(&pair);
+    let live = || pair.edge_gates.live_flows() + pair.core_gates.live_flows();
+    until("both halves have it", || (live() == 2).then_some(()));
+    reset(going);
+    let begun = sys::clock::monotonic();
+    until("neither has it", || (live() == 0).then_some(()));
+    assert!(begun.elapsed() < DEVICE_CONNECT_TIMEOUT / 2);
+}
+
+/// Its lease is over, and nobody has looked for flows to cut.
+#[test]
+fn a_device_whose_time_is_over_is_not_reached_by_who_waited() {
+    let (pair, device) = without_certificate();
+    let late = server(&pair);
+    let gates = &pair.core_gates;
+    until("the core waits", || (gates.live_flows() > 0).then_some(()));
+    allow(gates, 2, Duration::ZERO);
+    pair.credentials.replace(device);
+    is_reset(late);
+    allow(gates, 3, PATIENCE * 10);
+    exchange(&pair, 1);
+}
+
+#[test]
+fn a_tunnel_that_died_in_silence_costs_no_more_than_the_wait_for_one() {
+    let relay = Relay::start();
+    let pair = Setup {
+        through: Some(relay.handle()),
+        ..reversed()
+    }
+    .start();
+    exchange(&pair, 1);
+    relay.fall_silent();
+    let begun = sys::clock::monotonic();
+    is_reset(server(&pair));
+    let took = begun.elapsed();
+    assert!(took < OFFER_PATIENCE * 3 / 2, "{took:?}");
+}
+
+/// The edge says so while the core still listens, and the tunnel stays.
+#[test]
+fn a_device_that_does_not_answer_is_told_of_in_time() {
+    let full = Full::new();
+    let pair = Setup {
+        reverse: Some(Some(full.address)),
+        ..Setup::default()
+    }
+    .start();
+    let begun = sys::clock::monotonic();
+    is_reset(server(&pair));
+    let took = begun.elapsed();
+    assert!(took >= DEVICE_CONNECT_TIMEOUT, "{took:?}");
+    assert!(took < OFFER_PATIENCE, "{took:?}");
+}
+
+#[test]
+fn a_drain_does_not_wait_for_a_tunnel() {
+    let mut pair = Setup::default().start();
+    let waiting = server(&pair);
+    let gates = pair.core_gates.clone();
+    until("the core waits", || (gates.live_flows() > 0).then_some(()));
+    let begun = sys::clock::monotonic();
+    assert_eq!(pair.drain_core(), 0);
+    assert!(begun.elapsed() < OFFER_PATIENCE / 2);
+    is_reset(waiting);
 }
 
 /// An order cuts the flow at once, not when its opening times out.

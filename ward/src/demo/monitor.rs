@@ -122,9 +122,13 @@ impl Monitor {
         })
     }
 
-    /// Waits until the connection is over, however it ends.
-    pub(super) async fn closed(&mut self) {
-        while self.stream.read_u8().await.is_ok() {}
+    /// Waits until the connection is over, and says how: an end is one that comes too early.
+    pub(super) async fn closed(&mut self) -> io::ErrorKind {
+        loop {
+            if let Err(error) = self.stream.read_u8().await {
+                return error.kind();
+            }
+        }
     }
 
     /// Sends one message and waits for its answer.

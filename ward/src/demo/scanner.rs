@@ -48,11 +48,14 @@ impl Pacs {
     }
 }
 
+/// The pixels of a row of the image; no two rows begin alike.
+pub(super) fn row(row: u16) -> impl Iterator<Item = u16> {
+    (0..SIDE).map(move |column| row ^ column)
+}
+
 /// An image with this patient's name, encoded as it is sent (implicit VR, little endian).
 pub(super) fn image(patient: &str) -> Outcome<Vec<u8>> {
-    let pixels: Vec<u16> = (0..SIDE)
-        .flat_map(|row| (0..SIDE).map(move |column| row ^ column))
-        .collect();
+    let pixels: Vec<u16> = (0..SIDE).flat_map(row).collect();
     let text = |tag, vr, value: &str| DataElement::new(tag, vr, PrimitiveValue::from(value));
     let number = |tag, value: u16| DataElement::new(tag, VR::US, PrimitiveValue::from(value));
     let image = InMemDicomObject::from_element_iter([

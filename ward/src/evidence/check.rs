@@ -7,6 +7,7 @@ use kms_server::audit::{
     AnchorsDocument, LogName, LogReport, LogVerifier, NoDocument, PublicKey, authority_sha256,
 };
 
+use super::removals::Removals;
 use super::{Sink, broken};
 use crate::error::Failure;
 
@@ -53,6 +54,10 @@ pub(crate) struct Checker {
     /// Made from all documents when the first node comes.
     ground: Option<Ground>,
     log: Option<LogVerifier>,
+    /// What that log says of removals.
+    removals: Removals,
+    /// Nodes whose removal is recorded in a log that holds.
+    removed: BTreeSet<u64>,
     in_file: bool,
     verdict: Verdict,
 }
@@ -72,6 +77,8 @@ impl Checker {
             documents: Vec::new(),
             ground: None,
             log: None,
+            removals: Removals::default(),
+            removed: BTreeSet::new(),
             in_file: false,
             verdict: Verdict::default(),
         }
@@ -148,8 +155,13 @@ impl Checker {
 
     fn close_log(&mut self) {
         self.close_file();
+        let removals = std::mem::take(&mut self.removals);
         if let Some(log) = self.log.take() {
-            self.verdict.logs.push(log.finish());
+            let report = log.finish();
+            if report.findings_count == 0 {
+                self.removed.extend(removals.up_to(report.signed_to));
+            }
+            self.verdict.logs.push(report);
         }
     }
 
@@ -158,6 +170,7 @@ impl Checker {
             && let Some(log) = &mut self.log
         {
             log.end_file();
+            self.removals.end_file();
         }
     }
 }
@@ -215,6 +228,7 @@ impl Sink for Checker {
     fn data(&mut self, data: &[u8]) -> Result<(), Failure> {
         if let Some(log) = &mut self.log {
             log.feed(data);
+            self.removals.feed(data);
         }
         Ok(())
     }
@@ -235,10 +249,13 @@ impl Sink for Checker {
         }
         let anchored = self.documents.iter().flat_map(|it| &it.logs);
         let not_seen = anchored.filter(|log| !seen.contains(&log.node));
-        // Whoever made up one document has not made up those of the others.
         let (removed, stayed): (Vec<_>, Vec<_>) = not_seen.partition(|log| log.removed);
-        let stayed: BTreeSet<u64> = stayed.into_iter().map(|log| log.node).collect();
         let removed: BTreeSet<u64> = removed.into_iter().map(|log| log.node).collect();
+        // Whoever made up one document has not made up those of the others. One that is older than
+        // the removal is outvoted by a log that records it.
+        let is_settled = |node: &u64| removed.contains(node) && self.removed.contains(node);
+        let stayed = stayed.into_iter().map(|log| log.node);
+        let stayed: BTreeSet<u64> = stayed.filter(|node| !is_settled(node)).collect();
         self.verdict.removed = removed.difference(&stayed).copied().collect();
         match self.scope {
             Scope::Named => self.verdict.absent = stayed.into_iter().collect(),

@@ -1,6 +1,5 @@
 //! `ward node --check`: everything that keeps a node from running on this host, said at once.
 
-use std::io;
 use std::net::TcpListener;
 use std::path::Path;
 
@@ -85,7 +84,5 @@ fn seal(report: &mut Report, path: &Path) {
 
 /// Whether a process holds the node's directory.
 fn is_running(dir: &Path) -> bool {
-    let lock = dir.join("node.lock");
-    let held = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
-    lock.exists() && sys::file::Lock::acquire(&lock).is_err_and(held)
+    sys::file::Lock::is_held(&dir.join("node.lock"))
 }

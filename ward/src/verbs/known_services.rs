@@ -27,8 +27,8 @@ pub(super) fn check(global: &Global, device_id: &str, asked: &[String]) -> Resul
         return Ok(());
     };
     let reaches = match served.as_slice() {
-        [] => "it reaches none".to_owned(),
-        _ => format!("it reaches {}", served.join(", ")),
+        [] => "it has none".to_owned(),
+        _ => format!("its services are {}", served.join(", ")),
     };
     for unknown in asked.iter().filter(|service| !served.contains(service)) {
         say(format_args!(
@@ -48,7 +48,49 @@ fn served(dir: &Path, device_id: &str) -> Result<Option<Vec<String>>, Failure> {
     let Ok(core) = Written::load(&dir.join("core").join("gateway.toml")) else {
         return Ok(None);
     };
+    Ok(Some(of_device(core, device_id)))
+}
+
+/// What the device may reach, and by what it may be reached.
+fn of_device(core: Written, device_id: &str) -> Vec<String> {
     let services = core.services.into_iter();
-    let mine = services.filter(|service| service.devices.iter().any(|it| it == device_id));
-    Ok(Some(mine.map(|service| service.name).collect()))
+    let reaches = services.filter(|service| service.devices.iter().any(|it| it == device_id));
+    let listeners = core.reverse_listeners.into_iter();
+    let reached_by = listeners.filter(|listener| listener.device == device_id);
+    let names = reaches.map(|service| service.name);
+    names
+        .chain(reached_by.map(|listener| listener.service))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_of_a_device_have_names() {
+        let core = r#"
+            id = "core"
+            role = "core"
+            identity_dir = "/i"
+            state_dir = "/s"
+            ops = { listen = "127.0.0.1:1" }
+            service = [
+                { name = "pacs", protocol = "dicom", upstream = "h:1", devices = ["ct-1"] },
+                { name = "ehr", protocol = "hl7", upstream = "h:2", devices = ["mon-1"] },
+            ]
+            [[reverse_listener]]
+            device = "ct-1"
+            protocol = "dicom"
+            listen = "127.0.0.1:2"
+            service = "ct-back"
+            [[reverse_listener]]
+            device = "mr-1"
+            protocol = "dicom"
+            listen = "127.0.0.1:3"
+            service = "mr-back"
+        "#;
+        let core: Written = toml::from_str(core).unwrap();
+        assert_eq!(of_device(core, "ct-1"), ["pacs", "ct-back"]);
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use kms_client::reason::Reason;
 use serde_json::{Value, json};
 
-use crate::harness::{Stack, files_below, free_address, refused, succeeded, wait_for};
+use crate::harness::{Stack, files_below, free_address, refused, skip, succeeded, wait_for};
 use crate::servers::{ACKNOWLEDGEMENT, Server, mllp, read_mllp};
 
 pub(crate) fn listed(stack: &Stack) -> Vec<Value> {
@@ -202,8 +202,7 @@ fn objects_begun_a_second_after_a_rotation_use_the_new_version() {
 #[test]
 fn a_route_may_be_of_ipv6() {
     let Ok(probe) = TcpListener::bind("[::1]:0") else {
-        eprintln!("skipped: this machine has no IPv6");
-        return;
+        return skip("a route of IPv6 (this machine has none)");
     };
     let pump = probe.local_addr().unwrap();
     drop(probe);

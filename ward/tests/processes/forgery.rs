@@ -58,6 +58,7 @@ pub(crate) fn are_found(stack: &Stack, genuine: &[u8], ca_sha256: &str) {
     without.logs(|log| log["removed"] = json!(log["node"] == 3));
     let told = auditor.accepts("node-3-removed", &without, &[]);
     assert!(told.contains("node 3 was removed"), "{told}");
+    let never_removed = without;
 
     // The control, and why anchors from elsewhere matter: an export that ends early, its anchors
     // as well, is what an export of that time was.
@@ -71,11 +72,13 @@ pub(crate) fn are_found(stack: &Stack, genuine: &[u8], ca_sha256: &str) {
     let mut early = genuine.clone();
     early.end_at_first_anchor(1);
     auditor.accepts("early", &early, &[]);
-    let path = auditor.write("early", &early);
-    let refusal = auditor.by_ward(&path, &[&known]);
-    assert_eq!(refused(&refusal), "AUDIT_BROKEN");
-    if let Some(output) = auditor.by_python(&path, &[&known]) {
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
+    for (name, export) in [("early", &early), ("never-removed", &never_removed)] {
+        let path = auditor.write(name, export);
+        let refusal = auditor.by_ward(&path, &[&known]);
+        assert_eq!(refused(&refusal), "AUDIT_BROKEN", "{name}");
+        if let Some(output) = auditor.by_python(&path, &[&known]) {
+            assert_eq!(output.status.code(), Some(1), "{name}: {output:?}");
+        }
     }
     auditor.accepts("genuine", &genuine, &[&known]);
 }

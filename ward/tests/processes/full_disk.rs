@@ -9,14 +9,14 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::archive::{listed, send_messages};
-use crate::harness::{Stack, free_address, refused, succeeded, wait_for};
+use crate::harness::{Stack, free_address, refused, skip, succeeded, wait_for};
 use crate::servers::{Server, mllp};
 
 /// A file system of its own, small and in memory; unmounted when dropped.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// None, and a line that says so, where it cannot be mounted.
+    /// None where it cannot be mounted, and that is skipped.
     fn mount(at: PathBuf) -> Option<Self> {
         std::fs::create_dir_all(&at).unwrap();
         let mut mount = Command::new("mount");
@@ -24,7 +24,7 @@ impl SmallDisk {
         if mount.arg(&at).status().is_ok_and(|status| status.success()) {
             return Some(Self(at));
         }
-        eprintln!("skipped: a full disk (only root can mount one)");
+        skip("a full disk (only root can mount one)");
         None
     }
 

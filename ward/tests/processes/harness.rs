@@ -266,22 +266,28 @@ pub(crate) fn is_alive(pid: Pid) -> bool {
     stat.is_ok_and(|stat| !stat.contains(") Z "))
 }
 
-/// A Python with the package cryptography, for the second implementations of formats. None, and a
-/// line that says so, where there is none; a failure where the result counts.
+/// What cannot run here is skipped on somebody's desk, and says so; where the result counts, it is
+/// a failure.
+#[track_caller]
 #[expect(
     clippy::disallowed_methods,
     reason = "CI is how every CI service says that it is one"
 )]
+pub(crate) fn skip(what: &str) {
+    let counts = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+    assert!(!counts, "cannot run here: {what}");
+    eprintln!("skipped: {what}");
+}
+
+/// A Python with the package cryptography, for the second implementations of formats. None where
+/// that is skipped.
 pub(crate) fn python() -> Option<Command> {
     let probe = "import cryptography.x509, cryptography.hazmat.primitives.ciphers.aead";
     let found = Command::new("python3").args(["-c", probe]).output();
     if found.is_ok_and(|output| output.status.success()) {
         return Some(Command::new("python3"));
     }
-    let counts = std::env::var_os("CI").is_some_and(|ci| ci == "true");
-    let what = "the formats in Python (install python3 and its package cryptography)";
-    assert!(!counts, "not installed: {what}");
-    eprintln!("skipped: {what}");
+    skip("the formats in Python (install python3 and its package cryptography)");
     None
 }
 

@@ -1,8 +1,11 @@
 //! Members come and go: a lost disk leaves no dead voter behind, and a removed node stays away.
 
+use std::path::{Path, PathBuf};
+
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
+use crate::forgery::verify_by_python;
 use crate::harness::{Stack, succeeded, wait_for};
 
 /// The status, once as many nodes vote, all of them with a name and a process.
@@ -51,6 +54,36 @@ fn all_anchored(stack: &Stack) {
     });
 }
 
+/// A copy of what a node knows of all logs.
+fn anchors_of_today(stack: &Stack) -> PathBuf {
+    let copy = stack.dir().join("known-before.json");
+    wait_for("a copy that names all three", || {
+        std::fs::copy(stack.dir().join("node-1/anchors.json"), &copy).ok()?;
+        let known: Value = serde_json::from_slice(&std::fs::read(&copy).unwrap()).ok()?;
+        (known["logs"].as_array()?.len() == 3).then_some(())
+    });
+    copy
+}
+
+/// Its log is not in the export, and the anchors of before do not know that it was removed.
+fn an_auditor_with_older_anchors_understands(stack: &Stack, known: &Path) {
+    let (out, known) = (stack.dir().join("audit.ward"), known.to_str().unwrap());
+    let out = out.to_str().unwrap();
+    let verdict = wait_for("a signed record of the removal", || {
+        let export = ["audit", "export", "--out", out];
+        stack.ward(&export).status.success().then_some(())?;
+        let verify = ["audit", "verify", "--export", out, "--anchors", known];
+        let output = stack.ward(&[&["--output", "json"], &verify[..]].concat());
+        output.status.success().then_some(output.stdout)
+    });
+    let verdict: Value = serde_json::from_slice(&verdict).unwrap();
+    assert_eq!(verdict["nodes"].as_array().unwrap().len(), 2, "{verdict}");
+    if let Some(output) = verify_by_python(&[out, verdict["ca_sha256"][0].as_str().unwrap(), known])
+    {
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
 fn create(stack: &Stack, name: &str) {
     wait_for(name, || {
         let output = stack.ward(&["key", "create", name]);
@@ -85,6 +118,7 @@ fn a_removed_node_ends_and_stays_away_until_its_directory_is_gone() {
     // A leader hands over, and its successor removes it.
     all_anchored(&stack);
     let leader = number_of(&all_well(&stack, 3), "leader");
+    let known = anchors_of_today(&stack);
     let removed = stack.json(&["node", "remove", &leader.to_string()]);
     assert_eq!(removed["id"], leader);
     assert_eq!(removed["voters"].as_array().unwrap().len(), 2);
@@ -99,6 +133,7 @@ fn a_removed_node_ends_and_stays_away_until_its_directory_is_gone() {
         let verdict = audited(&stack)?;
         (verdict["removed_nodes"] == serde_json::json!([leader])).then_some(())
     });
+    an_auditor_with_older_anchors_understands(&stack, &known);
     create(&stack, "after");
     let again = ["node", "remove", "--member", &leader.to_string()];
     assert_eq!(stack.reason(&again), "NODE_NOT_FOUND");

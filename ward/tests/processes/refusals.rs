@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use crate::harness::{Stack, WARD, reason_of, refused};
+use crate::harness::{Stack, WARD, reason_of, refused, skip};
 
 fn code(arguments: &[&str]) -> Option<i32> {
     let output = Command::new(WARD).args(arguments).output().unwrap();
@@ -118,8 +118,7 @@ fn a_folder_without_a_cluster_is_told_by_every_verb() {
 #[test]
 fn a_folder_that_another_user_closed_is_not_called_missing() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root can be another user");
-        return;
+        return skip("a folder that another user closed (only root can be another user)");
     }
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("data");

@@ -58,6 +58,17 @@ fn stale_frames_are_dropped_and_counted() {
 }
 
 #[test]
+fn the_connection_itself_may_be_unwanted() {
+    let mut edge = Inbox::new(End::Edge);
+    edge.offer();
+    let reason = "SERVICE_UNKNOWN".to_owned();
+    let unwanted = Control::Abort { reason };
+    edge.put(control(FlowNumber::CONNECTION, unwanted)).unwrap();
+    assert_eq!(edge.aborted.as_deref(), Some("SERVICE_UNKNOWN"));
+    assert_eq!(edge.stale, 0);
+}
+
+#[test]
 fn the_next_flow_may_come_before_the_last_one_was_put_away() {
     let mut inbox = core_with_a_flow();
     inbox

@@ -1,7 +1,9 @@
 //! An incident: the monitor is contained, its open connection is cut; released, it goes on.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
+use kms_client::Client;
 use kms_client::model::{ContainLevel, ContainOrder};
 use tokio::time::{sleep, timeout};
 
@@ -20,15 +22,10 @@ pub(super) async fn tell(story: &mut Story, cast: &mut Cast<'_>) -> Result<(), F
         .extend(monitor.exchange().await.map_err(lost)?.sent);
     let client = cast.client()?;
     let begun = sys::clock::monotonic();
-    let order = ContainOrder::of(ContainLevel::Isolate);
-    let (report, cut) = tokio::join!(client.contain_device(MONITOR, &order), async {
-        monitor.closed().await;
-        begun.elapsed()
-    });
+    let cutting = timeout(PATIENCE, contain(&client, &mut monitor));
+    let cut = story.during("containing", cutting).await;
+    let cut = cut.map_err(|_| broken("the order is not complete, or the connection stands"))??;
     let took = begun.elapsed();
-    if !report?.is_complete() {
-        return Err(broken("not every gateway has acknowledged"));
-    }
     story.tell(
         "cut",
         format!(
@@ -60,6 +57,24 @@ pub(super) async fn tell(story: &mut Story, cast: &mut Cast<'_>) -> Result<(), F
     Ok(())
 }
 
+/// Orders it, and waits for both the gateways and the end of the connection. How long the
+/// connection went on.
+async fn contain(client: &Client, monitor: &mut Monitor) -> Result<Duration, Failure> {
+    let begun = sys::clock::monotonic();
+    let order = ContainOrder::of(ContainLevel::Isolate);
+    let (report, (end, cut)) = tokio::join!(client.contain_device(MONITOR, &order), async {
+        (monitor.closed().await, begun.elapsed())
+    });
+    if !report?.is_complete() {
+        return Err(broken("not every gateway has acknowledged"));
+    }
+    // An orderly end would tell the monitor that all was well.
+    if end != ErrorKind::ConnectionReset {
+        return Err(broken(format!("its open connection was not reset: {end}")));
+    }
+    Ok(cut)
+}
+
 /// Whether a message of the monitor is answered now.
 async fn try_to_send(cast: &Cast<'_>) -> bool {
     match Monitor::connect(cast.monitor_port, &cast.patient).await {
@@ -81,4 +96,4 @@ async fn serve_again(cast: &Cast<'_>) -> Vec<u8> {
 }
 
 const PAUSE: Duration = Duration::from_millis(5);
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);

@@ -8,10 +8,14 @@ mod picture;
 mod rotation;
 mod traffic;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use kms_client::Client;
+use kms_client::identity::IdentityDir;
+use kms_client::model::Device;
 
+use super::broken;
 use super::monitor::Server;
 use super::scanner::Pacs;
 use super::stack::{Home, Up, free_address};
@@ -105,9 +109,24 @@ async fn start(story: &mut Story, cast: &mut Cast<'_>) -> Result<(), Failure> {
     story.tell("running", up);
     let devices = cast.client()?.list_devices().await?;
     let names: Vec<_> = devices.iter().map(|device| device.id.as_str()).collect();
+    if !have_own_keys(cast, &devices)? {
+        return Err(broken("two devices share a key"));
+    }
     story.tell(
         "enrolled",
         format!("{}, each with a key of its own", names.join(" and ")),
     );
     Ok(())
+}
+
+/// Whether no key occurs twice: neither one that the archive seals by, nor one of a certificate.
+fn have_own_keys(cast: &Cast<'_>, devices: &[Device]) -> Result<bool, Failure> {
+    let (mut sealing, mut identities) = (BTreeSet::new(), BTreeSet::new());
+    let folder = cast.home.dir().join("edge/devices");
+    for device in devices {
+        let identity = IdentityDir::new(folder.join(&device.id)).load()?;
+        sealing.insert(device.key_id.to_string());
+        identities.insert(identity.facts().spki_sha256);
+    }
+    Ok(sealing.len() == devices.len() && identities.len() == devices.len())
 }

@@ -34,38 +34,57 @@ pub(super) async fn tell(story: &mut Story, cast: &mut Cast<'_>) -> Result<(), F
         "arrived",
         "the same bytes; the answer is the archive system's own",
     );
-    let heard = cast.tap.take();
-    let found = memmem::find_iter(&heard.bytes, cast.patient.as_bytes()).count();
-    let crossed = size(heard.count);
-    story.tell(
-        "crossed",
-        format!("{crossed} of TLS; {found} times the name, and none of the image"),
-    );
-    if found > 0 || heard.count < image.len() as u64 {
-        return Err(broken(
-            "the image did not cross between the gateways as it should",
-        ));
-    }
-    let objects = story
-        .during("waiting for the archive", objects(cast))
-        .await?;
+    crossed(story, cast, &image)?;
+    let archived = story.during("waiting for the archive", archived(cast));
+    archived.await?;
     story.tell(
         "archived",
-        format!("{objects} objects: one a message, one a step of the protocol"),
+        format!("{OBJECTS} objects: one a message, one a step of the protocol"),
     );
     Ok(())
 }
 
-/// How many objects the association became, once they hold all of its image.
-async fn objects(cast: &Cast<'_>) -> Result<usize, Failure> {
+/// Looks for the patient and the picture in what crossed between the gateways.
+fn crossed(story: &mut Story, cast: &Cast<'_>, image: &[u8]) -> Result<(), Failure> {
+    let heard = cast.tap.take();
+    let names = memmem::find_iter(&heard.bytes, cast.patient.as_bytes()).count();
+    let rows = rows_in(&heard.bytes);
+    let crossed = size(heard.count);
+    story.tell(
+        "crossed",
+        format!("{crossed} of TLS; {names} times the name, {rows} rows of the image"),
+    );
+    if rows_in(image) != usize::from(SIDE) {
+        return Err(broken("the control failed: the rows are not in the image"));
+    }
+    if names > 0 || rows > 0 || heard.count < image.len() as u64 {
+        return Err(broken(
+            "the image did not cross between the gateways as it should",
+        ));
+    }
+    Ok(())
+}
+
+/// How many rows of the image begin somewhere in these bytes.
+fn rows_in(bytes: &[u8]) -> usize {
+    let begins = |row: &u16| {
+        let pixels = scanner::row(*row).take(SEARCHED_PIXELS);
+        let begin: Vec<u8> = pixels.flat_map(u16::to_le_bytes).collect();
+        memmem::find(bytes, &begin).is_some()
+    };
+    (0..SIDE).filter(begins).count()
+}
+
+/// Waits until all of the association is in the archive, with the image.
+async fn archived(cast: &Cast<'_>) -> Result<(), Failure> {
     let image_bytes = 2 * u64::from(SIDE) * u64::from(SIDE);
-    super::archive::until("the image is not in the archive", || {
+    super::archive::until("the association is not in the archive", || {
         let (mut count, mut bytes) = (0, 0);
         for object in super::archive::open(cast)?.list(of_scanner())? {
             count += 1;
             bytes += object?.bytes;
         }
-        Ok((bytes > image_bytes).then_some(count))
+        Ok((count == OBJECTS && bytes > image_bytes).then_some(()))
     })
     .await
 }
@@ -80,3 +99,8 @@ fn failed(error: &(dyn std::error::Error + 'static)) -> Failure {
     let sentence = format!("the image could not be stored: {}", sys::talk::chain(error));
     Failure::new(Reason::UNAVAILABLE, sentence)
 }
+
+/// Each way: the association, the message, the release.
+const OBJECTS: usize = 6;
+/// Enough of a row to know it by.
+const SEARCHED_PIXELS: usize = 16;
