@@ -203,7 +203,7 @@ fn with_path(what: &str, path: &Path, error: &io::Error) -> io::Error {
 }
 
 /// Who looks at a lock is done with it within a moment.
-const LOCK_TRIES_MAX: u32 = 20;
+const LOCK_TRIES_MAX: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
 #[cfg(test)]
