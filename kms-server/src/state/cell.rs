@@ -64,27 +64,38 @@ impl StateCell {
         self.changes.subscribe()
     }
 
-    /// Carries out what the entry at `log_index` changed, then tells of the changes, then publishes
-    /// that index: who sees an index has been told of everything up to it. The store on disk has
-    /// it already.
-    pub(crate) fn apply(&self, writes: Vec<Write>, log_index: u64) {
+    /// Carries out what the entry at `log_index` changed, and answers the changes. They have to be
+    /// [published](Self::publish).
+    pub(crate) fn put(&self, writes: Vec<Write>, log_index: u64) -> Vec<Change> {
         let mut events: Vec<Event> = writes.iter().filter_map(|(id, _)| event_of(id)).collect();
         // A device's record and its containment may change at once; that is one change of it.
         events.dedup();
         if events.iter().any(|event| matches!(event, Event::Device(_))) {
             self.devices_index.store(log_index, Ordering::Release);
         }
-        {
-            let mut index = self.index_mut();
-            let pins = self.live_pins();
-            for (id, record) in writes {
-                for pin in &pins {
-                    pin.keep(&id, index.get(&id));
-                }
-                index.put(id, record);
+        let mut index = self.index_mut();
+        let pins = self.live_pins();
+        for (id, record) in writes {
+            for pin in &pins {
+                pin.keep(&id, index.get(&id));
             }
+            index.put(id, record);
         }
-        self.publish(log_index, events);
+        let change = |event| Change {
+            index: log_index,
+            event,
+        };
+        events.into_iter().map(change).collect()
+    }
+
+    /// Tells of the changes up to `log_index`, then publishes that: who sees an index has been told
+    /// of everything up to it. The store on disk has it already.
+    pub(crate) fn publish(&self, changes: Vec<Change>, log_index: u64) {
+        for change in changes {
+            // Without a receiver nobody caches anything.
+            drop(self.changes.send(change));
+        }
+        self.applied.send_replace(log_index);
     }
 
     /// Replaces the whole state by a snapshot's.
@@ -100,7 +111,11 @@ impl StateCell {
         self.devices_index.store(applied.index(), Ordering::Release);
         // Freeing a large index takes long: readers do not wait for it.
         drop(old);
-        self.publish(applied.index(), vec![Event::Everything]);
+        let change = Change {
+            index: applied.index(),
+            event: Event::Everything,
+        };
+        self.publish(vec![change], applied.index());
     }
 
     /// Pins the present point, which is `applied`.
@@ -114,15 +129,6 @@ impl StateCell {
     pub(crate) fn take_pinned(&self, pin: &Pin, max: usize) -> Vec<(RecordId, Record)> {
         let index = self.index();
         pin.take(&index, max)
-    }
-
-    fn publish(&self, log_index: u64, events: Vec<Event>) {
-        for event in events {
-            let index = log_index;
-            // Without a receiver nobody caches anything.
-            drop(self.changes.send(Change { index, event }));
-        }
-        self.applied.send_replace(log_index);
     }
 
     fn live_pins(&self) -> Vec<Arc<Pin>> {

@@ -2,9 +2,10 @@
 //!
 //! One tree. Under each record's id: CRC-32 of id and record, then the record. Under [`APPLIED`]:
 //! how far the log is applied, the number of records and the sum of their checksums, written in
-//! the same batch as the records of each entry. sled never fsyncs here: after a power cut it is
+//! the same batch as the records of the entries up to there. sled never fsyncs here: after a power cut it is
 //! deleted and rebuilt from the last snapshot file and the log.
 
+use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -61,31 +62,14 @@ impl Store {
         &self.summary.applied
     }
 
-    /// Writes what one entry changed, and that it is applied: all or nothing.
-    pub(crate) fn apply(&mut self, writes: &[Write], applied: Applied) -> io::Result<()> {
-        let mut batch = sled::Batch::default();
-        let mut summary = self.summary.clone();
-        summary.applied = applied;
-        for (id, record) in writes {
-            let key = encode(id)?;
-            if let Some(former) = self.db.get(&key).map_err(sled_error)? {
-                summary.records -= 1;
-                summary.checksums = summary.checksums.wrapping_sub(checksum_of(&former)?);
-            }
-            match record {
-                None => batch.remove(key),
-                Some(record) => {
-                    let value = seal(&key, record)?;
-                    summary.records += 1;
-                    summary.checksums = summary.checksums.wrapping_add(checksum_of(&value)?);
-                    batch.insert(key, value);
-                }
-            }
+    /// Begins to write what one entry after the other changes.
+    pub(crate) fn begin(&mut self) -> Changes<'_> {
+        Changes {
+            summary: self.summary.clone(),
+            store: self,
+            batch: sled::Batch::default(),
+            pending: HashMap::new(),
         }
-        batch.insert(APPLIED, seal(APPLIED, &summary)?);
-        self.db.apply_batch(batch).map_err(sled_error)?;
-        self.summary = summary;
-        Ok(())
     }
 
     /// Replaces everything. Until the end there is no summary, so that a store left half-way is
@@ -130,6 +114,66 @@ impl Store {
             .map_err(sled_error)?;
         let (summary, index) = load(&db)?;
         Ok((Self { db, summary }, index))
+    }
+}
+
+/// What some entries changed, on its way into the store: all of it or nothing.
+#[derive(Debug)]
+pub(crate) struct Changes<'a> {
+    store: &'a mut Store,
+    summary: Summary,
+    batch: sled::Batch,
+    /// Each key in the batch with its value's checksum; none where it is removed.
+    pending: HashMap<Vec<u8>, Option<u64>>,
+}
+
+impl Changes<'_> {
+    /// How far the log is applied, with what was added.
+    pub(crate) fn applied(&self) -> &Applied {
+        &self.summary.applied
+    }
+
+    /// Adds what the next entry changed. After an error nothing of it may be written.
+    pub(crate) fn add(&mut self, writes: &[Write], applied: Applied) -> io::Result<()> {
+        for (id, record) in writes {
+            let key = encode(id)?;
+            if let Some(former) = self.checksum_at(&key)? {
+                self.summary.records -= 1;
+                self.summary.checksums = self.summary.checksums.wrapping_sub(former);
+            }
+            let mut checksum = None;
+            match record {
+                None => self.batch.remove(&*key),
+                Some(record) => {
+                    let value = seal(&key, record)?;
+                    let sum = checksum_of(&value)?;
+                    self.summary.records += 1;
+                    self.summary.checksums = self.summary.checksums.wrapping_add(sum);
+                    checksum = Some(sum);
+                    self.batch.insert(&*key, value);
+                }
+            }
+            self.pending.insert(key, checksum);
+        }
+        self.summary.applied = applied;
+        Ok(())
+    }
+
+    /// The checksum of what stands under a key, the batch included.
+    fn checksum_at(&self, key: &[u8]) -> io::Result<Option<u64>> {
+        if let Some(pending) = self.pending.get(key) {
+            return Ok(*pending);
+        }
+        let stored = self.store.db.get(key).map_err(sled_error)?;
+        stored.map(|value| checksum_of(&value)).transpose()
+    }
+
+    /// Writes it all, with how far the log is applied.
+    pub(crate) fn commit(mut self) -> io::Result<()> {
+        self.batch.insert(APPLIED, seal(APPLIED, &self.summary)?);
+        self.store.db.apply_batch(self.batch).map_err(sled_error)?;
+        self.store.summary = self.summary;
+        Ok(())
     }
 }
 

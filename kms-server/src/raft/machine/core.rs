@@ -77,16 +77,38 @@ impl Core {
         self.store().applied().clone()
     }
 
-    /// Applies entries in order and answers each after it is applied.
+    /// Applies entries in order: each to the index in memory, then all of them to sled at once, for
+    /// its price is one of batches. Then they are published and answered.
+    ///
+    /// The index may be read meanwhile. What it has is committed, and sled only saves the next
+    /// start from applying it again.
     pub(crate) fn apply(&self, chunk: Vec<EntryResponder<TypeConfig>>) -> io::Result<()> {
         let mut store = self.store();
+        let mut stored = store.begin();
+        let mut changes = Vec::new();
+        let mut answers = Vec::with_capacity(chunk.len());
+        let mut ended = Ok(());
         for (entry, responder) in chunk {
-            let answer = self.apply_entry(&mut store, &entry)?;
-            if let Some(responder) = responder {
-                responder.send(answer);
-            }
+            let mut applied = stored.applied().clone();
+            let (answer, writes) = match self.carry_out(&entry, &mut applied) {
+                Ok(done) => done,
+                // What is before it counts.
+                Err(error) => {
+                    ended = Err(error);
+                    break;
+                }
+            };
+            stored.add(&writes, applied)?;
+            changes.extend(self.cell.put(writes, entry.index()));
+            answers.extend(responder.map(|responder| (responder, answer)));
         }
-        Ok(())
+        let last = stored.applied().index();
+        stored.commit()?;
+        self.cell.publish(changes, last);
+        for (responder, answer) in answers {
+            responder.send(answer);
+        }
+        ended
     }
 
     /// Replaces the state by a snapshot's; the snapshot is durable and the newest before.
@@ -137,11 +159,15 @@ impl Core {
         self.store().flush()
     }
 
-    fn apply_entry(&self, store: &mut Store, entry: &EntryOf<TypeConfig>) -> io::Result<Answer> {
+    /// What an entry changes, and what is answered.
+    fn carry_out(
+        &self,
+        entry: &EntryOf<TypeConfig>,
+        applied: &mut Applied,
+    ) -> io::Result<(Answer, Vec<Write>)> {
         let log_id = entry.log_id();
-        let mut applied = store.applied().clone();
         applied.log_id = Some(log_id);
-        let (answer, writes) = match &entry.payload {
+        Ok(match &entry.payload {
             EntryPayload::Blank => (Answer::Nothing, Vec::new()),
             EntryPayload::Membership(membership) => {
                 applied.membership =
@@ -159,10 +185,7 @@ impl Core {
                 }
                 answer_of(effect)
             }
-        };
-        store.apply(&writes, applied)?;
-        self.cell.apply(writes, log_id.index);
-        Ok(answer)
+        })
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {

@@ -1,7 +1,8 @@
 //! The state machine: what is committed becomes the state. openraft's trait over `state`.
 //!
-//! An entry is one sled batch (its records and the applied index), then the memory index, then the
-//! published applied index. All of it happens off the runtime, in the order of the log.
+//! Each entry of a chunk goes into the memory index, then the whole chunk is one sled batch (its
+//! records and the applied index), then the applied index is published and all are answered. It
+//! happens off the runtime, in the order of the log.
 
 mod builder;
 mod core;

@@ -302,7 +302,9 @@ async fn a_record_rolled_back_in_the_store_or_a_snapshot_does_not_open() {
         Some(Record::Policy(rolled_back)),
     );
     let applied = store.applied().clone();
-    store.apply(&[write], applied).unwrap();
+    let mut changes = store.begin();
+    changes.add(&[write], applied).unwrap();
+    changes.commit().unwrap();
     drop(store);
 
     let (store, index) = reopen(dir.path());
