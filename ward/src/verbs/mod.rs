@@ -98,8 +98,26 @@ fn ask(global: &Global, work: impl Future<Output = Result<(), Failure>>) -> Resu
         {
             tracing::debug!(%failure, "the certificate is not renewed; the verb says why");
         }
-        work.await
+        let Err(failure) = work.await else {
+            return Ok(());
+        };
+        let dir = &global.data_dir;
+        if failure.may_pass() && is_stopped(dir) {
+            return Err(not_running(dir, &failure));
+        }
+        Err(failure)
     })
+}
+
+/// Whether this is a folder of `ward up`, which does not run.
+fn is_stopped(dir: &Path) -> bool {
+    let lock = dir.join("ward.lock");
+    lock.exists() && !sys::file::Lock::is_held(&lock)
+}
+
+fn not_running(dir: &Path, failure: &Failure) -> Failure {
+    let sentence = format!("`ward up` does not run on {}; start it", dir.display());
+    Failure::new(failure.reason().clone(), sentence)
 }
 
 fn read_archive(global: &Global, verb: ArchiveVerb) -> Result<(), Failure> {
