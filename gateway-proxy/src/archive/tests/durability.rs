@@ -157,10 +157,12 @@ fn a_torn_tail_is_cut_off_and_the_rest_is_there() {
         std::fs::write(copy.join(name), &torn).unwrap();
         recovery::recover(&copy).unwrap();
         let kept = std::fs::metadata(copy.join(name)).unwrap().len();
+        // The last bytes of an entry may be zeros themselves.
+        let same = whole.iter().zip(&torn).take_while(|(a, b)| a == b).count();
         let expected = ends
             .iter()
             .copied()
-            .filter(|end| *end as usize <= length)
+            .filter(|end| *end as usize <= same)
             .max();
         assert_eq!(Some(kept), expected, "cut at {length}");
         rig.settings.dir = copy.clone();
