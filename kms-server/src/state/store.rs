@@ -2,8 +2,8 @@
 //!
 //! One tree. Under each record's id: CRC-32 of id and record, then the record. Under [`APPLIED`]:
 //! how far the log is applied, the number of records and the sum of their checksums, written in
-//! the same batch as the records of the entries up to there. sled never fsyncs here: after a power cut it is
-//! deleted and rebuilt from the last snapshot file and the log.
+//! the same batch as the records of the entries up to there. sled never fsyncs here: after a power
+//! cut it is deleted and rebuilt from the last snapshot file and the log.
 
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
