@@ -103,7 +103,8 @@ fn ask(global: &Global, work: impl Future<Output = Result<(), Failure>>) -> Resu
         };
         let dir = &global.data_dir;
         if failure.may_pass() && is_stopped(dir) {
-            return Err(not_running(dir, &failure));
+            let why = format!("`ward up` does not run on {}, start it", dir.display());
+            return Err(failure.of(why));
         }
         Err(failure)
     })
@@ -113,11 +114,6 @@ fn ask(global: &Global, work: impl Future<Output = Result<(), Failure>>) -> Resu
 fn is_stopped(dir: &Path) -> bool {
     let lock = dir.join("ward.lock");
     lock.exists() && !sys::file::Lock::is_held(&lock)
-}
-
-fn not_running(dir: &Path, failure: &Failure) -> Failure {
-    let sentence = format!("`ward up` does not run on {}; start it", dir.display());
-    Failure::new(failure.reason().clone(), sentence)
 }
 
 fn read_archive(global: &Global, verb: ArchiveVerb) -> Result<(), Failure> {

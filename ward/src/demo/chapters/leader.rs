@@ -52,15 +52,26 @@ pub(super) async fn tell(story: &mut Story, cast: &mut Cast<'_>) -> Result<(), F
         time(slowest)
     );
     story.tell("monitor", went_on);
-    let (now, _) = leader(&client).await?;
-    if now == id {
-        return Err(broken("the dead node leads"));
-    }
-    story.tell(
-        "leading",
-        format!("node-{now}; node-{id} is started again by `ward up`"),
-    );
+    let leading = match other_leader(&client, pid).await? {
+        // It was started again before the others had elected one of them.
+        now if now == id => format!("node-{id} again, in a new process, started by `ward up`"),
+        now => format!("node-{now}; node-{id} is started again by `ward up`"),
+    };
+    story.tell("leading", leading);
     Ok(())
+}
+
+/// Who leads in another process than the one that was killed.
+async fn other_leader(client: &Client, killed: Pid) -> Result<u64, Failure> {
+    let end = sys::clock::monotonic() + PATIENCE;
+    loop {
+        match leader(client).await {
+            Ok((id, pid)) if pid != killed => return Ok(id),
+            _ if sys::clock::monotonic() < end => sleep(PAUSE).await,
+            Ok(_) => return Err(broken("the killed process leads")),
+            Err(failure) => return Err(failure),
+        }
+    }
 }
 
 async fn leader(client: &Client) -> Result<(u64, Pid), Failure> {
@@ -87,3 +98,5 @@ async fn next_key(client: &Client) -> Result<(), Failure> {
 
 const NEXT_KEY: &str = "made-after-the-kill";
 const PAUSE: Duration = Duration::from_millis(5);
+/// How long the nodes may take to tell who leads.
+const PATIENCE: Duration = Duration::from_secs(5);
