@@ -6,6 +6,8 @@
 
 mod builder;
 mod core;
+#[cfg(test)]
+mod measure;
 mod patient;
 #[cfg(test)]
 mod tests;

@@ -30,7 +30,7 @@ use crate::state::{
     wait_until_free,
 };
 
-fn open(dir: &Path) -> Arc<Core> {
+pub(super) fn open(dir: &Path) -> Arc<Core> {
     let (store, index) = Store::open(&dir.join("state")).unwrap();
     let cell = StateCell::new(index, store.applied());
     let shelf = Shelf::open(&dir.join("snapshots")).unwrap();
@@ -45,7 +45,7 @@ fn sled_of(dir: &Path) -> sled::Db {
 }
 
 /// The store and what is in it, once its former owner has let go of it.
-fn reopen(dir: &Path) -> (Store, Index) {
+pub(super) fn reopen(dir: &Path) -> (Store, Index) {
     let dir = dir.join("state");
     wait_until_free(&dir).unwrap();
     Store::open(&dir).unwrap()
@@ -71,7 +71,7 @@ async fn openrafts_storage_suite_passes() {
     Suite::test_all(Builder).await.unwrap();
 }
 
-fn log_id(index: u64) -> LogIdOf<TypeConfig> {
+pub(super) fn log_id(index: u64) -> LogIdOf<TypeConfig> {
     LogIdOf::<TypeConfig> {
         leader_id: LeaderIdOf::<TypeConfig>::new(1, NodeId(1)).to_committed(),
         index,
