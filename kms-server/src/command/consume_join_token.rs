@@ -34,6 +34,7 @@ pub struct NodeJoin {
     /// Where it is reached.
     pub addresses: Addresses,
     /// SubjectPublicKeyInfo, DER.
+    #[serde(with = "serde_bytes")]
     pub public_key: Vec<u8>,
 }
 

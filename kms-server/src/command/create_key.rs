@@ -18,6 +18,7 @@ pub struct CreateKey {
     /// Unique among the living.
     pub name: String,
     /// The sealed record of version 1.
+    #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
 }
 

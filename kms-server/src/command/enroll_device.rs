@@ -20,6 +20,7 @@ pub struct EnrollDevice {
     /// The edge gateway that speaks for it; empty means any.
     pub gateway: String,
     /// The inventory, a sealed record of revision 1.
+    #[serde(with = "serde_bytes")]
     pub sealed_inventory: Vec<u8>,
     /// Its key; the name must be `device/<id>`.
     pub key: CreateKey,

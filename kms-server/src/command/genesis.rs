@@ -24,8 +24,10 @@ pub struct Genesis {
     /// Every wrap holds the same root.
     pub seal_wraps: Vec<SealWrap>,
     /// The term keys, a sealed record.
+    #[serde(with = "serde_bytes")]
     pub key_ring: Vec<u8>,
     /// The authority's private key, a sealed record.
+    #[serde(with = "serde_bytes")]
     pub ca_key: Vec<u8>,
     /// The authority's certificates, DER, newest first.
     pub ca_certificates: Vec<Vec<u8>>,

@@ -16,6 +16,7 @@ pub struct PutPolicy {
     /// The revision it replaces; 0 when it shall be new.
     pub expected_revision: u64,
     /// The sealed record of revision `expected_revision` + 1.
+    #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
 }
 

@@ -19,6 +19,7 @@ pub struct RotateKey {
     /// The old primary plus one, as the sealed record says.
     pub version: u32,
     /// The sealed record of the new version.
+    #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
 }
 

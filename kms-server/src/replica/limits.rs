@@ -52,9 +52,6 @@ const _: () = assert!((LOG_GROUP_BYTES_MAX as u64) < LOG_FILE_BYTES);
 /// sled's cache. Reads are served from the memory index; this only serves writes and loading.
 pub const SLED_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// How many records go into one sled batch when a snapshot is installed.
-pub const SLED_INSTALL_BATCH: u64 = 1024;
-
 /// How many changes a slow watcher may lag behind before it has to start over.
 pub const CHANGES_MAX: usize = 1024;
 

@@ -13,11 +13,12 @@ use super::limits::{
     LOG_READ_ENTRIES_MAX, SNAPSHOT_ENTRIES,
 };
 use super::{OpenError, ReplicaConfig};
+use crate::command::Write;
 use crate::raft::{
     BeforeFirst, Core, EngineError, Floor, LogOpened, LogStore, Shelf, SnapshotNewer, Torn,
     TypeConfig,
 };
-use crate::state::{FORMAT_VERSION, Index, StateCell, Store};
+use crate::state::{Applied, FORMAT_VERSION, StateCell, Store};
 
 /// What was opened, ready to build Raft from.
 pub(super) struct OnDisk {
@@ -36,8 +37,11 @@ pub(super) fn open(config: &ReplicaConfig) -> Result<OnDisk, OpenError> {
     check_whole(config, &log, &floor)?;
 
     let snapshots = config.dir.join("snapshots");
-    let shelf = Shelf::open(&snapshots).map_err(|error| newer_or_damaged(&snapshots, error))?;
-    let (store, index) = open_state(&config.dir, log.last, log.purged)?;
+    let (shelf, snapshot) =
+        Shelf::open(&snapshots).map_err(|error| newer_or_damaged(&snapshots, error))?;
+    let (snapshot, mut index) = snapshot.unwrap_or_default();
+    let (store, changed) = open_state(&config.dir, &snapshot, log.last, log.purged)?;
+    index.put_all(changed);
     let cell = StateCell::new(index, store.applied());
     Ok(OnDisk {
         core: Arc::new(Core::new(store, cell, shelf).knowing(config.format_known)),
@@ -119,22 +123,23 @@ fn check_whole(config: &ReplicaConfig, log: &LogOpened, floor: &Floor) -> Result
     Ok(())
 }
 
-/// Opens the applied state if it may be believed, else deletes it: openraft then installs the
-/// newest snapshot and applies the log again.
+/// Opens what changed since the snapshot if it may be believed, else deletes it: openraft then
+/// applies the log again from there.
 fn open_state(
     dir: &Path,
+    snapshot: &Applied,
     last: Option<LogIdOf<TypeConfig>>,
     purged: Option<LogIdOf<TypeConfig>>,
-) -> Result<(Store, Index), OpenError> {
+) -> Result<(Store, Vec<Write>), OpenError> {
     let state = dir.join("state");
     let boot = dir.join("state.boot");
     let opened = match believable_boot(&boot) {
-        true => Store::open(&state).and_then(|(store, index)| {
+        true => Store::open(&state, snapshot).and_then(|(store, changed)| {
             let applied = store.applied().log_id;
             // openraft trusts a state that is ahead of its log; one behind the purge mark it
             // could not bring forward.
-            match applied <= last && applied >= purged {
-                true => Ok((store, index)),
+            match applied <= last.max(snapshot.log_id) && applied >= purged {
+                true => Ok((store, changed)),
                 false => Err(io::Error::other("it does not fit the log")),
             }
         }),
@@ -145,7 +150,7 @@ fn open_state(
             tracing::info!(%doubt, "the applied state is rebuilt");
             std::fs::remove_dir_all(&state)?;
         }
-        Store::open(&state)
+        Store::open(&state, snapshot)
     });
     let opened = opened.map_err(|error| damaged_or_io(&state, error))?;
     // Not when it says so already: on a full disk a node must still start.

@@ -21,8 +21,10 @@ pub struct AuditKey {
     /// Ed25519.
     pub public_key: [u8; 32],
     /// The signature of it by the certificate's key.
+    #[serde(with = "serde_bytes")]
     pub binding: Vec<u8>,
     /// The node's certificate, DER.
+    #[serde(with = "serde_bytes")]
     pub certificate: Vec<u8>,
 }
 

@@ -44,7 +44,7 @@ impl StateCell {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How far the index goes.
+    /// How far the index goes at least: entries are in it before this is published.
     pub(crate) fn applied_index(&self) -> u64 {
         *self.applied.borrow()
     }

@@ -12,6 +12,7 @@ pub struct SealWrap {
     pub seal: String,
     /// The sealed record (docs/format.md), purpose root wrap. It needs no revision here: a former
     /// root does not open the key ring.
+    #[serde(with = "serde_bytes")]
     pub record: Vec<u8>,
 }
 

@@ -54,6 +54,7 @@ pub struct NodeRecord {
     /// Where it said it is reached when it joined.
     pub addresses: Addresses,
     /// SubjectPublicKeyInfo, DER; peers know it by this.
+    #[serde(with = "serde_bytes")]
     pub public_key: Vec<u8>,
     /// The member in whose place it joined: removed once this one votes and that one is silent.
     pub replaces: Option<NodeId>,

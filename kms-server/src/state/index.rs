@@ -323,6 +323,13 @@ impl Index {
         }
     }
 
+    /// Puts or removes records, in order.
+    pub(crate) fn put_all(&mut self, changed: Vec<(RecordId, Option<Record>)>) {
+        for (id, record) in changed {
+            self.put(id, record);
+        }
+    }
+
     /// Records after `after`, in order.
     pub(crate) fn range_after(
         &self,

@@ -10,5 +10,6 @@ pub struct Sealed {
     /// clear fields beside it, which change without being sealed.
     pub revision: u64,
     /// The record.
+    #[serde(with = "serde_bytes")]
     pub record: Vec<u8>,
 }

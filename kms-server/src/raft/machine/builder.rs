@@ -23,7 +23,7 @@ pub(crate) struct Builder {
 impl Builder {
     /// Pins the present point.
     pub(super) fn pin(core: Arc<Core>) -> Self {
-        let pin = core.cell.pin(core.applied());
+        let pin = core.pin();
         Self { core, pin }
     }
 }
@@ -58,6 +58,6 @@ fn build(core: &Core, pin: &Pin) -> io::Result<SnapshotOf<TypeConfig, SnapshotFi
     let mut written = writer.finish()?;
     written.flush()?;
     let file = written.into_inner().finish()?;
-    let snapshot = core.shelf.keep(&meta, &file)?;
+    let snapshot = core.keep(&meta, &file)?;
     Ok(SnapshotOf::<TypeConfig, SnapshotFile> { meta, snapshot })
 }

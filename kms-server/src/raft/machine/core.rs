@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openraft::alias::{EntryOf, SnapshotMetaOf, StoredMembershipOf};
 use openraft::entry::{EntryPayload, RaftEntry};
@@ -11,14 +11,16 @@ use openraft::storage::EntryResponder;
 use crate::command::{self, Command, Effect, Write};
 use crate::raft::snapshot::{Shelf, SnapshotFile};
 use crate::raft::{Answer, TypeConfig};
-use crate::state::{Applied, FORMAT_VERSION, StateCell, Store};
+use crate::state::{Applied, FORMAT_VERSION, Pin, StateCell, Store};
 
-/// The state in its three forms: on sled, in memory, as snapshot files.
+/// The state in memory; on disk, as a snapshot file and, on sled, what changed since.
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) cell: StateCell,
     pub(crate) shelf: Shelf,
     store: Mutex<Store>,
+    /// A point was pinned: what is applied from now on is not in that snapshot.
+    turn_due: AtomicBool,
     /// Whether something failed for want of room: openraft hands on the text of an error alone.
     disk_full: AtomicBool,
     closing: AtomicBool,
@@ -34,6 +36,7 @@ impl Core {
             cell,
             shelf,
             store: Mutex::new(store),
+            turn_due: AtomicBool::new(false),
             disk_full: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             format_known: FORMAT_VERSION,
@@ -77,6 +80,12 @@ impl Core {
         self.store().applied().clone()
     }
 
+    /// Pins the present point for a snapshot. In order with apply.
+    pub(super) fn pin(&self) -> Arc<Pin> {
+        self.turn_due.store(true, Ordering::Release);
+        self.cell.pin(self.applied())
+    }
+
     /// Applies entries in order: each to the index in memory, then all of them to sled at once, for
     /// its price is one of batches. Then they are published and answered.
     ///
@@ -84,6 +93,9 @@ impl Core {
     /// start from applying it again.
     pub(crate) fn apply(&self, chunk: Vec<EntryResponder<TypeConfig>>) -> io::Result<()> {
         let mut store = self.store();
+        if self.turn_due.swap(false, Ordering::AcqRel) {
+            store.turn()?;
+        }
         let mut stored = store.begin();
         let mut changes = Vec::new();
         let mut answers = Vec::with_capacity(chunk.len());
@@ -127,9 +139,21 @@ impl Core {
         }
         self.shelf.keep(meta, file)?;
         let applied = Applied::from(meta);
-        self.store().replace(&index, applied.clone())?;
+        let shed = self.store().restart(applied.clone())?;
         self.cell.replace(index, &applied);
-        Ok(())
+        shed.drop_trees()
+    }
+
+    /// Keeps a snapshot that was built here, durably, and drops what it makes superfluous.
+    pub(super) fn keep(
+        &self,
+        meta: &SnapshotMetaOf<TypeConfig>,
+        file: &SnapshotFile,
+    ) -> io::Result<SnapshotFile> {
+        let kept = self.shelf.keep(meta, file)?;
+        let shed = self.store().shed(meta.last_log_id)?;
+        shed.drop_trees()?;
+        Ok(kept)
     }
 
     /// Notes what an error, that ends Raft, tells about the disk.

@@ -26,29 +26,39 @@ use crate::raft::TypeConfig;
 use crate::raft::log::{LogStore, Torn};
 use crate::raft::snapshot::{Shelf, SnapshotWriter, read_snapshot};
 use crate::state::{
-    FORMAT_VERSION, Index, KeyState, NodeId, Record, RecordId, Role, StateCell, Store,
+    Applied, FORMAT_VERSION, Index, KeyState, NodeId, Record, RecordId, Role, StateCell, Store,
     wait_until_free,
 };
 
+/// As a replica opens it, the log apart.
 pub(super) fn open(dir: &Path) -> Arc<Core> {
-    let (store, index) = Store::open(&dir.join("state")).unwrap();
+    let (store, index, shelf) = reopen(dir);
     let cell = StateCell::new(index, store.applied());
-    let shelf = Shelf::open(&dir.join("snapshots")).unwrap();
     Arc::new(Core::new(store, cell, shelf))
 }
 
-/// The store below, once its former owner has let go of it.
-fn sled_of(dir: &Path) -> sled::Db {
-    let dir = dir.join("state");
-    wait_until_free(&dir).unwrap();
-    sled::open(dir).unwrap()
+/// What is on disk, once its former owner has let go of it.
+pub(super) fn reopen(dir: &Path) -> (Store, Index, Shelf) {
+    let (shelf, snapshot) = Shelf::open(&dir.join("snapshots")).unwrap();
+    let (snapshot, mut index) = snapshot.unwrap_or_default();
+    let (store, changed) = Store::open(&dir.join("state"), &snapshot).unwrap();
+    index.put_all(changed);
+    (store, index, shelf)
 }
 
-/// The store and what is in it, once its former owner has let go of it.
-pub(super) fn reopen(dir: &Path) -> (Store, Index) {
+/// The store's first generation, once its former owner has let go of it.
+fn first_generation(dir: &Path) -> sled::Tree {
     let dir = dir.join("state");
     wait_until_free(&dir).unwrap();
-    Store::open(&dir).unwrap()
+    sled::open(dir)
+        .unwrap()
+        .open_tree(1_u64.to_be_bytes())
+        .unwrap()
+}
+
+/// Whether the store is believed, without a snapshot.
+fn is_believed(dir: &Path) -> bool {
+    Store::open(&dir.join("state"), &Applied::default()).is_ok()
 }
 
 struct Builder;
@@ -251,11 +261,11 @@ async fn a_damaged_store_is_doubted() {
     let mut machine = StateMachine::new(open(dir.path()));
     apply(&mut machine, entries(10)).await;
     drop(machine);
-    let db = sled_of(dir.path());
-    let (key, value) = db.iter().nth(3).unwrap().unwrap();
-    db.insert(&key, &value[..value.len() - 1]).unwrap();
-    drop(db);
-    assert!(Store::open(&dir.path().join("state")).is_err());
+    let tree = first_generation(dir.path());
+    let (key, value) = tree.iter().nth(3).unwrap().unwrap();
+    tree.insert(&key, &value[..value.len() - 1]).unwrap();
+    drop(tree);
+    assert!(!is_believed(dir.path()));
 }
 
 #[tokio::test]
@@ -264,11 +274,11 @@ async fn a_store_that_lost_a_record_is_doubted() {
     let mut machine = StateMachine::new(open(dir.path()));
     apply(&mut machine, entries(10)).await;
     drop(machine);
-    let db = sled_of(dir.path());
-    let (key, _) = db.iter().nth(3).unwrap().unwrap();
-    db.remove(&key).unwrap();
-    drop(db);
-    assert!(Store::open(&dir.path().join("state")).is_err());
+    let tree = first_generation(dir.path());
+    let (key, _) = tree.iter().nth(3).unwrap().unwrap();
+    tree.remove(&key).unwrap();
+    drop(tree);
+    assert!(!is_believed(dir.path()));
 }
 
 /// What a tampered disk can hold: well-formed, checksums and all. The revision is authentic, so a
@@ -289,7 +299,7 @@ async fn a_record_rolled_back_in_the_store_or_a_snapshot_does_not_open() {
     apply(&mut machine, history.to_vec()).await;
     drop(machine);
 
-    let (mut store, index) = reopen(dir.path());
+    let (mut store, index, _) = reopen(dir.path());
     let newest = index.policy("p").unwrap().clone();
     assert_eq!(
         RING.open(&place, &newest.sealed).unwrap().expose(),
@@ -307,7 +317,7 @@ async fn a_record_rolled_back_in_the_store_or_a_snapshot_does_not_open() {
     changes.commit().unwrap();
     drop(store);
 
-    let (store, index) = reopen(dir.path());
+    let (store, index, _) = reopen(dir.path());
     let mut snapshot =
         SnapshotWriter::begin(Vec::new(), &store.applied().to_snapshot_meta()).unwrap();
     for (id, record) in index.range_after(None) {

@@ -85,6 +85,7 @@ pub(crate) fn read_snapshot(input: impl Read) -> io::Result<(SnapshotMetaOf<Type
     let mut reader = DigestReader {
         input,
         digest: Context::new(&SHA256),
+        last: Vec::new(),
     };
     if reader.array::<4>()? != *MAGIC {
         return Err(damaged("not a snapshot"));
@@ -98,10 +99,10 @@ pub(crate) fn read_snapshot(input: impl Read) -> io::Result<(SnapshotMetaOf<Type
     }
     let meta = reader.sized(SNAPSHOT_META_BYTES_MAX)?;
     let meta = meta.ok_or_else(|| damaged("no description"))?;
-    let meta = postcard::from_bytes(&meta).map_err(invalid)?;
+    let meta = postcard::from_bytes(meta).map_err(invalid)?;
     let mut index = Index::default();
     while let Some(bytes) = reader.sized(SNAPSHOT_RECORD_BYTES_MAX)? {
-        let (id, record) = postcard::from_bytes::<(RecordId, Record)>(&bytes).map_err(invalid)?;
+        let (id, record) = postcard::from_bytes::<(RecordId, Record)>(bytes).map_err(invalid)?;
         if index.put(id, Some(record)).is_some() {
             return Err(damaged("a record twice"));
         }
@@ -132,6 +133,8 @@ impl SnapshotNewer {
 struct DigestReader<R> {
     input: R,
     digest: Context,
+    /// What `sized` read last.
+    last: Vec<u8>,
 }
 
 impl<R: Read> DigestReader<R> {
@@ -143,7 +146,7 @@ impl<R: Read> DigestReader<R> {
     }
 
     /// A length and as many bytes; `None` for length 0.
-    fn sized(&mut self, max: u32) -> io::Result<Option<Vec<u8>>> {
+    fn sized(&mut self, max: u32) -> io::Result<Option<&[u8]>> {
         let length = u32::from_be_bytes(self.array()?);
         if length > max {
             return Err(damaged("a length beyond its limit"));
@@ -151,10 +154,10 @@ impl<R: Read> DigestReader<R> {
         if length == 0 {
             return Ok(None);
         }
-        let mut bytes = vec![0; length as usize];
-        self.input.read_exact(&mut bytes)?;
-        self.digest.update(&bytes);
-        Ok(Some(bytes))
+        self.last.resize(length as usize, 0);
+        self.input.read_exact(&mut self.last)?;
+        self.digest.update(&self.last);
+        Ok(Some(&self.last))
     }
 }
 

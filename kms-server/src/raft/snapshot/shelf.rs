@@ -14,7 +14,7 @@ use openraft::alias::{SnapshotMetaOf, SnapshotOf};
 
 use super::{SnapshotNewer, read_snapshot};
 use crate::raft::TypeConfig;
-use crate::state::Index;
+use crate::state::{Applied, Index};
 
 const SUFFIX: &str = "wsnp";
 const TEMPORARY: &str = "tmp";
@@ -157,13 +157,27 @@ struct Newest {
     file: SnapshotFile,
 }
 
+impl Newest {
+    fn read(path: PathBuf) -> io::Result<(Self, Index)> {
+        let file = SnapshotFile::open(path.clone())?;
+        let (meta, index) = file
+            .load()
+            .map_err(|error| match SnapshotNewer::of(&error) {
+                // Kept whole: it is told apart from damage.
+                Some(_) => error,
+                None => io::Error::new(error.kind(), format!("{}: {error}", path.display())),
+            })?;
+        Ok((Self { meta, file }, index))
+    }
+}
+
 impl Shelf {
-    /// Opens the directory, removes leftovers, and checks the newest snapshot whole.
+    /// Opens the directory, removes leftovers, and reads the newest snapshot.
     ///
     /// # Errors
     ///
     /// `InvalidData`, with the path, when the newest snapshot is damaged.
-    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+    pub(crate) fn open(dir: &Path) -> io::Result<(Self, Option<(Applied, Index)>)> {
         sys::file::create_dirs(dir, 0o700)?;
         let mut snapshots = Vec::new();
         for entry in fs::read_dir(dir)? {
@@ -176,18 +190,22 @@ impl Shelf {
         }
         // Names are fixed-width hexadecimal: the last in order is the newest.
         snapshots.sort();
-        let newest = match snapshots.pop() {
-            None => None,
-            Some(path) => Some(Self::check(path)?),
+        let (newest, state) = match snapshots.pop().map(Newest::read).transpose()? {
+            None => (None, None),
+            Some((newest, index)) => {
+                let applied = Applied::from(&newest.meta);
+                (Some(newest), Some((applied, index)))
+            }
         };
         for older in snapshots {
             fs::remove_file(older)?;
         }
-        Ok(Self {
+        let shelf = Self {
             dir: dir.to_owned(),
             next_temporary: AtomicU64::new(0),
             newest: Mutex::new(newest),
-        })
+        };
+        Ok((shelf, state))
     }
 
     /// A file to write a snapshot into.
@@ -252,18 +270,6 @@ impl Shelf {
             meta: newest.meta,
             snapshot: newest.file,
         })
-    }
-
-    fn check(path: PathBuf) -> io::Result<Newest> {
-        let file = SnapshotFile::open(path.clone())?;
-        let (meta, _) = file
-            .load()
-            .map_err(|error| match SnapshotNewer::of(&error) {
-                // Kept whole: it is told apart from damage.
-                Some(_) => error,
-                None => io::Error::new(error.kind(), format!("{}: {error}", path.display())),
-            })?;
-        Ok(Newest { meta, file })
     }
 
     /// Removes a file's name. Who reads it keeps it open; a leftover is removed at the next start.

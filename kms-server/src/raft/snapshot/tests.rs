@@ -48,7 +48,7 @@ fn every_flipped_bit_and_every_cut_is_refused() {
 #[test]
 fn a_shelf_keeps_the_newest_and_removes_leftovers() {
     let dir = tempfile::tempdir().unwrap();
-    let shelf = Shelf::open(dir.path()).unwrap();
+    let (shelf, _) = Shelf::open(dir.path()).unwrap();
     assert!(shelf.current().is_none());
     let mut incoming = shelf.begin().unwrap();
     incoming.write_all(&sample()).unwrap();
@@ -58,15 +58,16 @@ fn a_shelf_keeps_the_newest_and_removes_leftovers() {
         .unwrap();
     std::fs::write(dir.path().join("9.tmp"), b"half").unwrap();
 
-    let again = Shelf::open(dir.path()).unwrap();
+    let (again, state) = Shelf::open(dir.path()).unwrap();
     assert!(again.current().is_some());
+    assert_eq!(state.unwrap().1.len(), 2);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
 #[test]
 fn an_unfinished_file_is_removed() {
     let dir = tempfile::tempdir().unwrap();
-    let shelf = Shelf::open(dir.path()).unwrap();
+    let (shelf, _) = Shelf::open(dir.path()).unwrap();
     let mut incoming = shelf.begin().unwrap();
     incoming.write_all(b"half").unwrap();
     drop(incoming);
@@ -77,7 +78,7 @@ fn an_unfinished_file_is_removed() {
 #[test]
 fn a_finished_file_that_is_not_kept_goes_with_its_last_handle() {
     let dir = tempfile::tempdir().unwrap();
-    let shelf = Shelf::open(dir.path()).unwrap();
+    let (shelf, _) = Shelf::open(dir.path()).unwrap();
     let mut incoming = shelf.begin().unwrap();
     incoming.write_all(&sample()).unwrap();
     let file = incoming.finish().unwrap();

@@ -1,0 +1,245 @@
+//! sled, holding what changed since the newest snapshot: rebuildable at any time, trusted for
+//! nothing.
+//!
+//! The state is that snapshot with these changes over it, so what is written, looked up and read
+//! at a start here does not grow with the state. Each tree is a generation: the changes of the
+//! entries from where it began. A snapshot begins one, and once it is on its shelf those before
+//! are dropped. sled never fsyncs here: after a power cut it is deleted, and the entries after the
+//! snapshot are applied again.
+
+mod generation;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::Duration;
+
+use openraft::alias::LogIdOf;
+
+use self::generation::{Draft, Summary, doubt, load};
+use super::Applied;
+use crate::command::Write;
+use crate::raft::TypeConfig;
+use crate::replica::limits::SLED_CACHE_BYTES;
+
+/// The file in a store's directory that sled locks while it is open.
+const SLED_FILE: &str = "db";
+
+/// How long a dropped store may take to let go of it.
+const FREE_PATIENCE: Duration = Duration::from_secs(5);
+const FREE_POLL: Duration = Duration::from_millis(2);
+
+type LogId = Option<LogIdOf<TypeConfig>>;
+
+/// The open store.
+#[derive(Debug)]
+pub(crate) struct Store {
+    db: sled::Db,
+    /// The generation that is written.
+    tree: sled::Tree,
+    number: u64,
+    summary: Summary,
+    /// Those before, and where each ended.
+    former: Vec<(u64, LogId)>,
+}
+
+impl Store {
+    /// Opens the store. Answers what changed since the snapshot, in order.
+    ///
+    /// # Errors
+    ///
+    /// On any doubt: the caller deletes the directory and opens a new one.
+    pub(crate) fn open(dir: &Path, snapshot: &Applied) -> io::Result<(Self, Vec<Write>)> {
+        wait_until_free(dir)?;
+        // sled panics on some kinds of damage.
+        catch_unwind(AssertUnwindSafe(|| Self::open_and_load(dir, snapshot)))
+            .unwrap_or_else(|_| Err(doubt("sled panicked while opening")))
+    }
+
+    fn open_and_load(dir: &Path, snapshot: &Applied) -> io::Result<(Self, Vec<Write>)> {
+        let db = sled::Config::new()
+            .path(dir)
+            .cache_capacity(SLED_CACHE_BYTES)
+            .flush_every_ms(None)
+            .open()
+            .map_err(sled_error)?;
+        let numbers = generations(&db);
+        let (mut applied, mut writes, mut former) = (snapshot.clone(), Vec::new(), Vec::new());
+        for number in &numbers {
+            let tree = db.open_tree(name(*number)).map_err(sled_error)?;
+            let news = load(&tree)?.filter(|(it, _)| it.applied.log_id > snapshot.log_id);
+            let Some((summary, changed)) = news else {
+                // The snapshot has it, or it is empty.
+                db.drop_tree(name(*number)).map_err(sled_error)?;
+                continue;
+            };
+            let follows = match former.is_empty() {
+                true => summary.began <= snapshot.log_id,
+                false => summary.began == applied.log_id,
+            };
+            if !follows {
+                return Err(doubt("changes are missing"));
+            }
+            applied = summary.applied;
+            writes.extend(changed);
+            former.push((*number, applied.log_id));
+        }
+        let number = numbers.last().map_or(1, |last| last + 1);
+        let store = Self {
+            tree: db.open_tree(name(number)).map_err(sled_error)?,
+            db,
+            number,
+            summary: Summary::beginning(applied),
+            former,
+        };
+        Ok((store, writes))
+    }
+
+    /// How far the log is applied.
+    pub(crate) fn applied(&self) -> &Applied {
+        &self.summary.applied
+    }
+
+    /// Begins to write what one entry after the other changes.
+    pub(crate) fn begin(&mut self) -> Changes<'_> {
+        Changes {
+            draft: Draft::new(self.summary.clone()),
+            store: self,
+        }
+    }
+
+    /// Begins a generation, so that what was written can be dropped without what will be.
+    pub(crate) fn turn(&mut self) -> io::Result<()> {
+        if !self.summary.is_written() {
+            return Ok(());
+        }
+        let ended = (self.number, self.summary.applied.log_id);
+        self.begin_generation(self.summary.applied.clone())?;
+        self.former.push(ended);
+        Ok(())
+    }
+
+    /// Takes away what a snapshot of that point holds as well.
+    pub(crate) fn shed(&mut self, snapshot: LogId) -> io::Result<Shed> {
+        if self.summary.applied.log_id <= snapshot {
+            self.turn()?;
+        }
+        let is_held = |generation: &mut (u64, LogId)| generation.1 <= snapshot;
+        let held = self.former.extract_if(.., is_held);
+        Ok(Shed {
+            numbers: held.map(|(number, _)| number).collect(),
+            db: self.db.clone(),
+        })
+    }
+
+    /// Takes everything away: a snapshot was installed, which is on its shelf.
+    pub(crate) fn restart(&mut self, snapshot: Applied) -> io::Result<Shed> {
+        let last = self.number;
+        self.begin_generation(snapshot)?;
+        let former = self.former.drain(..).map(|(number, _)| number);
+        Ok(Shed {
+            numbers: former.chain([last]).collect(),
+            db: self.db.clone(),
+        })
+    }
+
+    /// Hands what is buffered to the kernel, so that the next start need not apply it again.
+    pub(crate) fn flush(&self) -> io::Result<()> {
+        self.db.flush().map(drop).map_err(sled_error)
+    }
+
+    fn begin_generation(&mut self, applied: Applied) -> io::Result<()> {
+        let number = self.number + 1;
+        self.tree = self.db.open_tree(name(number)).map_err(sled_error)?;
+        self.number = number;
+        self.summary = Summary::beginning(applied);
+        Ok(())
+    }
+}
+
+/// What some entries changed, on its way into the store: all of it or nothing.
+#[derive(Debug)]
+pub(crate) struct Changes<'a> {
+    store: &'a mut Store,
+    draft: Draft,
+}
+
+impl Changes<'_> {
+    /// How far the log is applied, with what was added.
+    pub(crate) fn applied(&self) -> &Applied {
+        &self.draft.summary.applied
+    }
+
+    /// Adds what the next entry changed. After an error nothing of it may be written.
+    pub(crate) fn add(&mut self, writes: &[Write], applied: Applied) -> io::Result<()> {
+        for write in writes {
+            self.draft.add(&self.store.tree, write)?;
+        }
+        self.draft.summary.applied = applied;
+        Ok(())
+    }
+
+    /// Writes it all, with how far the log is applied.
+    pub(crate) fn commit(self) -> io::Result<()> {
+        self.store.summary = self.draft.commit(&self.store.tree)?;
+        Ok(())
+    }
+}
+
+/// Generations that are needed no longer. What is not dropped now is when the store is opened.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Shed {
+    db: sled::Db,
+    numbers: Vec<u64>,
+}
+
+impl Shed {
+    /// Drops them. Takes a while, in which the store can be written.
+    pub(crate) fn drop_trees(self) -> io::Result<()> {
+        for number in self.numbers {
+            self.db.drop_tree(name(number)).map_err(sled_error)?;
+        }
+        Ok(())
+    }
+}
+
+/// Waits until a store of this process that was dropped has let go of `dir`: sled closes its file
+/// in a thread of its own, some time after. Opened before, the store would be taken for damaged.
+pub(crate) fn wait_until_free(dir: &Path) -> io::Result<()> {
+    let file = match File::open(dir.join(SLED_FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    let deadline = sys::clock::monotonic() + FREE_PATIENCE;
+    loop {
+        match file.try_lock() {
+            // Given back with the file, right away.
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if sys::clock::monotonic() < deadline => {
+                std::thread::sleep(FREE_POLL);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The numbers of the generations that are there, oldest first.
+fn generations(db: &sled::Db) -> Vec<u64> {
+    let names = db.tree_names();
+    let number = |name: &sled::IVec| Some(u64::from_be_bytes((**name).try_into().ok()?));
+    let mut numbers: Vec<u64> = names.iter().filter_map(number).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+fn name(number: u64) -> [u8; 8] {
+    number.to_be_bytes()
+}
+
+fn sled_error(error: sled::Error) -> io::Error {
+    io::Error::from(error)
+}
