@@ -1,6 +1,6 @@
 //! openraft's own storage suite, over our log and state machine; and what it does not ask.
 
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::patient::Patient;
 use super::{Core, StateMachine};
 use crate::command::testing::{RING, begin, create_key, key_id, record};
 use crate::command::{
-    Command, CreateJoinToken, Proposal, PutPolicy, RaiseFormat, RotateKey, SetKeyState,
+    Command, CreateJoinToken, Proposal, PutPolicy, RaiseFormat, RotateKey, SetKeyState, Write,
 };
 use crate::keyring::{Place, RecordError};
 use crate::raft::TypeConfig;
@@ -151,7 +151,7 @@ struct Filling {
     written: Vec<u8>,
 }
 
-impl Write for Filling {
+impl io::Write for Filling {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.refusals > 0 {
             self.refusals -= 1;
@@ -202,6 +202,12 @@ async fn what_is_applied_while_a_snapshot_is_built_is_not_in_it() {
     assert_eq!(index.counters().time_ms, 1_300);
     let live = machine.core.cell.index().keys_by_name("", "").count();
     assert_eq!(live, 600);
+
+    // The store holds what is not in the snapshot, and nothing else.
+    drop((machine, builder));
+    let (_, changed) = Store::open(&dir.path().join("state"), &Applied::from(&meta)).unwrap();
+    let is_name = |(id, _): &&Write| matches!(id, RecordId::KeyName(_));
+    assert_eq!(changed.iter().filter(is_name).count(), 301);
 }
 
 #[tokio::test]

@@ -75,6 +75,8 @@ fn a_snapshot_and_the_changes_since_are_the_state_at_each_step() {
         }
         apply(&mut store, 3, &[removed(2), put(3, 3)]);
         if steps > 1 {
+            // The next snapshot has begun already.
+            store.turn().unwrap();
             let shed = store.shed(at(2).log_id).unwrap();
             if steps > 2 {
                 shed.drop_trees().unwrap();
