@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use futures::{StreamExt, stream};
 use kms_client::identity::{CertificateFacts, Identity, IdentityDir, Role};
+use kms_client::model::IssuedCertificate;
 use kms_client::reason::Reason;
 use kms_client::tls::{ALPN_TUNNEL, ExpectedPeer, client_config};
 use kms_client::{Client, Error};
@@ -199,11 +200,18 @@ impl DeviceStore {
         let issued = client
             .issue_certificate(&request, Some(self.device.as_str()))
             .await?;
-        let identity = self
-            .dir
-            .store_certificate(&issued.certificate, &issued.ca)?;
+        self.take_up(&issued)
+    }
+
+    /// Used before it is stored: a full disk must not cost a good certificate.
+    fn take_up(&self, issued: &IssuedCertificate) -> Result<(), Error> {
+        let identity = self.dir.identity_with(&issued.certificate, &issued.ca)?;
         self.publish(&identity)?;
         tracing::info!(device = %self.device, "the device has a new certificate");
+        if let Err(error) = self.dir.store(&identity) {
+            tracing::warn!(device = %self.device, reason = %error.reason(),
+                "the device's new certificate is used, and is not there after a restart: {error}");
+        }
         Ok(())
     }
 
@@ -258,6 +266,9 @@ impl DeviceStore {
 mod tests {
     use std::cell::Cell;
 
+    use kms_client::identity::SpiffeId;
+    use kms_client::testing::Authority;
+
     use super::*;
 
     const OFTEN: Duration = Duration::from_millis(1);
@@ -291,5 +302,28 @@ mod tests {
             enough = tokio::time::timeout(Duration::from_secs(10), enough) => enough.unwrap(),
         }
         assert!(refused.get() < renewed.get() / 2, "{}", refused.get());
+    }
+
+    #[test]
+    fn a_certificate_that_cannot_be_stored_is_used_all_the_same() {
+        let temporary = tempfile::tempdir().unwrap();
+        let (device, core) = ("ct-1".parse().unwrap(), "core".parse().unwrap());
+        let authority = Authority::new("ward.test");
+        let mut store = DeviceStore::new(temporary.path(), authority.trust_domain(), &device);
+        let credentials = store.by_core.entry(core).or_default().clone();
+        let request = store.dir.create_csr().unwrap();
+        let id = SpiffeId::new(authority.trust_domain(), Role::Device, "ct-1").unwrap();
+        let issued = IssuedCertificate {
+            certificate: authority.issue_for_csr(&request, &id),
+            ca: vec![authority.certificate()],
+            not_after_ms: 0,
+        };
+        // Nothing can be renamed to the name of a folder that is not empty.
+        let file = store.dir.path().join("cert.pem");
+        std::fs::create_dir_all(file.join("in-the-way")).unwrap();
+        store.take_up(&issued).unwrap();
+        assert!(!store.dir.has_certificate());
+        assert!(credentials.current().is_some());
+        assert!(store.is_valid());
     }
 }
