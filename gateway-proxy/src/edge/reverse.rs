@@ -197,9 +197,12 @@ impl Offered {
         let mut pings: u64 = 0;
         loop {
             tokio::select! {
-                wish = tunnel.next_wish() => match wish? {
-                    Wish::Flow(number, open) => return Ok(Some((number, *open))),
-                    Wish::Offer(_) => return Ok(None),
+                wish = tunnel.next_wish() => match wish {
+                    Ok(Wish::Flow(number, open)) => return Ok(Some((number, *open))),
+                    Ok(Wish::Offer(_)) => return Ok(None),
+                    // A core that drains says so and closes right behind it.
+                    Err(_) if tunnel.inbox.going_away => return Ok(None),
+                    Err(error) => return Err(error),
                 },
                 () = self.drain.draining() => return Ok(None),
                 _ = tick.tick() => {}
@@ -381,3 +384,6 @@ fn refuse(refused: Refused<Box<Reversed>>) -> Result<Tunnel, TunnelError> {
     reject(&mut tunnel, number, reason)?;
     Ok(tunnel)
 }
+
+#[cfg(test)]
+mod tests;
