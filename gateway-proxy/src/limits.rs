@@ -48,7 +48,7 @@ pub const IDLE_TUNNEL_AGE_MAX: Duration = Duration::from_secs(60);
 /// How often idle tunnels are looked through.
 pub const POOL_SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Time between two PINGs to one core.
+/// Shortest time between two PINGs to one core, and between two on one tunnel that is on offer.
 pub const PING_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Time a core may take to answer a PING.
@@ -128,8 +128,8 @@ pub const OFFER_RETRY_MAX: Duration = Duration::from_secs(60);
 /// How long an edge waits before it offers anew what has failed.
 pub const OFFER_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A tunnel on offer whose edge has said nothing for so long is dead: it asks every
-/// [`PING_INTERVAL`].
+/// A tunnel on offer whose edge has said nothing for so long is dead: an edge that is answered asks
+/// every [`PING_INTERVAL`].
 pub const OFFER_SILENCE_MAX: Duration = Duration::from_secs(20);
 
 /// First keepalive probe after this much silence; below the 60 s of common firewalls.

@@ -10,14 +10,14 @@ use tokio::task::JoinHandle;
 
 use super::credentials::{Credentials, DeviceTls};
 use super::dial::{DialError, dial};
-use super::pulse::Pulse;
+use super::pulse::{Ping, Pulse};
 use crate::config::HostPort;
 use crate::drain::Watcher;
 use crate::limits::{
     IDLE_TUNNEL_AGE_MAX, IDLE_TUNNELS_PER_DEVICE_MAX, POOL_SWEEP_INTERVAL, WARM_SPARE_AGE_MAX,
 };
 use crate::measure;
-use crate::tunnel::Tunnel;
+use crate::tunnel::{Tunnel, TunnelError};
 
 /// How one device reaches one core; shared by its routes and by every data thread.
 pub struct Reach {
@@ -153,6 +153,11 @@ impl Pool {
     /// The core did not answer on a tunnel of this pool that was idle.
     pub(super) fn lost(&self) {
         self.reach.pulse.lost();
+    }
+
+    /// Asks the core on a tunnel of this pool.
+    pub(super) fn ping(&self, tunnel: &mut Tunnel) -> Result<Ping, TunnelError> {
+        self.reach.pulse.ping(tunnel)
     }
 
     /// The core did not answer a PING on a tunnel of this pool.

@@ -1,17 +1,15 @@
 //! Whether a core still answers. A power cut or a lost address translation leaves tunnels that look
-//! open; one PING a while for each edge and core, on whichever idle tunnel comes first, finds that
-//! out before the next flow does. Kept by the pools that reach the core, on every data thread.
+//! open; a PING now and then finds that out before the next flow does. One goes to each core, on an
+//! idle tunnel of the pool that looks through its own first, and one on each tunnel that is on
+//! offer. Kept by the pools that reach the core, on every data thread.
 
-use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::frame::{Control, FlowNumber};
 use crate::limits::{PING_INTERVAL, PING_TIMEOUT};
 use crate::measure;
-use crate::socket::Ask;
 use crate::tunnel::{Tunnel, TunnelError};
 
 /// What is known of one core; shared by everything that reaches it.
@@ -21,6 +19,13 @@ pub struct Pulse {
     doubts: AtomicU64,
     asked: Mutex<Option<Instant>>,
     pings: AtomicU64,
+}
+
+/// A PING on an idle tunnel.
+#[derive(Debug)]
+pub(super) struct Ping {
+    token: [u8; 8],
+    since: Instant,
 }
 
 impl Pulse {
@@ -55,12 +60,8 @@ impl Pulse {
 
     /// Asks on an idle tunnel, and gives it back when the core answered.
     pub(super) async fn ask(&self, mut tunnel: Tunnel) -> Option<Tunnel> {
-        let token = self.pings.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        match tokio::time::timeout(PING_TIMEOUT, ping(&mut tunnel, token)).await {
-            Ok(Ok(())) => {
-                measure::ping("answered");
-                Some(tunnel)
-            }
+        match tokio::time::timeout(PING_TIMEOUT, self.answer(&mut tunnel)).await {
+            Ok(Ok(())) => Some(tunnel),
             // A core that closes or resets a tunnel is there.
             Ok(Err(_)) => {
                 measure::ping("tunnel_lost");
@@ -73,25 +74,36 @@ impl Pulse {
             }
         }
     }
+
+    async fn answer(&self, tunnel: &mut Tunnel) -> Result<(), TunnelError> {
+        let ping = self.ping(tunnel)?;
+        while !ping.is_answered(tunnel) {
+            tunnel.hear().await?;
+        }
+        Ok(())
+    }
+
+    /// Asks on an idle tunnel, with what it sends next.
+    pub(super) fn ping(&self, tunnel: &mut Tunnel) -> Result<Ping, TunnelError> {
+        let token = self.pings.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        tunnel.queue(FlowNumber::CONNECTION, &Control::Ping { token })?;
+        let since = sys::clock::monotonic();
+        Ok(Ping { token, since })
+    }
 }
 
-async fn ping(tunnel: &mut Tunnel, token: [u8; 8]) -> Result<(), TunnelError> {
-    tunnel.queue(FlowNumber::CONNECTION, &Control::Ping { token })?;
-    poll_fn(|context: &mut Context<'_>| {
-        loop {
-            if let Poll::Ready(Err(error)) = tunnel.poll_flush(context) {
-                return Poll::Ready(Err(error));
-            }
-            if tunnel.inbox.pong == Some(token) {
-                tunnel.inbox.pong = None;
-                return Poll::Ready(Ok(()));
-            }
-            match tunnel.poll_fill(context, Ask::WhenReady) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            }
+impl Ping {
+    /// Whether its answer is there, which is taken.
+    pub(super) fn is_answered(&self, tunnel: &mut Tunnel) -> bool {
+        let answered = tunnel.inbox.pong.take() == Some(self.token);
+        if answered {
+            measure::ping("answered");
         }
-    })
-    .await
+        answered
+    }
+
+    /// Whether its answer should have been there.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        now.duration_since(self.since) > PING_TIMEOUT
+    }
 }

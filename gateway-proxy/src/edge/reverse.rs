@@ -18,6 +18,7 @@ use super::EdgeShared;
 use super::health::Health;
 use super::places::{Place, Places};
 use super::pool::{Made, Pool, Reach, Taken};
+use super::pulse::Ping;
 use crate::capture::{CaptureSink, FlowInfo, NoCapture};
 use crate::config::ReverseRoute;
 use crate::contain::Pass;
@@ -25,7 +26,7 @@ use crate::drain::Watcher;
 use crate::flow::{self, Ending, LegLost, Report};
 use crate::frame::{Control, FlowNumber, Open};
 use crate::limits::{
-    DEVICE_CONNECT_TIMEOUT, IDLE_TUNNEL_AGE_MAX, OFFER_RETRY_INTERVAL, PING_INTERVAL, PING_TIMEOUT,
+    DEVICE_CONNECT_TIMEOUT, IDLE_TUNNEL_AGE_MAX, OFFER_RETRY_INTERVAL, PING_INTERVAL,
 };
 use crate::measure;
 use crate::reach::{Carried, NoLeg, reach, reject};
@@ -193,8 +194,7 @@ impl Offered {
         // shows that it was taken.
         let mut tick = tokio::time::interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
         let since = sys::clock::monotonic();
-        let mut asked: Option<std::time::Instant> = None;
-        let mut pings: u64 = 0;
+        let mut asked: Option<Ping> = None;
         loop {
             tokio::select! {
                 wish = tunnel.next_wish() => match wish {
@@ -215,24 +215,16 @@ impl Offered {
             if is_old && self.reverse.places.has_spare() {
                 return Ok(None);
             }
-            if tunnel.inbox.pong.take().is_some() {
-                measure::ping("answered");
-                self.works();
-                asked = None;
-            }
-            match asked {
-                None => {
-                    asked = Some(now);
-                    pings += 1;
-                    let token = pings.to_be_bytes();
-                    tunnel.queue(FlowNumber::CONNECTION, &Control::Ping { token })?;
-                }
-                Some(since) if now.duration_since(since) > PING_TIMEOUT => {
+            match &asked {
+                Some(ping) if ping.is_answered(tunnel) => self.works(),
+                Some(ping) if ping.is_overdue(now) => {
                     self.pool.unanswered();
                     return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
                 }
-                Some(_) => {}
+                Some(_) => continue,
+                None => {}
             }
+            asked = Some(self.pool.ping(tunnel)?);
         }
     }
 

@@ -11,6 +11,7 @@ use super::*;
 use crate::contain::Gates;
 use crate::drain;
 use crate::edge::Credentials;
+use crate::limits::PING_TIMEOUT;
 use crate::tunnel::handshake;
 
 /// A tunnel that an edge has on offer, both ends of it.
@@ -69,5 +70,32 @@ async fn a_core_that_drains_is_no_trouble() {
         core.close();
         let over = offered.wait(&mut tunnel).await;
         assert_eq!(matches!(over, Ok(None)), drains, "{over:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_by_its_own_answer_alone() {
+    let (_trigger, watcher) = drain::new();
+    let (offered, mut tunnel, mut core) = on_offer(watcher).await;
+    let earlier = offered.pool.ping(&mut tunnel).unwrap();
+    hear(&mut tunnel, &mut core).await;
+    let ping = offered.pool.ping(&mut tunnel).unwrap();
+    assert!(!ping.is_answered(&mut tunnel), "that was for {earlier:?}");
+    hear(&mut tunnel, &mut core).await;
+    assert!(ping.is_answered(&mut tunnel));
+    assert!(!ping.is_overdue(sys::clock::monotonic()));
+    assert!(ping.is_overdue(sys::clock::monotonic() + PING_TIMEOUT));
+}
+
+/// Hears what the core answers.
+async fn hear(tunnel: &mut Tunnel, core: &mut Tunnel) {
+    let answering = async {
+        loop {
+            core.hear().await.unwrap();
+        }
+    };
+    tokio::select! {
+        heard = tunnel.hear() => heard.unwrap(),
+        () = answering => {}
     }
 }
