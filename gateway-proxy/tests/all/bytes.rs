@@ -6,7 +6,6 @@ use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use crate::pair::{PATIENCE, Pair, Setup, pass};
-use crate::relay::Relay;
 
 /// A small generator, so that a failure can be repeated by its seed.
 struct Dice(u64);
@@ -145,12 +144,7 @@ fn a_slow_reader_stops_the_writer_and_loses_nothing() {
 #[test]
 fn between_the_gateways_nothing_is_readable() {
     const CANARY: &[u8] = b"PATIENT^CANARY^4711";
-    let relay = Relay::start();
-    let pair = Setup {
-        through: Some(relay.handle()),
-        ..Setup::default()
-    }
-    .start();
+    let (relay, pair) = Setup::default().relayed();
     let (mut device, mut server) = pair.connect();
     for _ in 0..100 {
         pass(&mut device, &mut server, CANARY);
@@ -173,12 +167,7 @@ fn between_the_gateways_nothing_is_readable() {
 #[test]
 fn a_tunnel_cut_in_mid_flow_is_a_reset_at_both_ends() {
     for reset in [true, false] {
-        let relay = Relay::start();
-        let pair = Setup {
-            through: Some(relay.handle()),
-            ..Setup::default()
-        }
-        .start();
+        let (relay, pair) = Setup::default().relayed();
         let (mut device, mut server) = pair.connect();
         pass(&mut device, &mut server, b"half a mess");
         if reset {

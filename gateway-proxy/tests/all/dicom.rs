@@ -2,9 +2,9 @@
 //! has asked; in every other case the reset that all devices see.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 
-use crate::pair::{Pair, Setup, accept, until};
+use crate::pair::{Pair, Setup, accept, nobody, until};
 
 /// An A-ASSOCIATE-RQ, whole as far as the upper layer goes.
 fn request() -> Vec<u8> {
@@ -16,12 +16,6 @@ fn request() -> Vec<u8> {
 
 /// Rejected, transient, by the provider's presentation related function, temporary congestion.
 const NOT_NOW: [u8; 10] = [3, 0, 0, 0, 0, 4, 0, 2, 3, 1];
-
-/// An address where nobody listens.
-fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
 
 fn without_server() -> Pair {
     Setup {

@@ -18,7 +18,7 @@ use kms_client::identity::{Identity, Role};
 use kms_client::tls::{ALPN_TUNNEL, Dates, ExpectedPeer, client_config, server_config};
 
 use crate::authority::{Authority, TRUST_DOMAIN};
-use crate::relay::RelayHandle;
+use crate::relay::{Relay, RelayHandle};
 
 /// Everything waits at most this long; nothing is expected to take a hundredth of it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -115,6 +115,14 @@ impl Pair {
 }
 
 impl Setup {
+    /// Starts it with a relay between edge and core.
+    pub(crate) fn relayed(self) -> (Relay, Pair) {
+        let relay = Relay::start();
+        let through = Some(relay.handle());
+        let pair = Self { through, ..self }.start();
+        (relay, pair)
+    }
+
     pub(crate) fn start(mut self) -> Pair {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let upstream = self
@@ -171,6 +179,12 @@ impl Setup {
 pub(crate) fn device_tls(device: &Identity) -> Arc<rustls::ClientConfig> {
     let core = ExpectedPeer::of(TRUST_DOMAIN, &[Role::Gateway]).with_id("core");
     Arc::new(client_config(device, core, ALPN_TUNNEL).unwrap())
+}
+
+/// An address where nobody listens.
+pub(crate) fn nobody() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
 }
 
 /// The server's end of the next connection.

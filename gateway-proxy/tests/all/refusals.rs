@@ -19,7 +19,7 @@ use kms_client::tls::{ALPN_H2, ExpectedPeer, client_config, provider, server_nam
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::authority::{Authority, TRUST_DOMAIN};
-use crate::pair::{PATIENCE, Pair, Setup, device_tls, pass, until};
+use crate::pair::{PATIENCE, Pair, Setup, device_tls, nobody, pass, until};
 
 /// The device is reset and the server hears nothing.
 #[track_caller]
@@ -37,13 +37,8 @@ fn not_connected(server: &TcpListener) {
 
 #[test]
 fn a_refusing_server_is_a_reset_connection() {
-    // Bound and dropped: nobody listens there now.
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
     let pair = Setup {
-        upstream: Some(nobody),
+        upstream: Some(nobody()),
         ..Setup::default()
     }
     .start();

@@ -8,7 +8,6 @@ use socket2::SockRef;
 
 use crate::authority::Authority;
 use crate::pair::{Pair, Setup, accept, device_tls, pass, until};
-use crate::relay::Relay;
 
 /// One whole exchange, ended cleanly from both sides.
 fn exchange(pair: &Pair, number: u8) {
@@ -31,14 +30,7 @@ const SHORT_RECORD: [u8; 5] = [0x17, 3, 3, 0, 8 + 8 + 1 + 16];
 
 #[test]
 fn many_flows_share_two_tunnels() {
-    let authority = Authority::new();
-    let relay = Relay::start();
-    let pair = Setup {
-        authority,
-        through: Some(relay.handle()),
-        ..Setup::default()
-    }
-    .start();
+    let (relay, pair) = Setup::default().relayed();
     for number in 0..50 {
         exchange(&pair, number);
     }
@@ -65,12 +57,7 @@ fn a_reset_flow_takes_its_tunnel_with_it_and_the_next_flow_works() {
 
 #[test]
 fn a_tunnel_that_died_unseen_is_replaced() {
-    let relay = Relay::start();
-    let pair = Setup {
-        through: Some(relay.handle()),
-        ..Setup::default()
-    }
-    .start();
+    let (relay, pair) = Setup::default().relayed();
     exchange(&pair, 1);
     until("the tunnel and the spare are idle", || {
         (relay.connections() >= 2).then_some(())
@@ -81,12 +68,7 @@ fn a_tunnel_that_died_unseen_is_replaced() {
 
 #[test]
 fn a_core_is_asked_whether_it_is_there_and_the_tunnel_stays_usable() {
-    let relay = Relay::start();
-    let pair = Setup {
-        through: Some(relay.handle()),
-        ..Setup::default()
-    }
-    .start();
+    let (relay, pair) = Setup::default().relayed();
     exchange(&pair, 1);
     // The exchange had a FIN and an ACK each way. Nothing else is so short.
     until("a ping and its answer cross", || {
@@ -104,13 +86,11 @@ fn a_core_is_asked_whether_it_is_there_and_the_tunnel_stays_usable() {
 fn a_renewed_certificate_is_used_by_the_next_flow() {
     let authority = Authority::new();
     let renewed = device_tls(&authority.identity("device", "mon-1"));
-    let relay = Relay::start();
-    let pair = Setup {
+    let (relay, pair) = Setup {
         authority,
-        through: Some(relay.handle()),
         ..Setup::default()
     }
-    .start();
+    .relayed();
     exchange(&pair, 1);
     until("the tunnel and the spare are there", || {
         (relay.connections() >= 2).then_some(())

@@ -2,7 +2,7 @@
 //! tunnels that the device's edge has offered, and over no others.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,12 +19,19 @@ use socket2::SockRef;
 
 use crate::authority::Authority;
 use crate::contain::{Full, allow, due, hears_reset, order};
-use crate::pair::{PATIENCE, Pair, Setup, accept, pass, until};
-use crate::relay::Relay;
+use crate::pair::{PATIENCE, Pair, Setup, accept, nobody, pass, until};
 
 fn reversed() -> Setup {
     Setup {
         reverse: Some(None),
+        ..Setup::default()
+    }
+}
+
+/// The device is elsewhere.
+fn towards(device: SocketAddr) -> Setup {
+    Setup {
+        reverse: Some(Some(device)),
         ..Setup::default()
     }
 }
@@ -73,12 +80,7 @@ fn is_reset(mut tcp: TcpStream) {
 
 #[test]
 fn flow_after_flow_reaches_the_device_over_few_tunnels() {
-    let relay = Relay::start();
-    let pair = Setup {
-        through: Some(relay.handle()),
-        ..reversed()
-    }
-    .start();
+    let (relay, pair) = reversed().relayed();
     for number in 0..30 {
         exchange(&pair, number);
     }
@@ -147,16 +149,7 @@ fn a_reset_is_a_reset_from_both_sides() {
 
 #[test]
 fn a_device_that_is_not_there_is_a_reset_and_the_tunnel_stays() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = nobody.local_addr().unwrap();
-    drop(nobody);
-    let relay = Relay::start();
-    let pair = Setup {
-        reverse: Some(Some(address)),
-        through: Some(relay.handle()),
-        ..Setup::default()
-    }
-    .start();
+    let (relay, pair) = towards(nobody()).relayed();
     for _ in 0..30 {
         is_reset(server(&pair));
     }
@@ -166,13 +159,9 @@ fn a_device_that_is_not_there_is_a_reset_and_the_tunnel_stays() {
 
 /// In front of a DICOM device that is not there.
 fn dicom_without_device() -> Pair {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = nobody.local_addr().unwrap();
-    drop(nobody);
     Setup {
         protocol: "dicom",
-        reverse: Some(Some(address)),
-        ..Setup::default()
+        ..towards(nobody())
     }
     .start()
 }
@@ -207,12 +196,7 @@ fn servers_that_say_nothing_keep_no_tunnel_from_the_next() {
 
 #[test]
 fn tunnels_that_died_are_replaced() {
-    let relay = Relay::start();
-    let pair = Setup {
-        through: Some(relay.handle()),
-        ..reversed()
-    }
-    .start();
+    let (relay, pair) = reversed().relayed();
     exchange(&pair, 1);
     relay.reset_all();
     exchange(&pair, 2);
@@ -233,7 +217,7 @@ fn only_tunnels_of_the_listener_s_device_are_used() {
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
 }
 
-/// Offers tunnels as the device, without an edge; answers what the core says to the last one.
+/// Offers tunnels as the device, without an edge; answers why the core refuses one of them.
 fn offered(pair: &Pair, device: &Arc<rustls::ClientConfig>, service: &str, count: usize) -> String {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
@@ -250,7 +234,7 @@ fn offered(pair: &Pair, device: &Arc<rustls::ClientConfig>, service: &str, count
                 .unwrap();
             tunnels.push(tunnel);
         }
-        // Tunnels are taken in any order: one of them is the one too many.
+        // The core takes them in any order: whichever it refuses is the one too many.
         let heard = tunnels.iter_mut().map(|tunnel| Box::pin(tunnel.hear()));
         let heard = futures::future::select_all(heard);
         let (heard, _, _) = tokio::time::timeout(PATIENCE, heard).await.unwrap();
@@ -287,13 +271,11 @@ fn an_expired_device_is_not_reached() {
 fn offers_follow_a_renewed_certificate() {
     let authority = Authority::new();
     let renewed = crate::pair::device_tls(&authority.identity("device", "mon-1"));
-    let relay = Relay::start();
-    let pair = Setup {
+    let (relay, pair) = Setup {
         authority,
-        through: Some(relay.handle()),
         ..reversed()
     }
-    .start();
+    .relayed();
     exchange(&pair, 1);
     let before = relay.connections();
     pair.credentials.replace(renewed);
@@ -328,11 +310,7 @@ fn an_order_at_either_half_cuts_the_flow_at_both_ends() {
 fn an_order_at_either_half_cuts_a_flow_that_is_being_opened() {
     for at_edge in [true, false] {
         let full = Full::new();
-        let pair = Setup {
-            reverse: Some(Some(full.address)),
-            ..Setup::default()
-        }
-        .start();
+        let pair = towards(full.address).start();
         let server = server(&pair);
         until("the edge connects", || {
             (pair.edge_gates.live_flows() > 0).then_some(())
@@ -387,11 +365,7 @@ fn a_server_that_has_gone_waits_for_no_tunnel() {
 #[test]
 fn a_server_that_goes_while_its_flow_is_opened_is_not_waited_for() {
     let full = Full::new();
-    let pair = Setup {
-        reverse: Some(Some(full.address)),
-        ..Setup::default()
-    }
-    .start();
+    let pair = towards(full.address).start();
     let going = server(&pair);
     let live = || pair.edge_gates.live_flows() + pair.core_gates.live_flows();
     until("both halves have it", || (live() == 2).then_some(()));
@@ -417,12 +391,7 @@ fn a_device_whose_time_is_over_is_not_reached_by_who_waited() {
 
 #[test]
 fn a_tunnel_that_died_in_silence_costs_no_more_than_the_wait_for_one() {
-    let relay = Relay::start();
-    let pair = Setup {
-        through: Some(relay.handle()),
-        ..reversed()
-    }
-    .start();
+    let (relay, pair) = reversed().relayed();
     exchange(&pair, 1);
     relay.fall_silent();
     let begun = sys::clock::monotonic();
@@ -435,11 +404,7 @@ fn a_tunnel_that_died_in_silence_costs_no_more_than_the_wait_for_one() {
 #[test]
 fn a_device_that_does_not_answer_is_told_of_in_time() {
     let full = Full::new();
-    let pair = Setup {
-        reverse: Some(Some(full.address)),
-        ..Setup::default()
-    }
-    .start();
+    let pair = towards(full.address).start();
     let begun = sys::clock::monotonic();
     is_reset(server(&pair));
     let took = begun.elapsed();
