@@ -96,8 +96,7 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time a core may take to connect to a service.
 pub const UPSTREAM_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Time an edge may take to connect to a device. A core waits for that as long as a server waits,
-/// and has to be told what the matter is.
+/// Time an edge may take to connect to a device, or to refuse.
 pub const DEVICE_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time an edge waits for the answer to OPEN.
@@ -118,8 +117,13 @@ pub const OFFERS_KEPT_MAX: usize = 8;
 /// Tunnels on offer that a core keeps for one reverse route.
 pub const OFFERS_PER_ROUTE_MAX: usize = 64;
 
-/// How long a server's connection waits for a tunnel on offer, and for its edge's answer.
+/// How long a server's connection waits for a tunnel on offer, and for its edge's answer where
+/// there was one early.
 pub const OFFER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The least time that an edge has for its answer, however long the server waited for a tunnel:
+/// longer than connecting to the device may take, so that the edge can say what the matter is.
+pub const OFFER_ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// The longest time between an edge's offers to a core that does not want them or is away; it
 /// doubles up to there, from [`OFFER_RETRY_INTERVAL`].
@@ -174,7 +178,8 @@ const _: () = assert!(FRAME_HEADER_BYTES + DATA_BYTES_MAX == RECORD_PLAINTEXT_BY
 const _: () = assert!(CONTROL_BODY_BYTES_MAX <= DATA_BYTES_MAX);
 const _: () = assert!(TUNNEL_READ_BYTES > 2 * RECORD_PLAINTEXT_BYTES);
 const _: () = assert!(UPSTREAM_CONNECT_TIMEOUT.as_secs() < OPEN_TIMEOUT.as_secs());
-const _: () = assert!(DEVICE_CONNECT_TIMEOUT.as_secs() < OFFER_PATIENCE.as_secs());
+const _: () = assert!(DEVICE_CONNECT_TIMEOUT.as_secs() < OFFER_ANSWER_TIMEOUT.as_secs());
+const _: () = assert!(OFFER_ANSWER_TIMEOUT.as_secs() < OFFER_PATIENCE.as_secs());
 const _: () = assert!(PING_INTERVAL.as_secs() >= POOL_SWEEP_INTERVAL.as_secs());
 const _: () = assert!(OFFER_SILENCE_MAX.as_secs() > 2 * PING_INTERVAL.as_secs());
 const _: () = assert!(OFFERS_IDLE_MAX + OFFERS_KEPT_MAX < OFFERS_PER_ROUTE_MAX);

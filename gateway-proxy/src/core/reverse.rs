@@ -25,7 +25,7 @@ use crate::drain::Watcher;
 use crate::flow::{self, Ending, LegLost, Report};
 use crate::frame::{Control, FlowNumber, Open};
 use crate::ids::{DeviceId, FlowId, ServiceName};
-use crate::limits::{OFFER_PATIENCE, OFFER_SILENCE_MAX};
+use crate::limits::{OFFER_ANSWER_TIMEOUT, OFFER_PATIENCE, OFFER_SILENCE_MAX};
 use crate::measure;
 use crate::reach::NoLeg;
 use crate::refuse::Opening;
@@ -296,8 +296,9 @@ async fn carry(
     }
 }
 
-/// Asks the edge, and waits for its answer, as long as the server may wait. Nothing of the server's
-/// is read meanwhile, so that a refused connection has lost nothing.
+/// Asks the edge, and waits for its answer, as long as the server may wait and at least as long as
+/// an edge may take. Nothing of the server's is read meanwhile, so that a refused connection has
+/// lost nothing.
 async fn open(
     tunnel: &mut Tunnel,
     number: FlowNumber,
@@ -312,7 +313,8 @@ async fn open(
             tunnel.hear().await?;
         }
     };
-    match tokio::time::timeout_at(request.until, answer).await {
+    let until = request.until.max(Instant::now() + OFFER_ANSWER_TIMEOUT);
+    match tokio::time::timeout_at(until, answer).await {
         Ok(answered) => answered,
         Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     }
