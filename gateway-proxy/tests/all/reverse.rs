@@ -8,18 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_proxy::contain::Gates;
-use gateway_proxy::frame::{Control, FlowNumber};
+use gateway_proxy::frame::{self, Control, FlowNumber};
 use gateway_proxy::limits::{
-    DEVICE_CONNECT_TIMEOUT, OFFER_PATIENCE, OFFERS_IDLE_MAX, OFFERS_KEPT_MAX, OFFERS_PER_ROUTE_MAX,
-    REFUSAL_PATIENCE,
+    DEVICE_CONNECT_TIMEOUT, OFFER_ANSWER_TIMEOUT, OFFER_PATIENCE, OFFERS_IDLE_MAX, OFFERS_KEPT_MAX,
+    OFFERS_PER_ROUTE_MAX, REFUSAL_PATIENCE,
 };
-use gateway_proxy::tunnel::{Tunnel, TunnelError, handshake};
+use gateway_proxy::tunnel::{Tunnel, TunnelError, Wish, handshake};
 use kms_client::model::ContainLevel;
 use socket2::SockRef;
 
 use crate::authority::Authority;
 use crate::contain::{Full, allow, due, hears_reset, order};
-use crate::pair::{PATIENCE, Pair, Setup, accept, nobody, pass, until};
+use crate::pair::{PATIENCE, Pair, Setup, accept, device_tls, nobody, pass, until};
 
 fn reversed() -> Setup {
     Setup {
@@ -217,22 +217,37 @@ fn only_tunnels_of_the_listener_s_device_are_used() {
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
 }
 
-/// Offers tunnels as the device, without an edge; answers why the core refuses one of them.
+/// Offers a tunnel as the device, without an edge.
+async fn offer(pair: &Pair, device: &Arc<rustls::ClientConfig>, service: &str) -> Tunnel {
+    let tcp = tokio::net::TcpStream::connect(pair.core).await.unwrap();
+    let mut tunnel = handshake::connect(tcp, Arc::clone(device)).await.unwrap();
+    let service = service.parse().unwrap();
+    let offer = Control::Offer { service };
+    tunnel.queue(FlowNumber::CONNECTION, &offer).unwrap();
+    tunnel.inbox.offer();
+    flush(&mut tunnel).await;
+    tunnel
+}
+
+async fn flush(tunnel: &mut Tunnel) {
+    std::future::poll_fn(|context| tunnel.poll_flush(context))
+        .await
+        .unwrap();
+}
+
+/// What the core wants of a tunnel on offer.
+async fn wish(tunnel: &mut Tunnel) -> Result<Wish, TunnelError> {
+    let wish = tokio::time::timeout(PATIENCE, tunnel.next_wish());
+    wish.await.unwrap()
+}
+
+/// Offers tunnels as the device; answers why the core refuses one of them.
 fn offered(pair: &Pair, device: &Arc<rustls::ClientConfig>, service: &str, count: usize) -> String {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let mut tunnels: Vec<Tunnel> = Vec::new();
         for _ in 0..count {
-            let tcp = tokio::net::TcpStream::connect(pair.core).await.unwrap();
-            let mut tunnel = handshake::connect(tcp, Arc::clone(device)).await.unwrap();
-            let service = service.parse().unwrap();
-            let offer = Control::Offer { service };
-            tunnel.queue(FlowNumber::CONNECTION, &offer).unwrap();
-            tunnel.inbox.offer();
-            std::future::poll_fn(|context| tunnel.poll_flush(context))
-                .await
-                .unwrap();
-            tunnels.push(tunnel);
+            tunnels.push(offer(pair, device, service).await);
         }
         // The core takes them in any order: whichever it refuses is the one too many.
         let heard = tunnels.iter_mut().map(|tunnel| Box::pin(tunnel.hear()));
@@ -268,9 +283,61 @@ fn an_expired_device_is_not_reached() {
 }
 
 #[test]
+fn a_certificate_that_ends_while_its_tunnel_is_on_offer_reaches_nobody() {
+    let authority = Authority::new();
+    let life = Duration::from_secs(3);
+    let ending = device_tls(&authority.identity_until("device", "mon-1", life));
+    let ended_ms = sys::clock::wall_ms() + life.as_millis() as u64;
+    let (pair, device) = without_certificate_of(authority);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut tunnel = runtime.block_on(offer(&pair, &ending, "back"));
+    until("the certificate ends", || {
+        (sys::clock::wall_ms() > ended_ms).then_some(())
+    });
+    let mut server = server(&pair);
+    let over = runtime.block_on(wish(&mut tunnel));
+    assert!(matches!(over, Err(TunnelError::Ended)), "{over:?}");
+    // The server's connection goes on another tunnel, under a certificate that is valid.
+    pair.credentials.replace(device);
+    let mut device = accept(&pair.device_server);
+    pass(&mut server, &mut device, b"for the device");
+}
+
+/// The edge that came late has time to connect to its device.
+#[test]
+fn a_server_that_waited_long_for_a_tunnel_waits_for_the_answer_too() {
+    let (pair, device) = without_certificate();
+    let mut server = server(&pair);
+    let begun = sys::clock::monotonic();
+    hears_nothing_for(&mut server, OFFER_PATIENCE - OFFER_ANSWER_TIMEOUT / 2);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut tunnel = runtime.block_on(offer(&pair, &device, "back"));
+    let Ok(Wish::Flow(number, _)) = runtime.block_on(wish(&mut tunnel)) else {
+        panic!("the core opens no flow");
+    };
+    let rest = OFFER_PATIENCE.saturating_sub(begun.elapsed());
+    hears_nothing_for(&mut server, rest + Duration::from_millis(500));
+    tunnel.queue(number, &Control::OpenOk).unwrap();
+    let mut data = frame::data_header(number, 4).to_vec();
+    data.extend_from_slice(b"late");
+    tunnel.queue_plain(&data).unwrap();
+    runtime.block_on(flush(&mut tunnel));
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut heard = [0; 4];
+    server.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"late");
+}
+
+fn hears_nothing_for(server: &mut TcpStream, time: Duration) {
+    server.set_read_timeout(Some(time)).unwrap();
+    let error = server.read(&mut [0]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
 fn offers_follow_a_renewed_certificate() {
     let authority = Authority::new();
-    let renewed = crate::pair::device_tls(&authority.identity("device", "mon-1"));
+    let renewed = device_tls(&authority.identity("device", "mon-1"));
     let (relay, pair) = Setup {
         authority,
         ..reversed()
@@ -335,8 +402,11 @@ fn an_order_cuts_a_connection_that_waits_for_a_tunnel() {
 
 /// Without a certificate the edge offers nothing yet.
 fn without_certificate() -> (Pair, Arc<rustls::ClientConfig>) {
-    let authority = Authority::new();
-    let device = crate::pair::device_tls(&authority.identity("device", "mon-1"));
+    without_certificate_of(Authority::new())
+}
+
+fn without_certificate_of(authority: Authority) -> (Pair, Arc<rustls::ClientConfig>) {
+    let device = device_tls(&authority.identity("device", "mon-1"));
     let setup = Setup {
         authority,
         enrolled: false,
