@@ -27,19 +27,19 @@ pub(super) fn check(global: &Global, device_id: &str, asked: &[String]) -> Resul
         return Ok(());
     };
     let reaches = match served.as_slice() {
-        [] => "it has none".to_owned(),
-        _ => format!("its services are {}", served.join(", ")),
+        [] => "the device has none".to_owned(),
+        _ => format!("the device has {}", served.join(", ")),
     };
     for unknown in asked.iter().filter(|service| !served.contains(service)) {
         say(format_args!(
-            "The core here serves no `{unknown}` to {device_id}, so that it keeps nothing open: \
+            "The core here has no `{unknown}` for {device_id}, so that it keeps nothing open: \
              {reaches}."
         ));
     }
     Ok(())
 }
 
-/// What the core of this data directory serves to the device; `None` when the directory is not one
+/// What the core of this data directory has for the device; `None` when the directory is not one
 /// of `ward up`.
 fn served(dir: &Path, device_id: &str) -> Result<Option<Vec<String>>, Failure> {
     if ClusterFile::load(&dir.join("cluster.toml"))?.is_none() {

@@ -195,7 +195,7 @@ fn a_device_is_restricted_to_a_service_and_observed() {
         .ward(&[&["--output", "json"], &another[..]].concat());
     let talk = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        talk.contains("serves no `another`") && talk.contains(&name),
+        talk.contains("has no `another` for pump-1") && talk.contains(&name),
         "{talk}"
     );
     let report: Value = serde_json::from_slice(&succeeded(&another, output)).unwrap();
