@@ -202,12 +202,12 @@ impl Nodes {
     }
 
     /// Takes a new certificate; answers whether it differs. Connections are made anew.
-    pub(super) fn replace_identity(&self, identity: Identity) -> bool {
+    pub(super) fn replace_identity(&self, identity: Arc<Identity>) -> bool {
         let mut state = self.lock();
         if state.identity.certificate() == identity.certificate() {
             return false;
         }
-        state.identity = Arc::new(identity);
+        state.identity = identity;
         state.channels.clear();
         true
     }

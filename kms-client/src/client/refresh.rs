@@ -43,7 +43,7 @@ impl Inner {
             return false;
         };
         *read = found.certificate().clone();
-        self.nodes.replace_identity(found)
+        self.nodes.replace_identity(Arc::new(found))
     }
 
     /// Takes the folder's list if it was written since it was last read: an old file knows less

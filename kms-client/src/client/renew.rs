@@ -2,7 +2,7 @@
 //! with it, else when the cluster says that it has expired.
 
 use std::convert::Infallible;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use tokio::task::spawn_blocking;
@@ -98,10 +98,9 @@ impl Inner {
         let request = on_disk(&dir, IdentityDir::create_csr).await?;
         let issued = self.certify_own(&request, end).await?;
         let made = move |dir: &IdentityDir| dir.identity_with(&issued.certificate, &issued.ca);
-        let identity = on_disk(&dir, made).await?;
+        let identity = Arc::new(on_disk(&dir, made).await?);
         // Used before it is stored: a full disk must not cost a good certificate.
-        self.nodes.replace_identity(identity);
-        let identity = self.nodes.identity();
+        self.nodes.replace_identity(Arc::clone(&identity));
         on_disk(&dir, move |dir| dir.store(&identity)).await
     }
 }
