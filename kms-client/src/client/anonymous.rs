@@ -19,7 +19,7 @@ pub(crate) struct Anonymous {
 pub(crate) fn open(address: &str, config: Arc<ClientConfig>) -> Result<Anonymous, Error> {
     Ok(Anonymous {
         address: address.into(),
-        node: channel::open(address, config)?,
+        node: channel::open(address, config, None)?,
     })
 }
 

@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status};
 use super::Inner;
 use super::backoff::Backoff;
 use super::nodes::{Route, Target};
-use super::status::{self, Failure, Remedy};
+use super::status::{Failure, Remedy};
 use crate::error::Error;
 use crate::limits::{ATTEMPT_MAX, LEADER_HOPS_MAX};
 use crate::reason::Reason;
@@ -174,19 +174,12 @@ impl Inner {
         };
         let node = self.nodes.channel(target).map_err(final_failure)?;
         let sent = send(Attempt {
-            channel: node.channel,
+            channel: node.channel.clone(),
             time,
         });
         match timeout(time, sent).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
-            Ok(Err(status)) => {
-                let (address, own) = (&target.address, self.nodes.identity());
-                let failure = status::read(&status, address, &node.fault, Some(own.facts()));
-                if failure.own_expired {
-                    self.nodes.expired(own);
-                }
-                Err(failure)
-            }
+            Ok(Err(status)) => Err(self.nodes.read(&status, target, &node)),
             Err(_) => {
                 let message = format!(
                     "{} did not answer within {time:.1?}; is it overloaded or cut off?",

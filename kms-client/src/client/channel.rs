@@ -14,6 +14,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::fault::{FaultCell, Watched};
 use crate::error::Error;
+use crate::identity::Identity;
 use crate::limits::CONNECT_MAX;
 use crate::reason::Reason;
 use crate::tls;
@@ -23,10 +24,16 @@ use crate::tls;
 pub(super) struct NodeChannel {
     pub(super) channel: Channel,
     pub(super) fault: FaultCell,
+    /// Who connects by it, whoever this client is by now; `None` who only joins.
+    pub(super) own: Option<Arc<Identity>>,
 }
 
 /// Makes a channel that connects on its first use and again whenever the connection is gone.
-pub(super) fn open(address: &str, config: Arc<ClientConfig>) -> Result<NodeChannel, Error> {
+pub(super) fn open(
+    address: &str,
+    config: Arc<ClientConfig>,
+    own: Option<Arc<Identity>>,
+) -> Result<NodeChannel, Error> {
     // The scheme says only that gRPC shall not do TLS itself: the connector does.
     let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| {
         let message = format!("{address:?} is not an address; write host:port");
@@ -41,7 +48,11 @@ pub(super) fn open(address: &str, config: Arc<ClientConfig>) -> Result<NodeChann
         })
     };
     let channel = endpoint.connect_with_connector_lazy(connector);
-    Ok(NodeChannel { channel, fault })
+    Ok(NodeChannel {
+        channel,
+        fault,
+        own,
+    })
 }
 
 async fn connect(

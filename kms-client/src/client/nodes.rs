@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use rustls::ClientConfig;
+use tonic::Status;
 
 use super::channel::{self, NodeChannel};
+use super::status::{self, Failure};
 use crate::error::Error;
 use crate::identity::{Endpoint, Identity, NodeId, Role};
 use crate::limits::{ENDPOINTS_AGE_MAX, ENDPOINTS_MAX};
@@ -134,7 +136,8 @@ impl Nodes {
             state.channels.clear();
         }
         let config = Arc::new(client_config(&state.identity, target)?);
-        let made = channel::open(&target.address, config)?;
+        let own = Some(Arc::clone(&state.identity));
+        let made = channel::open(&target.address, config, own)?;
         state.channels.insert(target.clone(), made.clone());
         Ok(made)
     }
@@ -190,9 +193,15 @@ impl Nodes {
         true
     }
 
-    /// Remembers that this identity's certificate has expired.
-    pub(super) fn expired(&self, identity: Arc<Identity>) {
-        self.lock().expired = Some(identity);
+    /// Reads what came of an attempt by `node`. Where the certificate has expired by which that
+    /// connects, remembers whose it is.
+    pub(super) fn read(&self, status: &Status, target: &Target, node: &NodeChannel) -> Failure {
+        let own = node.own.as_deref().map(Identity::facts);
+        let failure = status::read(status, &target.address, &node.fault, own);
+        if failure.own_expired {
+            self.lock().expired.clone_from(&node.own);
+        }
+        failure
     }
 
     /// Whose certificate was last found to have expired, by a node or by its date; it may have been

@@ -12,7 +12,6 @@ use ward_proto::v1::watch_service_client::WatchServiceClient;
 use super::Client;
 use super::backoff::Backoff;
 use super::nodes::{Route, Target};
-use super::status;
 use crate::error::Error;
 use crate::identity::Identity;
 use crate::limits::{ATTEMPT_MAX, WATCH_SILENCE_MAX};
@@ -121,7 +120,7 @@ impl Client {
 
     async fn open_at(&self, target: &Target) -> Result<Open, Error> {
         let node = self.inner.nodes.channel(target)?;
-        let mut client = WatchServiceClient::new(node.channel);
+        let mut client = WatchServiceClient::new(node.channel.clone());
         let answer = match timeout(ATTEMPT_MAX, client.watch(v1::WatchRequest {})).await {
             Ok(answer) => answer,
             Err(_) => Err(Status::deadline_exceeded("")),
@@ -133,13 +132,8 @@ impl Client {
                 silent_until: silence_end(),
             }),
             Err(status) => {
-                let (address, own) = (&target.address, self.inner.nodes.identity());
                 self.inner.nodes.failed(target, true);
-                let failure = status::read(&status, address, &node.fault, Some(own.facts()));
-                if failure.own_expired {
-                    self.inner.nodes.expired(own);
-                }
-                Err(failure.error)
+                Err(self.inner.nodes.read(&status, target, &node).error)
             }
         }
     }

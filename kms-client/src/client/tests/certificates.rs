@@ -1,13 +1,15 @@
 //! What a user hears when certificates do not fit, and renewal.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::node::Node;
+use super::node::{Node, refusal as refusal_with};
 use super::{Behaviour, Cluster};
 use crate::client::Client;
+use crate::client::nodes::Route;
 use crate::error::Error;
 use crate::identity::{Identity, IdentityDir, Role};
 use crate::model::WatchEventKind;
@@ -124,6 +126,20 @@ async fn an_expired_node_is_named_and_another_serves() {
     assert_eq!(refused.reason(), Reason::CertificateExpired, "{refused}");
     cluster.nodes.push(Node::start(&cluster.authority, 2).await);
     cluster.client().describe_key("billing").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refusal_that_comes_after_a_renewal_is_of_the_certificate_that_was_shown() {
+    let cluster = Cluster::start().await;
+    let temporary = tempfile::tempdir().unwrap();
+    folder(&cluster, temporary.path());
+    let client = Client::open(temporary.path()).unwrap();
+    let nodes = &client.inner.nodes;
+    let (shown, target) = (client.identity(), nodes.targets(Route::AnyNode).remove(0));
+    let node = nodes.channel(&target).unwrap();
+    client.renew_certificate().await.unwrap();
+    nodes.read(&refusal_with(Reason::CertificateExpired), &target, &node);
+    assert!(Arc::ptr_eq(&nodes.last_expired().unwrap(), &shown));
 }
 
 #[tokio::test]

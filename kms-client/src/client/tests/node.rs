@@ -120,7 +120,7 @@ impl Shared {
     }
 }
 
-fn refusal(reason: Reason) -> Status {
+pub(super) fn refusal(reason: Reason) -> Status {
     let mut status = Status::failed_precondition(format!("refused with {reason} by the test"));
     status
         .metadata_mut()
