@@ -3,6 +3,7 @@
 //! Everything sent through here may be sent twice: reads change nothing, and a write carries one
 //! idempotency key for all its attempts.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
@@ -14,6 +15,7 @@ use super::backoff::Backoff;
 use super::nodes::{Route, Target};
 use super::status::{Failure, Remedy};
 use crate::error::Error;
+use crate::identity::Identity;
 use crate::limits::{ATTEMPT_MAX, LEADER_HOPS_MAX};
 use crate::reason::Reason;
 
@@ -43,9 +45,10 @@ impl Inner {
         let end = sys::clock::monotonic() + self.deadline;
         // A certificate that another process has left in the folder may be over as well.
         for _ in 0..RENEWALS_PER_CALL {
+            let began_as = self.nodes.identity();
             match self.call_until(route, end, &send).await {
                 Err(refused) if refused.reason() == Reason::CertificateExpired => {
-                    self.renew_after(refused, end).await?;
+                    self.renew_after(refused, &began_as, end).await?;
                 }
                 settled => return settled,
             }
@@ -54,8 +57,18 @@ impl Inner {
     }
 
     /// Renews this client's certificate where that is what was refused.
-    async fn renew_after(&self, refused: Error, end: Instant) -> Result<(), Error> {
-        let Some(with) = self.nodes.last_expired().filter(|_| self.may_renew()) else {
+    pub(super) async fn renew_after(
+        &self,
+        refused: Error,
+        began_as: &Arc<Identity>,
+        end: Instant,
+    ) -> Result<(), Error> {
+        let present = self.nodes.identity();
+        // One that was replaced before is not why: then it is the node's certificate.
+        let is_why = |expired: &Arc<Identity>| {
+            self.may_renew() && (Arc::ptr_eq(expired, began_as) || Arc::ptr_eq(expired, &present))
+        };
+        let Some(with) = self.nodes.last_expired().filter(is_why) else {
             return Err(refused);
         };
         let Err(error) = self.renew_unless_replaced(&with, end).await else {

@@ -129,6 +129,27 @@ async fn an_expired_node_is_named_and_another_serves() {
 }
 
 #[tokio::test]
+async fn who_has_renewed_before_does_not_take_a_node_s_expired_certificate_for_its_own() {
+    let cluster = Cluster::start().await;
+    let temporary = tempfile::tempdir().unwrap();
+    folder(&cluster, temporary.path());
+    let client = Client::open(temporary.path()).unwrap();
+    let first = client.identity();
+    let expired = Behaviour::RefuseTimes(1, Reason::CertificateExpired);
+    cluster.node(1).behave(expired);
+    client.describe_key("billing").await.unwrap();
+    assert_ne!(client.identity().certificate(), first.certificate());
+
+    let own = &client.inner;
+    let of_a_node = || Error::new(Reason::CertificateExpired, "node 2's has expired");
+    let end = sys::clock::monotonic() + Duration::from_secs(2);
+    let refused = own.renew_after(of_a_node(), &client.identity(), end).await;
+    assert_eq!(refused.unwrap_err().reason(), Reason::CertificateExpired);
+    // A call that began before the renewal was refused for what is replaced by now.
+    own.renew_after(of_a_node(), &first, end).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_refusal_that_comes_after_a_renewal_is_of_the_certificate_that_was_shown() {
     let cluster = Cluster::start().await;
     let temporary = tempfile::tempdir().unwrap();
