@@ -11,7 +11,7 @@ pub enum TooComplex {
         /// Where the limit was passed.
         line: usize,
     },
-    /// Operators, of which each may be a level.
+    /// Operators, of which each may be a level. Clauses are joined, so each is one too.
     #[error(
         "line {line}: an expression has more than {OPERATORS_MAX} operators; write several policies"
     )]
@@ -35,7 +35,10 @@ pub(super) fn check(text: &str) -> Result<(), TooComplex> {
             word.push(byte);
             continue;
         }
-        if matches!(&word[..], b"if" | b"has" | b"like" | b"in" | b"is") {
+        if matches!(
+            &word[..],
+            b"if" | b"has" | b"like" | b"in" | b"is" | b"when" | b"unless"
+        ) {
             operators += 1;
         }
         word.clear();
@@ -77,9 +80,9 @@ fn skip_string(rest: &mut impl Iterator<Item = u8>) -> usize {
     lines
 }
 
-/// Twice as much passes the test above in a build without optimisation.
+/// Twice as much passes the test below in a build without optimisation.
 const DEPTH_MAX: usize = 20;
-/// Of one policy, its comparisons and attributes included. Twice as many pass it too.
+/// Of one policy, its clauses, comparisons and attributes included. Twice as many pass it too.
 const OPERATORS_MAX: usize = 250;
 
 #[cfg(test)]
@@ -91,7 +94,13 @@ mod tests {
         format!("@id(\"deep\")\nforbid(principal, action, resource) when {{ {condition} }};")
     }
 
-    /// Parses on half the stack that a worker thread has: an overflow ends the process of the test.
+    /// Parses what is allowed, be it a policy or not, on half the stack that a worker thread has:
+    /// an overflow ends the process of the test.
+    fn parse_allowed(text: String) {
+        assert_eq!(check(&text), Ok(()), "{text}");
+        let _policy_or_not = parsed(text);
+    }
+
     fn parsed(text: String) -> Result<(), PolicyError> {
         let parse = move || {
             let text = PolicyText {
@@ -124,7 +133,7 @@ mod tests {
             ("[", "].contains(1)"),
         ] {
             let levels = levels / open.matches(['(', '[']).count();
-            let _refused_or_not = parsed(nested(open, close, levels));
+            parse_allowed(nested(open, close, levels));
             let twice = nested(open, close, DEPTH_MAX + 1);
             assert!(matches!(parsed(twice), Err(PolicyError::TooComplex { .. })));
         }
@@ -133,14 +142,30 @@ mod tests {
             vec!["true"; count].join(operator)
         };
         for operator in [" && ", " || ", " == "] {
-            let _refused_or_not = parsed(policy(&longest(operator)));
+            parse_allowed(policy(&longest(operator)));
         }
-        let _refused_or_not = parsed(policy(&"-".repeat(OPERATORS_MAX)));
-        let _refused_or_not = parsed(policy(&format!("{} 1 == 1", "!".repeat(OPERATORS_MAX - 2))));
+        // One is the clause's own.
+        parse_allowed(policy(&"-".repeat(OPERATORS_MAX - 1)));
+        parse_allowed(policy(&format!("{} 1 == 1", "!".repeat(OPERATORS_MAX - 3))));
         let ifs = "if true then true else ".repeat(OPERATORS_MAX - 10);
-        let _refused_or_not = parsed(policy(&format!("{ifs} true")));
+        parse_allowed(policy(&format!("{ifs} true")));
         let calls = format!("principal{}", ".a".repeat(OPERATORS_MAX - 1));
-        let _refused_or_not = parsed(policy(&calls));
+        parse_allowed(policy(&calls));
+    }
+
+    #[test]
+    fn each_clause_counts_for_they_are_one_expression() {
+        for clause in ["when{true}", "unless{false}"] {
+            let clauses = |count: usize| {
+                let clauses = clause.repeat(count);
+                format!("@id(\"long\")\nforbid(principal, action, resource){clauses};")
+            };
+            let most = clauses(OPERATORS_MAX);
+            assert_eq!(check(&most), Ok(()));
+            parsed(most).unwrap();
+            let more = clauses(OPERATORS_MAX + 1);
+            assert_eq!(check(&more), Err(TooComplex::Long { line: 2 }));
+        }
     }
 
     #[test]
