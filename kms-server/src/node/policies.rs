@@ -50,11 +50,11 @@ pub(crate) fn with_text(node: &Node, id: &str, text: &str) -> Result<PolicySet, 
     let (epoch, opened) = open(node)?;
     let mut texts = texts(&opened)?;
     texts.retain(|stored| stored.name != id);
-    texts.push(PolicyText { name: id, text });
-    if texts.iter().map(|it| it.text.len()).sum::<usize>() > TEXTS_BYTES_MAX {
+    let bytes: usize = texts.iter().map(|stored| stored.text.len()).sum();
+    if bytes + text.len() > TEXTS_BYTES_MAX {
         return Err(PutError::TooLong);
     }
-    PolicySet::with(&texts, epoch).map_err(PutError::Refused)
+    PolicySet::put(PolicyText { name: id, text }, &texts, epoch).map_err(PutError::Refused)
 }
 
 /// The stored policies by name, and their epoch.

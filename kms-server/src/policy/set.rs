@@ -52,6 +52,20 @@ impl PolicySet {
         Self::build(added, epoch, Warnings::Accepted)
     }
 
+    /// As [`stored`](Self::stored), with one that is put and must give no reason for a warning: it
+    /// may replace one that does.
+    ///
+    /// # Errors
+    /// As [`with`](Self::with).
+    pub fn put(
+        new: PolicyText<'_>,
+        stored: &[PolicyText<'_>],
+        epoch: u64,
+    ) -> Result<Self, PolicyError> {
+        Self::with(&[new], epoch)?;
+        Self::stored(&[stored, &[new]].concat(), epoch)
+    }
+
     fn build(
         added: &[PolicyText<'_>],
         epoch: u64,

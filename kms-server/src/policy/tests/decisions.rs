@@ -208,6 +208,30 @@ fn a_warning_keeps_a_policy_from_being_put_and_nobody_out_once_it_stands() {
 }
 
 #[test]
+fn policies_that_are_warned_of_can_be_replaced_one_by_one() {
+    let forbid = |id: &str, condition: &str| {
+        format!("@id(\"{id}\") forbid (principal, action, resource) when {{ {condition} }};")
+    };
+    let put = |text: &str| {
+        let name = "stands";
+        let stands = forbid(name, "false");
+        let stands = [PolicyText {
+            name,
+            text: &stands,
+        }];
+        PolicySet::put(PolicyText { name: "new", text }, &stands, 1).map(drop)
+    };
+    put(&forbid("new", "principal is Ward::App")).unwrap();
+    let warned_of = put(&forbid("new", "false")).unwrap_err();
+    assert!(
+        matches!(warned_of, PolicyError::Schema { .. }),
+        "{warned_of}"
+    );
+    let taken = put(&forbid("stands", "principal is Ward::App")).unwrap_err();
+    assert!(matches!(taken, PolicyError::Taken { .. }), "{taken}");
+}
+
+#[test]
 fn a_set_is_loaded_once_however_many_need_it() {
     let engine = engine();
     let loads = std::sync::atomic::AtomicUsize::new(0);
