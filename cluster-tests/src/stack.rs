@@ -1,9 +1,8 @@
 //! Starts, kills and stops a whole `ward up`, and speaks to it through the tool.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Mutex;
@@ -11,6 +10,7 @@ use std::time::Duration;
 
 use kms_client::reason::Reason;
 use rustix::process::{Pid, Signal};
+use sys::port::KeptPort;
 
 use crate::{files, wait};
 
@@ -298,30 +298,24 @@ pub fn signal(pid: Pid, signal: Signal) {
     }
 }
 
-/// An address of loopback on a port that the system had free.
-pub fn free_address() -> SocketAddr {
-    let [address] = free_addresses();
-    address
-}
-
-/// As many addresses of loopback, on different ports that the system had free.
+/// An address of loopback on a port that nobody else is given while this process lives.
 ///
 /// # Panics
 /// When loopback has no port left.
-pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
-    std::array::from_fn(|_| {
-        wait::until("a free port", || {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-            let address = listener.local_addr().expect("it is bound");
-            let mut given = GIVEN.lock().expect("no thread panicked");
-            given.insert(address.port()).then_some(address)
-        })
-    })
+pub fn free_address() -> SocketAddr {
+    let kept = KeptPort::take().expect("a free port");
+    let address = kept.address();
+    KEPT.lock().expect("no thread panicked").push(kept);
+    address
 }
 
-/// The ports given so far: free for the system again until who got one binds it, be it that all
-/// were asked for at once or one after the other, by one test or by several.
-static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+/// As many of them.
+pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
+    std::array::from_fn(|_| free_address())
+}
+
+/// For processes that bind theirs later, or again after they were killed.
+static KEPT: Mutex<Vec<KeptPort>> = Mutex::new(Vec::new());
 
 /// Why the tool refused, when the client library knows that reason.
 pub fn reason(output: &Output) -> Option<Reason> {

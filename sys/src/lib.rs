@@ -1,5 +1,5 @@
 //! Where Ward meets the operating system: wiping allocator, process hardening, clocks, owned
-//! tasks, durable files, logs, shutdown and readiness.
+//! tasks, durable files, kept ports, logs, shutdown and readiness.
 //!
 //! The one crate of the workspace that may say `unsafe`, and it says so in [`alloc`] and [`tcp`]
 //! alone. Every other crate takes the time, its tasks and its files from here, so that a wrong
@@ -11,6 +11,7 @@ pub mod file;
 pub mod harden;
 pub mod log;
 pub mod notify;
+pub mod port;
 pub mod shutdown;
 pub mod talk;
 pub mod task;

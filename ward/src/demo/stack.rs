@@ -1,10 +1,11 @@
 //! The stack of the demo: `ward up` as a child process, as a user would start it.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use sys::port::KeptPort;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
@@ -156,11 +157,9 @@ pub(super) async fn ward(dir: &Path, verb: &[&str]) -> Result<Answered, Failure>
     })
 }
 
-/// An address on loopback that is free now.
-pub(super) fn free_address() -> Result<SocketAddr, Failure> {
-    let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let address = bound.and_then(|listener| listener.local_addr());
-    address.map_err(|error| Failure::io("no free port on loopback", &error))
+/// A port on loopback for a gateway to listen at.
+pub(super) fn keep_port() -> Result<KeptPort, Failure> {
+    KeptPort::take().map_err(|error| Failure::io("no free port on loopback", &error))
 }
 
 /// This very file, also when it was replaced on disk meanwhile.

@@ -2,14 +2,16 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use sys::port::KeptPort;
 use tempfile::TempDir;
 
 use crate::wall_clock::WallClock;
@@ -291,11 +293,16 @@ pub(crate) fn python() -> Option<Command> {
     None
 }
 
-/// An address of the loopback interface that nobody holds.
+/// An address of the loopback interface that nobody else is given while this process lives.
 pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+    let kept = KeptPort::take().unwrap();
+    let address = kept.address();
+    KEPT.lock().unwrap().push(kept);
+    address
 }
+
+/// For processes that bind theirs later, or again.
+static KEPT: Mutex<Vec<KeptPort>> = Mutex::new(Vec::new());
 
 /// All files below `dir`.
 pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {

@@ -14,11 +14,12 @@ use std::net::SocketAddr;
 use kms_client::Client;
 use kms_client::identity::IdentityDir;
 use kms_client::model::Device;
+use sys::port::KeptPort;
 
 use super::broken;
 use super::monitor::Server;
 use super::scanner::Pacs;
-use super::stack::{Home, Up, free_address};
+use super::stack::{Home, Up, keep_port};
 use super::story::{Story, time};
 use super::tap::Tap;
 use crate::error::Failure;
@@ -40,6 +41,8 @@ pub(super) struct Cast<'a> {
     pacs: Pacs,
     /// Where the scanner connects.
     scanner_port: SocketAddr,
+    /// For the edge, which binds both.
+    _kept: [KeptPort; 2],
     /// A name that occurs nowhere else on this machine.
     patient: String,
     /// All that the monitor sent, over all connections.
@@ -50,13 +53,16 @@ pub(super) struct Cast<'a> {
 impl<'a> Cast<'a> {
     /// Prepares everybody; the stack is started in the first chapter.
     pub(super) async fn meet(home: &'a Home) -> Result<Self, Failure> {
+        let kept = [keep_port()?, keep_port()?];
+        let [monitor, scanner] = &kept;
         Ok(Self {
             home,
             tap: Tap::start(home.dir()).await?,
             server: Server::start().await?,
-            monitor_port: free_address()?,
+            monitor_port: monitor.address(),
             pacs: Pacs::start().map_err(|error| Failure::io("the archive system", &error))?,
-            scanner_port: free_address()?,
+            scanner_port: scanner.address(),
+            _kept: kept,
             patient: format!("DOE^JANE^{}", envelope::id::ObjectId::random()),
             sent: Vec::new(),
             up: None,
