@@ -55,7 +55,10 @@ pub(super) async fn tell(story: &mut Story, cast: &mut Cast<'_>) -> Result<(), F
     let leading = match other_leader(&client, pid).await? {
         // It was started again before the others had elected one of them.
         now if now == id => format!("node-{id} again, in a new process, started by `ward up`"),
-        now => format!("node-{now}; node-{id} is started again by `ward up`"),
+        now => {
+            restarted(&client, id, pid).await?;
+            format!("node-{now}; node-{id} was started again by `ward up`")
+        }
     };
     story.tell("leading", leading);
     Ok(())
@@ -71,6 +74,25 @@ async fn other_leader(client: &Client, killed: Pid) -> Result<u64, Failure> {
             Ok(_) => return Err(broken("the killed process leads")),
             Err(failure) => return Err(failure),
         }
+    }
+}
+
+/// Waits until the node of the process that was killed answers in a new one.
+async fn restarted(client: &Client, id: u64, killed: Pid) -> Result<(), Failure> {
+    let end = sys::clock::monotonic() + PATIENCE;
+    loop {
+        let status = client.cluster_status().await;
+        let nodes = status.map(|status| status.nodes).unwrap_or_default();
+        let node = nodes.iter().find(|node| node.id.0 == id);
+        let pid = node.and_then(|node| node.pid);
+        // Who does not answer has none.
+        if pid.is_some_and(|pid| i64::from(pid) != i64::from(killed.as_raw_nonzero().get())) {
+            return Ok(());
+        }
+        if sys::clock::monotonic() >= end {
+            return Err(broken("the killed node is not started again"));
+        }
+        sleep(PAUSE).await;
     }
 }
 
@@ -98,5 +120,6 @@ async fn next_key(client: &Client) -> Result<(), Failure> {
 
 const NEXT_KEY: &str = "made-after-the-kill";
 const PAUSE: Duration = Duration::from_millis(5);
-/// How long the nodes may take to tell who leads.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the nodes may take to tell who leads, and the killed one to come back: it waits before
+/// it is started, opens what it has, and shares the machine with everything else.
+const PATIENCE: Duration = Duration::from_secs(20);
