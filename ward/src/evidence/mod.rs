@@ -14,6 +14,7 @@ pub(crate) use cluster::{bound_to, members};
 
 use crate::cli::Global;
 use crate::error::{Failure, Reason};
+use crate::up::LOCK_FILE;
 
 /// What takes the evidence, in this order: all documents, then node after node with its files.
 pub(crate) trait Sink {
@@ -49,7 +50,7 @@ impl Source {
         let Some(folders) = folders::of_data_dir(dir)? else {
             return Ok(Self::Cluster);
         };
-        match sys::file::Lock::acquire(&dir.join("ward.lock")) {
+        match sys::file::Lock::acquire(&dir.join(LOCK_FILE)) {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(Self::Cluster),
             // Nothing starts while its files are read.
             Ok(lock) => Ok(Self::Folders(folders, Some(lock))),

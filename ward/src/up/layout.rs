@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Failure;
 
+/// Below the data directory; held for as long as `ward up` runs there.
+pub(crate) const LOCK_FILE: &str = "ward.lock";
+
 /// A process of the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum ProcessName {
@@ -61,7 +64,7 @@ impl Layout {
 
     /// Held for as long as `ward up` runs.
     pub(crate) fn lock(&self) -> PathBuf {
-        self.root.join("ward.lock")
+        self.root.join(LOCK_FILE)
     }
 
     /// What is fixed about the cluster, and the ports.

@@ -36,6 +36,7 @@ use crate::output::say;
 use crate::runtime;
 pub(crate) use cluster_file::{ClusterFile, NodePorts};
 use doors::{Door, Way};
+pub(crate) use layout::LOCK_FILE;
 use layout::{Layout, ProcessName};
 use plan::{Plan, Wishes};
 use ready_file::ReadyFile;

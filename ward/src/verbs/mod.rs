@@ -74,17 +74,18 @@ pub(crate) fn run(cli: Cli, warnings: &[String]) -> Result<(), Failure> {
             ask(&global, revoke_gateway::run(&global, &gateway.id))
         }
         Verb::Archive(verb) => read_archive(&global, verb),
-        Verb::Audit(verb) => runtime::block_on(read_audit(&global, verb)),
+        Verb::Audit(verb) => read_audit(&global, verb),
         Verb::Completions(arguments) => manual::completions(&arguments),
         Verb::Man(arguments) => manual::man(&arguments),
     }
 }
 
-async fn read_audit(global: &Global, verb: AuditVerb) -> Result<(), Failure> {
+fn read_audit(global: &Global, verb: AuditVerb) -> Result<(), Failure> {
     match verb {
-        AuditVerb::Tail(arguments) => audit_tail::run(global, arguments).await,
-        AuditVerb::Verify(arguments) => audit_verify::run(global, arguments).await,
-        AuditVerb::Export(arguments) => audit_export::run(global, arguments).await,
+        AuditVerb::Tail(arguments) => ask(global, audit_tail::run(global, arguments)),
+        // These read the files of a stack that does not run.
+        AuditVerb::Verify(arguments) => runtime::block_on(audit_verify::run(global, arguments)),
+        AuditVerb::Export(arguments) => runtime::block_on(audit_export::run(global, arguments)),
     }
 }
 
@@ -112,7 +113,7 @@ fn ask(global: &Global, work: impl Future<Output = Result<(), Failure>>) -> Resu
 
 /// Whether this is a folder of `ward up`, which does not run.
 fn is_stopped(dir: &Path) -> bool {
-    let lock = dir.join("ward.lock");
+    let lock = dir.join(up::LOCK_FILE);
     lock.exists() && !sys::file::Lock::is_held(&lock)
 }
 

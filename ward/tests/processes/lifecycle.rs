@@ -42,10 +42,12 @@ fn the_same_directory_is_the_same_cluster() {
         stack.pid("node-1").is_none(),
         "no pid file of a process that is gone"
     );
-    let asked = stack.ward(&["key", "list"]);
-    assert_eq!(refused(&asked), "UNAVAILABLE");
-    let told = String::from_utf8(asked.stderr).unwrap();
-    assert!(told.contains("`ward up` does not run on"), "{told}");
+    for verb in [["key", "list"], ["audit", "tail"]] {
+        let asked = stack.ward(&verb);
+        assert_eq!(refused(&asked), "UNAVAILABLE");
+        let told = String::from_utf8(asked.stderr).unwrap();
+        assert!(told.contains("`ward up` does not run on"), "{told}");
+    }
 
     stack.start();
     assert!(!stack.said().contains("seal/root"), "told once");
