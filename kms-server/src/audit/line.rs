@@ -100,6 +100,16 @@ pub(super) fn signed_part(line: &[u8]) -> Option<SignedPart<'_>> {
     })
 }
 
+/// The node that was removed by the call which a line records; none where it was refused.
+pub(super) fn removed_node(line: &[u8]) -> Option<u64> {
+    let call: Removal = serde_json::from_slice(line).ok()?;
+    let is_removal = call.action == "RemoveNode" && call.outcome == "allowed";
+    let node = call.resource.strip_prefix("node/")?.parse().ok()?;
+    is_removal.then_some(node)
+}
+
+/// The kind of a line that records a call.
+pub(super) const CALL: &str = "call";
 /// The kind of a checkpoint line.
 pub(super) const CHECKPOINT: &str = "checkpoint";
 const SIGNATURE: &str = ",\"signature\":\"";
@@ -111,7 +121,7 @@ pub(super) fn call(record: &AuditRecord, head: &mut Head) -> Vec<u8> {
         seq: head.sequence + 1,
         prev: head.hash.to_hex(),
         time: rfc3339(record.time_ms),
-        kind: "call",
+        kind: CALL,
         request_id: cut(&record.request_id),
         principal: cut(&record.principal),
         peer: cut(&record.peer),
@@ -141,6 +151,13 @@ pub(super) struct Links {
     pub(super) seq: u64,
     pub(super) prev: String,
     pub(super) kind: String,
+}
+
+#[derive(Deserialize)]
+struct Removal {
+    action: String,
+    resource: String,
+    outcome: String,
 }
 
 #[derive(Deserialize)]

@@ -16,7 +16,7 @@ use super::document::{AnchorView, LogAnchors, NoDocument};
 use super::files;
 use super::key::{LogName, PublicKey};
 use super::limits::{FINDINGS_MAX, LINE_BYTES_MAX};
-use super::line::{self, CHECKPOINT, Links};
+use super::line::{self, CALL, CHECKPOINT, Links};
 
 /// What a log amounts to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct LogReport {
     pub signed_to: u64,
     /// Up to which line an anchor of a good checkpoint speaks for it.
     pub anchored_to: u64,
+    /// The nodes whose removal from the cluster is recorded up to the newest good checkpoint.
+    pub removed: Vec<u64>,
     /// Bytes behind the last whole line of the newest file: a write that was never answered.
     pub torn_bytes: u64,
     /// How much does not hold.
@@ -132,6 +134,8 @@ pub struct LogVerifier {
     /// The line from which on the file is what a power cut left of a write, if no record follows.
     torn: Option<u64>,
     pending: Vec<u8>,
+    /// Nodes whose removal no checkpoint speaks for so far.
+    removed: Vec<u64>,
     /// Behind a line that is too long, until its end.
     skipping: bool,
     report: LogReport,
@@ -152,6 +156,7 @@ impl LogVerifier {
             line: 0,
             torn: None,
             pending: Vec::new(),
+            removed: Vec::new(),
             skipping: false,
             report: LogReport {
                 node: name.node,
@@ -161,6 +166,7 @@ impl LogVerifier {
                 head: Head::EMPTY,
                 signed_to: 0,
                 anchored_to: 0,
+                removed: Vec::new(),
                 torn_bytes: 0,
                 findings_count: 0,
                 findings: Vec::new(),
@@ -277,6 +283,9 @@ impl LogVerifier {
         };
         self.head = Some(head);
         self.head_place = (self.file.clone(), self.line);
+        if links.kind == CALL {
+            self.removed.extend(line::removed_node(line));
+        }
         let signed = links.kind == CHECKPOINT && self.check_signature(line, links.seq);
         self.check_anchors(&head, signed);
     }
@@ -363,6 +372,7 @@ impl LogVerifier {
             {
                 self.report.checkpoints += 1;
                 self.report.signed_to = sequence;
+                self.report.removed.append(&mut self.removed);
                 return true;
             }
             Some(_) | None => Problem::Signature,

@@ -7,7 +7,6 @@ use kms_server::audit::{
     AnchorsDocument, LogName, LogReport, LogVerifier, NoDocument, PublicKey, authority_sha256,
 };
 
-use super::removals::Removals;
 use super::{Sink, broken};
 use crate::error::Failure;
 
@@ -54,9 +53,8 @@ pub(crate) struct Checker {
     /// Made from all documents when the first node comes.
     ground: Option<Ground>,
     log: Option<LogVerifier>,
-    /// What that log says of removals.
-    removals: Removals,
-    /// Nodes whose removal is recorded in a log that holds.
+    /// Nodes whose removal is recorded in a log that holds. An anchors document that is older does
+    /// not know of it; the logs of those who stayed do, signed.
     removed: BTreeSet<u64>,
     in_file: bool,
     verdict: Verdict,
@@ -77,7 +75,6 @@ impl Checker {
             documents: Vec::new(),
             ground: None,
             log: None,
-            removals: Removals::default(),
             removed: BTreeSet::new(),
             in_file: false,
             verdict: Verdict::default(),
@@ -155,11 +152,10 @@ impl Checker {
 
     fn close_log(&mut self) {
         self.close_file();
-        let removals = std::mem::take(&mut self.removals);
         if let Some(log) = self.log.take() {
             let report = log.finish();
             if report.findings_count == 0 {
-                self.removed.extend(removals.up_to(report.signed_to));
+                self.removed.extend(&report.removed);
             }
             self.verdict.logs.push(report);
         }
@@ -170,7 +166,6 @@ impl Checker {
             && let Some(log) = &mut self.log
         {
             log.end_file();
-            self.removals.end_file();
         }
     }
 }
@@ -228,7 +223,6 @@ impl Sink for Checker {
     fn data(&mut self, data: &[u8]) -> Result<(), Failure> {
         if let Some(log) = &mut self.log {
             log.feed(data);
-            self.removals.feed(data);
         }
         Ok(())
     }

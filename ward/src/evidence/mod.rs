@@ -6,7 +6,6 @@ pub(crate) mod check;
 mod cluster;
 pub(crate) mod export;
 mod folders;
-mod removals;
 
 use std::path::{Path, PathBuf};
 

@@ -64,6 +64,7 @@ fn three_logs_are_shown_checked_exported_and_every_change_is_found() {
         assert!(node["checkpoints"].as_u64().unwrap() > 0, "{node}");
     }
     shows_records(&stack);
+    refuses_a_removal(&stack);
     anchored_again(&stack, &verdict);
     exports(&stack, verdict["ca_sha256"][0].as_str().unwrap());
     stack.stop();
@@ -111,6 +112,16 @@ fn shows_records(stack: &Stack) {
         of_two.contains("ReadAudit"),
         "reading is recorded: {of_two}"
     );
+}
+
+/// Leaves a record that says `RemoveNode` and removed nobody: no log may vanish for it.
+fn refuses_a_removal(stack: &Stack) {
+    let stays =
+        r#"@id("stays") forbid (principal, action == Ward::Action::"RemoveNode", resource);"#;
+    let file = stack.dir().join("stays.cedar");
+    std::fs::write(&file, stays).unwrap();
+    stack.json(&["policy", "put", file.to_str().unwrap()]);
+    assert_eq!(stack.reason(&["node", "remove", "3"]), "DENIED");
 }
 
 fn exports(stack: &Stack, ca_sha256: &str) {

@@ -94,6 +94,31 @@ async fn a_checkpoint_is_made_once_and_only_when_there_is_something_to_sign() {
 }
 
 #[tokio::test]
+async fn a_log_tells_of_allowed_removals_up_to_its_newest_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let audit = Audit::open(&config(&dir)).unwrap();
+    for (action, node, outcome) in [
+        ("RemoveNode", 3, Outcome::Denied),
+        ("RemoveNode", 4, Outcome::Allowed),
+        ("RemoveNode", 5, Outcome::Failed),
+        ("CreateJoinToken", 6, Outcome::Allowed),
+    ] {
+        let mut call = AuditRecord::new(1, "me", action, &format!("node/{node}"));
+        call.outcome = outcome;
+        audit.record(call).await.unwrap();
+    }
+    audit.checkpoint().await.unwrap();
+    let later = AuditRecord::new(1, "me", "RemoveNode", "node/7");
+    audit.record(later).await.unwrap();
+    audit.close().await;
+    assert_eq!(verify(dir.path()).removed, [4, 7]);
+    edit(&only_file(&dir), |lines| {
+        lines.pop();
+    });
+    assert_eq!(verify(dir.path()).removed, [4]);
+}
+
+#[tokio::test]
 async fn a_changed_record_is_found_where_it_stands() {
     let dir = tempfile::tempdir().unwrap();
     let anchors = log(&dir).await;
