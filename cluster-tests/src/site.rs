@@ -264,7 +264,8 @@ impl Site {
             }
             assert!(
                 reason.is_some_and(Reason::may_pass),
-                "ward {arguments:?}: {}",
+                "ward {arguments:?} ended with {}: {}",
+                output.status,
                 String::from_utf8_lossy(&output.stderr)
             );
             is_repeated = true;

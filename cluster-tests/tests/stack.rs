@@ -82,7 +82,10 @@ fn canaries_come_out_of_nothing_that_is_logged_or_answered() {
     let controls = &report.controls;
     assert!(report.planted.0 > 100, "{report:?}");
     assert_eq!(controls.logs, 5);
-    assert_eq!(controls.untraced, [""; 0], "each process logs at trace");
+    assert_eq!(
+        controls.untraced, [""; 0],
+        "each log is traced from its beginning to its end"
+    );
     assert_eq!(controls.lines_left_out, 0, "the logs are whole");
     assert_eq!(
         controls.audited,

@@ -193,7 +193,7 @@ fn was_given_a_snapshot(plan: &Plan) -> bool {
 
 /// Who says in a log that a snapshot came from another node.
 const TELLS_SNAPSHOTS: &str = "openraft::core::sm::worker=info";
-/// What it says of the end, in every log.
+/// What it says when its node stops.
 const STOPPED: &[u8] = b"state machine worker quit";
 /// What it says when it has put up a snapshot of another node.
 const GIVEN: &[u8] = b"Done install complete snapshot";
