@@ -254,11 +254,20 @@ async fn only_a_newer_format_that_was_not_refused_stops_an_older_program() {
     assert_eq!(machine.core.applied().index(), 2);
     assert_eq!(machine.core.found_newer_format(), None);
 
-    let raised = stream::iter([Ok((entry(3, raise(next_node_id)), None))]);
+    // What comes before it at once counts, and is stored.
+    let raised = [
+        entry(3, create_key("before", 1)),
+        entry(4, raise(next_node_id)),
+    ];
+    let raised = stream::iter(raised.map(|entry| Ok((entry, None))));
     machine.apply(raised).await.unwrap_err();
-    assert_eq!(machine.core.applied().index(), 2);
+    assert_eq!(machine.core.applied().index(), 3);
     let found = machine.core.found_newer_format();
     assert_eq!(found, Some(FORMAT_VERSION + 1));
+    drop(machine);
+    let (store, index, _) = reopen(dir.path());
+    assert_eq!(store.applied().index(), 3);
+    assert!(index.key_by_name("before").is_some());
 }
 
 #[tokio::test]
