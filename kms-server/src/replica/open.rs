@@ -153,6 +153,14 @@ fn open_state(
         Store::open(&state, snapshot)
     });
     let opened = opened.map_err(|error| damaged_or_io(&state, error))?;
+    if opened.0.applied().log_id < purged {
+        return Err(OpenError::Damaged {
+            path: dir.join("snapshots").display().to_string(),
+            detail: "the snapshot is gone that has what the log has no longer; \
+                     set the node's directory aside and join it again"
+                .to_owned(),
+        });
+    }
     // Not when it says so already: on a full disk a node must still start.
     if !believable_boot(&boot) {
         sys::file::write_atomic(&boot, boot_id().as_bytes(), 0o600)

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use openraft::alias::{LeaderIdOf, LogIdOf};
+use openraft::async_runtime::WatchReceiver;
 use openraft::vote::RaftLeaderId;
 
 use super::cluster::{Cluster, PATIENCE, TestNode, config, until};
@@ -104,6 +105,29 @@ async fn a_state_ahead_of_its_log_is_not_believed() {
     std::fs::rename(&ahead, &behind).unwrap();
     other.start(1).await.unwrap();
     until("the log's keys alone", || keys(&other) == 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purged_log_without_its_snapshot_does_not_start() {
+    let mut cluster = Cluster::of(1).await;
+    for number in 0..20 {
+        cluster
+            .write(create_key(&format!("k{number}"), number))
+            .await;
+    }
+    let raft = cluster.nodes[&1].replica.raft().clone();
+    raft.trigger().snapshot().await.unwrap();
+    let snapshot_index = || cluster.nodes[&1].replica.status().snapshot_index;
+    until("a snapshot", || snapshot_index() >= 20).await;
+    raft.trigger().purge_log(snapshot_index()).await.unwrap();
+    let purged = || raft.metrics().borrow_watched().purged.is_some();
+    until("a purged log", purged).await;
+    drop(raft);
+    cluster.kill(1).await;
+    std::fs::remove_dir_all(cluster.dir(1).join("snapshots")).unwrap();
+    let error = cluster.start(1).await.unwrap_err();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+    assert!(error.to_string().contains("join it again"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
