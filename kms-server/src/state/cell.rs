@@ -73,8 +73,10 @@ impl StateCell {
         if events.iter().any(|event| matches!(event, Event::Device(_))) {
             self.devices_index.store(log_index, Ordering::Release);
         }
-        let mut index = self.index_mut();
+        // Points are pinned in order with this. A pin may go with its last holder here: it goes after
+        // the lock, for it may have a whole index to free.
         let pins = self.live_pins();
+        let mut index = self.index_mut();
         for (id, record) in writes {
             for pin in &pins {
                 pin.keep(&id, index.get(&id));
@@ -125,8 +127,8 @@ impl StateCell {
         pin
     }
 
-    /// Takes the next records of a pinned point, at most `max`; none at the end.
-    pub(crate) fn take_pinned(&self, pin: &Pin, max: usize) -> Vec<(RecordId, Record)> {
+    /// Takes the next records of a pinned point, at most `max` and perhaps none; `None` at the end.
+    pub(crate) fn take_pinned(&self, pin: &Pin, max: usize) -> Option<Vec<(RecordId, Record)>> {
         let index = self.index();
         pin.take(&index, max)
     }

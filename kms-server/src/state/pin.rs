@@ -50,21 +50,22 @@ impl Pin {
         self.progress().replaced.get_or_insert_with(|| old.clone());
     }
 
-    /// Takes the next records in order, at most `max`; none at the end. Called with `live` locked.
-    pub(super) fn take(&self, live: &Index, max: usize) -> Vec<(RecordId, Record)> {
+    /// Takes the next records in order, at most `max` and perhaps none: also a record that was not
+    /// there yet counts, for `live` is locked meanwhile. `None` at the end.
+    pub(super) fn take(&self, live: &Index, max: usize) -> Option<Vec<(RecordId, Record)>> {
         let mut progress = self.progress();
         let replaced = progress.replaced.clone();
         let live = replaced.as_deref().unwrap_or(live);
         let mut page = Vec::new();
-        while page.len() < max {
+        for step in 0..max {
             let Some((id, record)) = progress.next(live) else {
-                break;
+                return (step > 0).then_some(page);
             };
             progress.former.remove(&id);
             progress.taken = Some(id.clone());
             page.extend(record.map(|record| (id, record)));
         }
-        page
+        Some(page)
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
@@ -90,5 +91,27 @@ impl Progress {
             (_, Some((id, record))) => Some((id.clone(), Some(record.clone()))),
             (None, None) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_only_since_is_passed_over_a_page_at_a_time() {
+        let pin = Pin::new(Applied::default());
+        let mut live = Index::default();
+        for number in 0..25 {
+            let id = RecordId::Acknowledgement(format!("{number:02}"), String::new());
+            pin.keep(&id, live.get(&id));
+            live.put(id, Some(Record::Acknowledgement(1)));
+        }
+        let mut pages = 0;
+        while let Some(page) = pin.take(&live, 10) {
+            assert!(page.is_empty());
+            pages += 1;
+        }
+        assert_eq!(pages, 3);
     }
 }

@@ -41,16 +41,12 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
     }
 }
 
-/// While the disk is full it waits, as the log does: a failure here would end Raft. What it has
-/// taken from the pin is not there a second time, so it goes on where it stands.
+/// While the disk is full its writes wait, as those of the log do: a failure here ends Raft. What it
+/// has taken from the pin is not there a second time, so it goes on where it stands.
 fn build(core: &Core, pin: &Pin) -> io::Result<SnapshotOf<TypeConfig, SnapshotFile>> {
     let meta = pin.applied.to_snapshot_meta();
     let mut writer = SnapshotWriter::begin(Patient::new(core.shelf.begin()?, core), &meta)?;
-    loop {
-        let page = core.cell.take_pinned(pin, SNAPSHOT_PAGE);
-        if page.is_empty() {
-            break;
-        }
+    while let Some(page) = core.cell.take_pinned(pin, SNAPSHOT_PAGE) {
         for (id, record) in &page {
             writer.record(id, record)?;
         }
