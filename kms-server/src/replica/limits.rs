@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The largest sealed blob of one record: with its clear fields it stays below the 64 KiB that
+/// The largest sealed blob of one record: with its clear fields it stays far below the 128 KiB that
 /// sled keeps inline.
 pub const SEALED_BYTES_MAX: usize = 48 * 1024;
 

@@ -4,8 +4,8 @@
 //! The state is that snapshot with these changes over it, so what is written, looked up and read
 //! at a start here does not grow with the state. Each tree is a generation: the changes of the
 //! entries from where it began. A snapshot begins one, and once it is on its shelf those before
-//! are dropped. sled never fsyncs here: after a power cut it is deleted, and the entries after the
-//! snapshot are applied again.
+//! are dropped. Nothing here waits for the disk: after a power cut it is deleted, and the entries
+//! after the snapshot are applied again.
 
 mod generation;
 #[cfg(test)]
@@ -42,8 +42,21 @@ pub(crate) struct Store {
     tree: sled::Tree,
     number: u64,
     summary: Summary,
-    /// Those before, and where each ended.
-    former: Vec<(u64, LogId)>,
+    /// Those before, oldest first.
+    former: Vec<Former>,
+    /// Handles of those that were dropped, one a snapshot. With the last handle of a dropped tree
+    /// sled flushes until nothing is left to flush, and keeps everybody from writing: these go with
+    /// the store.
+    dropped: Vec<sled::Tree>,
+}
+
+/// A generation that is written no longer.
+#[derive(Debug)]
+struct Former {
+    number: u64,
+    tree: sled::Tree,
+    /// The last entry that changed anything there.
+    ended: LogId,
 }
 
 impl Store {
@@ -85,7 +98,11 @@ impl Store {
             }
             applied = summary.applied;
             writes.extend(changed);
-            former.push((*number, applied.log_id));
+            former.push(Former {
+                number: *number,
+                tree,
+                ended: applied.log_id,
+            });
         }
         let number = numbers.last().map_or(1, |last| last + 1);
         let store = Self {
@@ -94,6 +111,7 @@ impl Store {
             number,
             summary: Summary::beginning(applied),
             former,
+            dropped: Vec::new(),
         };
         Ok((store, writes))
     }
@@ -116,9 +134,8 @@ impl Store {
         if !self.summary.is_written() {
             return Ok(());
         }
-        let ended = (self.number, self.summary.applied.log_id);
-        self.begin_generation(self.summary.applied.clone())?;
-        self.former.push(ended);
+        let former = self.begin_generation(self.summary.applied.clone())?;
+        self.former.push(former);
         Ok(())
     }
 
@@ -127,23 +144,17 @@ impl Store {
         if self.summary.applied.log_id <= snapshot {
             self.turn()?;
         }
-        let is_held = |generation: &mut (u64, LogId)| generation.1 <= snapshot;
-        let held = self.former.extract_if(.., is_held);
-        Ok(Shed {
-            numbers: held.map(|(number, _)| number).collect(),
-            db: self.db.clone(),
-        })
+        let is_held = |former: &mut Former| former.ended <= snapshot;
+        let held = self.former.extract_if(.., is_held).collect();
+        Ok(self.give_up(held))
     }
 
     /// Takes everything away: a snapshot was installed, which is on its shelf.
     pub(crate) fn restart(&mut self, snapshot: Applied) -> io::Result<Shed> {
-        let last = self.number;
-        self.begin_generation(snapshot)?;
-        let former = self.former.drain(..).map(|(number, _)| number);
-        Ok(Shed {
-            numbers: former.chain([last]).collect(),
-            db: self.db.clone(),
-        })
+        let last = self.begin_generation(snapshot)?;
+        self.former.push(last);
+        let all = std::mem::take(&mut self.former);
+        Ok(self.give_up(all))
     }
 
     /// Hands what is buffered to the kernel, so that the next start need not apply it again.
@@ -151,12 +162,27 @@ impl Store {
         self.db.flush().map(drop).map_err(sled_error)
     }
 
-    fn begin_generation(&mut self, applied: Applied) -> io::Result<()> {
+    /// Begins to write another generation; answers the one that was written.
+    fn begin_generation(&mut self, applied: Applied) -> io::Result<Former> {
         let number = self.number + 1;
-        self.tree = self.db.open_tree(name(number)).map_err(sled_error)?;
-        self.number = number;
+        let tree = self.db.open_tree(name(number)).map_err(sled_error)?;
+        let former = Former {
+            number: std::mem::replace(&mut self.number, number),
+            tree: std::mem::replace(&mut self.tree, tree),
+            ended: self.summary.applied.log_id,
+        };
         self.summary = Summary::beginning(applied);
-        Ok(())
+        Ok(former)
+    }
+
+    fn give_up(&mut self, superfluous: Vec<Former>) -> Shed {
+        let numbers = superfluous.iter().map(|former| former.number).collect();
+        let trees = superfluous.into_iter().map(|former| former.tree);
+        self.dropped.extend(trees);
+        Shed {
+            db: self.db.clone(),
+            numbers,
+        }
     }
 }
 
@@ -189,7 +215,8 @@ impl Changes<'_> {
     }
 }
 
-/// Generations that are needed no longer. What is not dropped now is when the store is opened.
+/// Generations that are needed no longer. One that is not dropped now is when the store is opened;
+/// of one that is half dropped when the process ends, what is left takes room until sled is deleted.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Shed {
