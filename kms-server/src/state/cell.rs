@@ -73,8 +73,8 @@ impl StateCell {
         if events.iter().any(|event| matches!(event, Event::Device(_))) {
             self.devices_index.store(log_index, Ordering::Release);
         }
-        // Points are pinned in order with this. A pin may go with its last holder here: it goes after
-        // the lock, for it may have a whole index to free.
+        // Points are pinned in order with this. A pin may go with its last holder here: it goes
+        // after the lock, for it may have a whole index to free.
         let pins = self.live_pins();
         let mut index = self.index_mut();
         for (id, record) in writes {

@@ -41,8 +41,8 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
     }
 }
 
-/// While the disk is full its writes wait, as those of the log do: a failure here ends Raft. What it
-/// has taken from the pin is not there a second time, so it goes on where it stands.
+/// While the disk is full its writes wait, as those of the log do: a failure here ends Raft. What
+/// it has taken from the pin is not there a second time, so it goes on where it stands.
 fn build(core: &Core, pin: &Pin) -> io::Result<SnapshotOf<TypeConfig, SnapshotFile>> {
     let meta = pin.applied.to_snapshot_meta();
     let mut writer = SnapshotWriter::begin(Patient::new(core.shelf.begin()?, core), &meta)?;

@@ -216,7 +216,8 @@ impl Changes<'_> {
 }
 
 /// Generations that are needed no longer. One that is not dropped now is when the store is opened;
-/// of one that is half dropped when the process ends, what is left takes room until sled is deleted.
+/// of one that is half dropped when the process ends, what is left takes room until sled is
+/// deleted.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Shed {
