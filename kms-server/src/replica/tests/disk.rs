@@ -33,8 +33,11 @@ fn cut_log(cluster: &Cluster, node: u64, to: impl FnOnce(u64) -> u64) {
         .filter(|path| path.extension().is_some_and(|e| e == "raftlog"))
         .max()
         .unwrap();
+    // What is only reserved behind the last entry is there until the engine's last handle goes.
+    let bytes = std::fs::read(&newest).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
     let file = std::fs::File::options().write(true).open(&newest).unwrap();
-    file.set_len(to(file.metadata().unwrap().len())).unwrap();
+    file.set_len(to(end as u64)).unwrap();
 }
 
 /// The state's store, once its former owner has let go of it.
