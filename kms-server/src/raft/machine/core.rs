@@ -19,8 +19,6 @@ pub(crate) struct Core {
     pub(crate) cell: StateCell,
     pub(crate) shelf: Shelf,
     store: Mutex<Store>,
-    /// A point was pinned: what is applied from now on is not in that snapshot.
-    turn_due: AtomicBool,
     /// Whether something failed for want of room: openraft hands on the text of an error alone.
     disk_full: AtomicBool,
     closing: AtomicBool,
@@ -36,7 +34,6 @@ impl Core {
             cell,
             shelf,
             store: Mutex::new(store),
-            turn_due: AtomicBool::new(false),
             disk_full: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             format_known: FORMAT_VERSION,
@@ -82,8 +79,8 @@ impl Core {
 
     /// Pins the present point for a snapshot. In order with apply.
     pub(super) fn pin(&self) -> Arc<Pin> {
-        self.turn_due.store(true, Ordering::Release);
-        self.cell.pin(self.applied())
+        let applied = self.store().pin();
+        self.cell.pin(applied)
     }
 
     /// Applies entries in order: each to the index in memory, then all of them to sled at once, for
@@ -93,10 +90,7 @@ impl Core {
     /// start from applying it again.
     pub(crate) fn apply(&self, chunk: Vec<EntryResponder<TypeConfig>>) -> io::Result<()> {
         let mut store = self.store();
-        if self.turn_due.swap(false, Ordering::AcqRel) {
-            store.turn()?;
-        }
-        let mut stored = store.begin();
+        let mut stored = store.begin()?;
         let mut changes = Vec::new();
         let mut answers = Vec::with_capacity(chunk.len());
         let mut ended = Ok(());

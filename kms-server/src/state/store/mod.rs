@@ -42,6 +42,8 @@ pub(crate) struct Store {
     tree: sled::Tree,
     number: u64,
     summary: Summary,
+    /// The generation has to end here.
+    is_pinned: bool,
     /// Those before, oldest first.
     former: Vec<Former>,
     /// Handles of those that were dropped, one a snapshot. With the last handle of a dropped tree
@@ -110,6 +112,7 @@ impl Store {
             db,
             number,
             summary: Summary::beginning(applied),
+            is_pinned: false,
             former,
             dropped: Vec::new(),
         };
@@ -121,16 +124,27 @@ impl Store {
         &self.summary.applied
     }
 
-    /// Begins to write what one entry after the other changes.
-    pub(crate) fn begin(&mut self) -> Changes<'_> {
-        Changes {
-            draft: Draft::new(self.summary.clone()),
-            store: self,
-        }
+    /// The present point, for a snapshot: what is written from now on can stay when what is here
+    /// goes.
+    pub(crate) fn pin(&mut self) -> Applied {
+        self.is_pinned = true;
+        self.summary.applied.clone()
     }
 
-    /// Begins a generation, so that what was written can be dropped without what will be.
-    pub(crate) fn turn(&mut self) -> io::Result<()> {
+    /// Begins to write what one entry after the other changes.
+    pub(crate) fn begin(&mut self) -> io::Result<Changes<'_>> {
+        if self.is_pinned {
+            self.turn()?;
+            self.is_pinned = false;
+        }
+        Ok(Changes {
+            draft: Draft::new(self.summary.clone()),
+            store: self,
+        })
+    }
+
+    /// Begins a generation where anything was written in this one.
+    fn turn(&mut self) -> io::Result<()> {
         if !self.summary.is_written() {
             return Ok(());
         }

@@ -29,7 +29,7 @@ fn removed(id: u8) -> Write {
 }
 
 fn apply(store: &mut Store, index: u64, writes: &[Write]) {
-    let mut changes = store.begin();
+    let mut changes = store.begin().unwrap();
     changes.add(writes, at(index)).unwrap();
     changes.commit().unwrap();
 }
@@ -52,7 +52,7 @@ fn the_newest_change_counts_and_a_removal_stays() {
     assert!(none.is_empty());
     apply(&mut store, 1, &[put(1, 1), put(2, 1), put(1, 2)]);
     apply(&mut store, 2, &[removed(2), put(3, 2)]);
-    store.turn().unwrap();
+    store.pin();
     apply(&mut store, 3, &[put(3, 3), put(4, 3), removed(4)]);
     drop(store);
     let whole = (3, vec![put(1, 2), put(3, 3)]);
@@ -71,20 +71,21 @@ fn a_snapshot_and_the_changes_since_are_the_state_at_each_step() {
         apply(&mut store, 1, &[put(1, 1), put(5, 1)]);
         apply(&mut store, 2, &[put(2, 1), removed(5)]);
         if steps > 0 {
-            store.turn().unwrap();
+            store.pin();
         }
         apply(&mut store, 3, &[removed(2), put(3, 3)]);
+        // The next snapshot begins before this one is on its shelf.
+        store.pin();
+        apply(&mut store, 4, &[put(1, 4)]);
         if steps > 1 {
-            // The next snapshot has begun already.
-            store.turn().unwrap();
             let shed = store.shed(at(2).log_id).unwrap();
             if steps > 2 {
                 shed.drop_trees().unwrap();
             }
         }
-        apply(&mut store, 4, &[put(1, 4)]);
+        apply(&mut store, 5, &[put(6, 5)]);
         drop(store);
-        let whole = (4, vec![put(1, 4), put(3, 3)]);
+        let whole = (5, vec![put(1, 4), put(3, 3), put(6, 5)]);
         assert_eq!(state(dir.path(), 2, &snapshot), whole, "{steps} steps");
     }
 }
@@ -112,7 +113,7 @@ fn an_installed_snapshot_replaces_everything() {
         let dir = tempfile::tempdir().unwrap();
         let (mut store, _) = Store::open(dir.path(), &at(0)).unwrap();
         apply(&mut store, 1, &[put(1, 1)]);
-        store.turn().unwrap();
+        store.pin();
         apply(&mut store, 2, &[put(2, 2)]);
         if restarted {
             store.restart(at(9)).unwrap().drop_trees().unwrap();
@@ -134,7 +135,7 @@ fn changes_that_do_not_follow_are_doubted() {
     let (mut store, _) = Store::open(dir.path(), &at(0)).unwrap();
     for index in 1..4 {
         apply(&mut store, index, &[put(1, index)]);
-        store.turn().unwrap();
+        store.pin();
     }
     store.db.drop_tree(super::name(2)).unwrap();
     drop(store);
