@@ -1,5 +1,6 @@
 //! The bytes of one line. The log writes what this makes; `chain` reads its two chain fields back.
 
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 use super::chain::{Digest, Head};
@@ -102,12 +103,15 @@ pub(super) fn signed_part(line: &[u8]) -> Option<SignedPart<'_>> {
 
 /// The node that was removed by the call which a line records; none where it was refused.
 pub(super) fn removed_node(line: &[u8]) -> Option<u64> {
+    // Hardly any line is worth another reading.
+    memmem::find(line, REMOVE_NODE.as_bytes())?;
     let call: Removal = serde_json::from_slice(line).ok()?;
-    let is_removal = call.action == "RemoveNode" && call.outcome == "allowed";
+    let is_removal = call.action == REMOVE_NODE && call.outcome == "allowed";
     let node = call.resource.strip_prefix("node/")?.parse().ok()?;
     is_removal.then_some(node)
 }
 
+const REMOVE_NODE: &str = "RemoveNode";
 /// The kind of a line that records a call.
 pub(super) const CALL: &str = "call";
 /// The kind of a checkpoint line.
