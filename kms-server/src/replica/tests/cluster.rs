@@ -21,7 +21,7 @@ use tonic::transport::server::Connected;
 use ward_proto::peer::v1::{GetAuditHeadRequest, GetAuditHeadResponse};
 use ward_proto::v1::NodeStatus;
 
-use crate::command::testing::genesis;
+use crate::command::testing::{create_key, genesis};
 use crate::command::{
     Command, ConsumeJoinToken, CreateJoinToken, Genesis, NodeJoin, Outcome, Proposal,
 };
@@ -161,6 +161,31 @@ impl Cluster {
                 Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
             }
         }
+    }
+
+    /// Creates `k0`, `k1` and so on.
+    pub(super) async fn create_keys(&self, count: u64) {
+        for number in 0..count {
+            self.write(create_key(&format!("k{number}"), number)).await;
+        }
+    }
+
+    /// Takes a snapshot on a node and purges its log up to there; answers where.
+    pub(super) async fn snapshot_and_purge(&self, number: u64) -> u64 {
+        let replica = &self.nodes[&number].replica;
+        let raft = replica.raft();
+        let applied = replica.applied_index();
+        raft.trigger().snapshot().await.unwrap();
+        until("a snapshot", || replica.status().snapshot_index >= applied).await;
+        let snapshot = replica.status().snapshot_index;
+        raft.trigger().purge_log(snapshot).await.unwrap();
+        until("the log is purged", || {
+            let metrics = raft.metrics();
+            let purged = metrics.borrow_watched().purged;
+            purged.is_some_and(|purged| purged.index == snapshot)
+        })
+        .await;
+        snapshot
     }
 
     /// The leader's number, once one is agreed on by all nodes that run.

@@ -5,7 +5,6 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use openraft::alias::{LeaderIdOf, LogIdOf};
-use openraft::async_runtime::WatchReceiver;
 use openraft::vote::RaftLeaderId;
 
 use super::cluster::{Cluster, PATIENCE, TestNode, config, until};
@@ -16,11 +15,7 @@ use crate::state::{NodeId, wait_until_free};
 
 async fn stopped_with_keys(count: u64) -> Cluster {
     let mut cluster = Cluster::of(1).await;
-    for number in 0..count {
-        cluster
-            .write(create_key(&format!("k{number}"), number))
-            .await;
-    }
+    cluster.create_keys(count).await;
     cluster.kill(1).await;
     cluster
 }
@@ -113,19 +108,8 @@ async fn a_state_ahead_of_its_log_is_not_believed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_purged_log_without_its_snapshot_does_not_start() {
     let mut cluster = Cluster::of(1).await;
-    for number in 0..20 {
-        cluster
-            .write(create_key(&format!("k{number}"), number))
-            .await;
-    }
-    let raft = cluster.nodes[&1].replica.raft().clone();
-    raft.trigger().snapshot().await.unwrap();
-    let snapshot_index = || cluster.nodes[&1].replica.status().snapshot_index;
-    until("a snapshot", || snapshot_index() >= 20).await;
-    raft.trigger().purge_log(snapshot_index()).await.unwrap();
-    let purged = || raft.metrics().borrow_watched().purged.is_some();
-    until("a purged log", purged).await;
-    drop(raft);
+    cluster.create_keys(20).await;
+    cluster.snapshot_and_purge(1).await;
     cluster.kill(1).await;
     std::fs::remove_dir_all(cluster.dir(1).join("snapshots")).unwrap();
     let error = cluster.start(1).await.unwrap_err();

@@ -150,19 +150,8 @@ async fn leadership_is_handed_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_missed_everything_gets_a_snapshot() {
     let mut cluster = Cluster::of(1).await;
-    for number in 0..40 {
-        cluster
-            .write(create_key(&format!("k{number}"), number))
-            .await;
-    }
-    let raft = cluster.nodes[&1].replica.raft().clone();
-    raft.trigger().snapshot().await.unwrap();
-    until("a snapshot", || {
-        cluster.nodes[&1].replica.status().snapshot_index >= 40
-    })
-    .await;
-    let snapshot = cluster.nodes[&1].replica.status().snapshot_index;
-    raft.trigger().purge_log(snapshot).await.unwrap();
+    cluster.create_keys(40).await;
+    let snapshot = cluster.snapshot_and_purge(1).await;
     cluster.join(2).await;
     until("the state arrived", || has_key(&cluster, 2, "k39")).await;
     assert!(cluster.nodes[&2].replica.status().snapshot_index >= snapshot);
