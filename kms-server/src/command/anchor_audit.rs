@@ -135,7 +135,10 @@ mod tests {
             node_id: NodeId(2),
             ..crate::command::testing::genesis().node
         };
-        index.put(RecordId::Node(NodeId(2)), Some(Record::Node(second)));
+        index.put(
+            RecordId::Node(NodeId(2)),
+            Some(Record::Node(Box::new(second))),
+        );
         let key = |fill: u8, bytes: usize| AuditKey {
             public_key: [fill; 32],
             binding: vec![fill; bytes],

@@ -100,7 +100,7 @@ impl ConsumeJoinToken {
         let role = token.role;
         frame.writes.put(
             RecordId::Token(token_id(&self.secret_sha256)),
-            Record::Token(token),
+            Record::Token(Box::new(token)),
         );
         joined(role, id)
     }
@@ -122,12 +122,12 @@ impl ConsumeJoinToken {
         frame.counters.next_node_id += 1;
         frame.writes.put(
             RecordId::Node(node_id),
-            Record::Node(NodeRecord {
+            Record::Node(Box::new(NodeRecord {
                 node_id,
                 addresses: node.addresses.clone(),
                 public_key: node.public_key.clone(),
                 replaces,
-            }),
+            })),
         );
         Ok(node_id.to_string())
     }

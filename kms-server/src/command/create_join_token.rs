@@ -56,14 +56,14 @@ impl CreateJoinToken {
         }
         frame.writes.put(
             RecordId::Token(token_id),
-            Record::Token(TokenRecord {
+            Record::Token(Box::new(TokenRecord {
                 secret_sha256: self.secret_sha256,
                 role: self.role,
                 id: self.id.clone(),
                 replaces: self.replaces,
                 expires_ms: self.expires_ms,
                 consumed: None,
-            }),
+            })),
         );
         Ok(Outcome::TokenCreated)
     }

@@ -47,11 +47,11 @@ impl EnrollDevice {
         if self.offline_allowance_s != ALLOWANCE_DEFAULT_S {
             let initial = ContainmentRecord::initial(&self.device_id, self.offline_allowance_s);
             let id = RecordId::Containment(self.device_id.clone());
-            frame.writes.put(id, Record::Containment(initial));
+            frame.writes.put(id, Record::Containment(Box::new(initial)));
         }
         frame.writes.put(
             RecordId::Device(self.device_id.clone()),
-            Record::Device(DeviceRecord {
+            Record::Device(Box::new(DeviceRecord {
                 device_id: self.device_id.clone(),
                 state: DeviceState::Active,
                 key_id: self.key.key_id,
@@ -59,7 +59,7 @@ impl EnrollDevice {
                 enrolled_ms: frame.now_ms,
                 revision: 1,
                 sealed,
-            }),
+            })),
         );
         Ok(Outcome::DeviceEnrolled {
             key_id: self.key.key_id,

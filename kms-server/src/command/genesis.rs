@@ -79,9 +79,10 @@ impl Genesis {
             })),
         );
         let first = self.node.node_id;
-        frame
-            .writes
-            .put(RecordId::Node(first), Record::Node(self.node.clone()));
+        frame.writes.put(
+            RecordId::Node(first),
+            Record::Node(Box::new(self.node.clone())),
+        );
         // Never below the first node's own id: an id is given once.
         frame.counters.next_node_id = first.0.saturating_add(1);
         for identity in &self.identities {

@@ -54,7 +54,7 @@ impl OrderContainment {
                 ..former
             };
             let id = RecordId::Containment(self.device_id.clone());
-            frame.writes.put(id, Record::Containment(order));
+            frame.writes.put(id, Record::Containment(Box::new(order)));
         }
         Ok(Outcome::ContainmentOrdered)
     }
@@ -98,5 +98,5 @@ fn revoke(frame: &mut Frame<'_>, device: &DeviceRecord) {
     let mut device = device.clone();
     device.state = DeviceState::Revoked;
     let id = RecordId::Device(device.device_id.clone());
-    frame.writes.put(id, Record::Device(device));
+    frame.writes.put(id, Record::Device(Box::new(device)));
 }

@@ -67,7 +67,10 @@ mod tests {
             node_id: NodeId(2),
             ..genesis().node
         };
-        index.put(RecordId::Node(NodeId(2)), Some(Record::Node(second)));
+        index.put(
+            RecordId::Node(NodeId(2)),
+            Some(Record::Node(Box::new(second))),
+        );
         let next = index.counters().next_node_id;
 
         assert_eq!(remove(&mut index, 3), Err(Refusal::NodeNotFound));

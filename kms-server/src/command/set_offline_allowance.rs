@@ -39,7 +39,7 @@ impl SetOfflineAllowance {
                 ..former
             };
             let id = RecordId::Containment(self.device_id.clone());
-            frame.writes.put(id, Record::Containment(order));
+            frame.writes.put(id, Record::Containment(Box::new(order)));
         }
         Ok(Outcome::OfflineAllowanceSet)
     }

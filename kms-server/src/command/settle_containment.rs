@@ -26,7 +26,7 @@ impl SettleContainment {
                 ..former
             };
             let id = RecordId::Containment(self.device_id.clone());
-            frame.writes.put(id, Record::Containment(order));
+            frame.writes.put(id, Record::Containment(Box::new(order)));
         }
         Ok(Outcome::ContainmentSettled)
     }

@@ -154,11 +154,11 @@ mod tests {
     const LEASE: Duration = Duration::from_secs(10);
 
     fn order(epoch: u64, allowance_s: u32) -> Record {
-        Record::Containment(ContainmentRecord {
+        Record::Containment(Box::new(ContainmentRecord {
             level: ContainLevel::Isolate,
             epoch,
             ..ContainmentRecord::initial("mon-1", allowance_s)
-        })
+        }))
     }
 
     fn index(gateways: &[&str], order: Record) -> Index {

@@ -113,7 +113,7 @@ impl Index {
             ))
             .map_while(|(_, record)| {
                 if let Record::Device(found) = record {
-                    Some(found)
+                    Some(&**found)
                 } else {
                     None
                 }
@@ -146,7 +146,7 @@ impl Index {
     /// How far a device is contained; what holds for one that never was, when nothing is stored.
     pub fn containment(&self, device_id: &str) -> ContainmentRecord {
         match self.get(&RecordId::Containment(device_id.to_owned())) {
-            Some(Record::Containment(found)) => found.clone(),
+            Some(Record::Containment(found)) => (**found).clone(),
             Some(_) | None => ContainmentRecord::initial(device_id, ALLOWANCE_DEFAULT_S),
         }
     }
@@ -157,7 +157,7 @@ impl Index {
             .range(RecordId::Containment(String::new())..)
             .map_while(|(_, record)| {
                 if let Record::Containment(found) = record {
-                    Some(found)
+                    Some(&**found)
                 } else {
                     None
                 }
@@ -200,7 +200,7 @@ impl Index {
             .range(RecordId::Node(NodeId(0))..=RecordId::Node(NodeId(u64::MAX)))
             .filter_map(|(_, record)| {
                 if let Record::Node(found) = record {
-                    Some(found)
+                    Some(&**found)
                 } else {
                     None
                 }
@@ -323,6 +323,14 @@ impl Index {
         }
     }
 
+    /// The records of a snapshot, in the order of their ids: taken at once, the tree is full and
+    /// nothing is searched for.
+    pub(crate) fn of_ordered(records: Vec<(RecordId, Record)>) -> Self {
+        Self {
+            records: records.into_iter().collect(),
+        }
+    }
+
     /// Puts or removes records, in order.
     pub(crate) fn put_all(&mut self, changed: Vec<(RecordId, Option<Record>)>) {
         for (id, record) in changed {
@@ -337,10 +345,5 @@ impl Index {
     ) -> impl Iterator<Item = (&RecordId, &Record)> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.records.range((start, Bound::Unbounded))
-    }
-
-    /// How many records there are.
-    pub(crate) fn len(&self) -> usize {
-        self.records.len()
     }
 }

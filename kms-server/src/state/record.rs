@@ -51,7 +51,8 @@ pub enum RecordId {
     AuditTrail(NodeId),
 }
 
-/// What is found there.
+/// What is found there. What is large and not one of millions is boxed: each record has the size of
+/// the largest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record {
     /// The counters.
@@ -65,13 +66,13 @@ pub enum Record {
     /// A key's id by its name.
     KeyName(#[serde(with = "super::wire::id16")] KeyId),
     /// A device.
-    Device(DeviceRecord),
+    Device(Box<DeviceRecord>),
     /// An identity.
     Identity(IdentityRecord),
     /// A node.
-    Node(NodeRecord),
+    Node(Box<NodeRecord>),
     /// A join token.
-    Token(TokenRecord),
+    Token(Box<TokenRecord>),
     /// A gateway.
     Gateway(GatewayRecord),
     /// A policy.
@@ -81,7 +82,7 @@ pub enum Record {
     /// Nothing but its id.
     IdempotencyExpiry,
     /// How far a device is contained.
-    Containment(ContainmentRecord),
+    Containment(Box<ContainmentRecord>),
     /// The newest epoch that a gateway has acknowledged.
     Acknowledgement(u64),
     /// A gateway that is honoured no longer and may still forward.

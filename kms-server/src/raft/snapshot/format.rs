@@ -100,22 +100,23 @@ pub(crate) fn read_snapshot(input: impl Read) -> io::Result<(SnapshotMetaOf<Type
     let meta = reader.sized(SNAPSHOT_META_BYTES_MAX)?;
     let meta = meta.ok_or_else(|| damaged("no description"))?;
     let meta = postcard::from_bytes(meta).map_err(invalid)?;
-    let mut index = Index::default();
+    let mut records: Vec<(RecordId, Record)> = Vec::new();
     while let Some(bytes) = reader.sized(SNAPSHOT_RECORD_BYTES_MAX)? {
-        let (id, record) = postcard::from_bytes::<(RecordId, Record)>(bytes).map_err(invalid)?;
-        if index.put(id, Some(record)).is_some() {
-            return Err(damaged("a record twice"));
+        let (id, record) = postcard::from_bytes(bytes).map_err(invalid)?;
+        if records.last().is_some_and(|(last, _)| *last >= id) {
+            return Err(damaged("a record is out of order"));
         }
+        records.push((id, record));
     }
-    let records = u64::from_be_bytes(reader.array()?);
+    let count = u64::from_be_bytes(reader.array()?);
     let expected = reader.digest.clone().finish();
     let mut found = [0; SHA256_OUTPUT_LEN];
     reader.input.read_exact(&mut found)?;
-    let complete = records == index.len() as u64 && reader.input.read(&mut [0])? == 0;
+    let complete = count == records.len() as u64 && reader.input.read(&mut [0])? == 0;
     if expected.as_ref() != found || !complete {
         return Err(damaged("the digest does not match"));
     }
-    Ok((meta, index))
+    Ok((meta, Index::of_ordered(records)))
 }
 
 /// The format version of a snapshot that a newer program wrote.

@@ -27,7 +27,7 @@ fn sample() -> Vec<u8> {
 fn what_was_written_is_read() {
     let (meta, index) = read_snapshot(sample().as_slice()).unwrap();
     assert_eq!(meta, SnapshotMetaOf::<TypeConfig>::default());
-    assert_eq!(index.len(), 2);
+    assert_eq!(index.range_after(None).count(), 2);
 }
 
 #[test]
@@ -46,6 +46,24 @@ fn every_flipped_bit_and_every_cut_is_refused() {
 }
 
 #[test]
+fn records_out_of_order_or_twice_are_refused() {
+    let written = |expiries: [u64; 2]| {
+        let meta = SnapshotMetaOf::<TypeConfig>::default();
+        let mut writer = SnapshotWriter::begin(Vec::new(), &meta).unwrap();
+        for at in expiries {
+            let id = RecordId::IdempotencyExpiry(at, [7; 32]);
+            writer.record(&id, &Record::IdempotencyExpiry).unwrap();
+        }
+        writer.finish().unwrap()
+    };
+    assert!(read_snapshot(written([1, 2]).as_slice()).is_ok());
+    for refused in [[2, 1], [2, 2]] {
+        let error = read_snapshot(written(refused).as_slice()).unwrap_err();
+        assert!(error.to_string().contains("out of order"), "{error}");
+    }
+}
+
+#[test]
 fn a_shelf_keeps_the_newest_and_removes_leftovers() {
     let dir = tempfile::tempdir().unwrap();
     let (shelf, _) = Shelf::open(dir.path()).unwrap();
@@ -60,7 +78,7 @@ fn a_shelf_keeps_the_newest_and_removes_leftovers() {
 
     let (again, state) = Shelf::open(dir.path()).unwrap();
     assert!(again.current().is_some());
-    assert_eq!(state.unwrap().1.len(), 2);
+    assert_eq!(state.unwrap().1.range_after(None).count(), 2);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
