@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::crash::{self, Point};
+
 /// Puts `bytes` at `path` so that, whenever the power goes, the file is the old one or the new
 /// one, whole; when this returns, it is the new one. `mode` is set exactly, whatever the umask.
 ///
@@ -139,7 +141,10 @@ fn write_and_rename(
     file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    std::fs::rename(temporary, path)
+    crash::at(Point::FileWritten);
+    std::fs::rename(temporary, path)?;
+    crash::at(Point::FileRenamed);
+    Ok(())
 }
 
 /// Makes a new file beside `path`. A name that is taken is a former process's leftover: in a

@@ -7,6 +7,7 @@
 
 pub mod alloc;
 pub mod clock;
+pub mod crash;
 pub mod file;
 pub mod harden;
 pub mod log;

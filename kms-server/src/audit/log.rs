@@ -14,6 +14,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sys::crash::{self, Point};
+
 use super::AuditError;
 use super::chain::Head;
 use super::disk::{Disk, DiskFile};
@@ -179,6 +181,7 @@ impl Log {
         self.file.write_at(self.bytes, lines).map_err(unavailable)?;
         self.condition = Condition::Unsynced;
         let begun = sys::clock::monotonic();
+        crash::at(Point::AuditUnsynced);
         self.file.sync().map_err(unavailable)?;
         metrics::histogram!("ward_audit_sync_seconds").record(begun.elapsed().as_secs_f64());
         // After the sync, so that what is answered was in the file at its path.

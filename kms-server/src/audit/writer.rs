@@ -8,6 +8,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sys::crash::{self, Point};
 use tokio::sync::{mpsc, oneshot};
 
 use super::chain::Head;
@@ -261,7 +262,9 @@ impl Writer {
 
     fn commit(&mut self, batch: &mut Batch) {
         let sign = !batch.checkpoints.is_empty() || batch.closed.is_some();
+        crash::at(Point::AuditUnwritten);
         let result = self.log.commit(&batch.records, sign);
+        crash::at(Point::AuditSynced);
         self.note(batch.records.len(), &result);
         for (place, answer) in batch.answers.drain(..).enumerate() {
             let result = result.clone().map(|first| first + place as u64);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use openraft::alias::{LogIdOf, VoteOf};
 use openraft::storage::IOFlushed;
+use sys::crash::{self, Point};
 use sys::file::is_full;
 use tokio::sync::{mpsc, oneshot};
 
@@ -69,8 +70,20 @@ impl Writer {
         while let Some(first) = next.take().or_else(|| jobs.blocking_recv()) {
             let mut group = vec![first];
             next = fill_group(&mut group, &mut jobs);
+            let cuts = group.iter().any(stands_alone);
+            crash::at(if cuts {
+                Point::LogUncut
+            } else {
+                Point::LogUnwritten
+            });
             let written = self.write_patiently(&group, &jobs);
+            crash::at(if cuts {
+                Point::LogCut
+            } else {
+                Point::LogWritten
+            });
             self.answer(group, &written);
+            crash::at(Point::LogTold);
         }
     }
 

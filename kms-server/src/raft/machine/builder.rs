@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use openraft::alias::SnapshotOf;
 use openraft::storage::RaftSnapshotBuilder;
+use sys::crash::{self, Point};
 
 use super::Core;
 use super::patient::Patient;
@@ -50,6 +51,7 @@ fn build(core: &Core, pin: &Pin) -> io::Result<SnapshotOf<TypeConfig, SnapshotFi
         for (id, record) in &page {
             writer.record(id, record)?;
         }
+        crash::at(Point::SnapshotBegun);
     }
     let mut written = writer.finish()?;
     written.flush()?;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use openraft::alias::{EntryOf, SnapshotMetaOf, StoredMembershipOf};
 use openraft::entry::{EntryPayload, RaftEntry};
 use openraft::storage::EntryResponder;
+use sys::crash::{self, Point};
 
 use crate::command::{self, Command, Effect, Write};
 use crate::raft::snapshot::{Shelf, SnapshotFile};
@@ -89,6 +90,7 @@ impl Core {
     /// The index may be read meanwhile. What it has is committed, and sled only saves the next
     /// start from applying it again.
     pub(crate) fn apply(&self, chunk: Vec<EntryResponder<TypeConfig>>) -> io::Result<()> {
+        crash::at(Point::Unapplied);
         let mut store = self.store();
         let mut stored = store.begin()?;
         let mut changes = Vec::new();
@@ -109,8 +111,11 @@ impl Core {
             answers.extend(responder.map(|responder| (responder, answer)));
         }
         let last = stored.applied().index();
+        crash::at(Point::Indexed);
         stored.commit()?;
+        crash::at(Point::Stored);
         self.cell.publish(changes, last);
+        crash::at(Point::Published);
         for (responder, answer) in answers {
             responder.send(answer);
         }
@@ -133,7 +138,9 @@ impl Core {
         }
         self.shelf.keep(meta, file)?;
         let applied = Applied::from(meta);
+        crash::at(Point::SnapshotInstalled);
         let shed = self.store().restart(applied.clone())?;
+        crash::at(Point::StoreRestarted);
         self.cell.replace(index, &applied);
         shed.drop_trees()
     }
@@ -146,6 +153,7 @@ impl Core {
     ) -> io::Result<SnapshotFile> {
         let kept = self.shelf.keep(meta, file)?;
         let shed = self.store().shed(meta.last_log_id)?;
+        crash::at(Point::GenerationsLeft);
         shed.drop_trees()?;
         Ok(kept)
     }

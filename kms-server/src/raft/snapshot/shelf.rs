@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openraft::alias::{SnapshotMetaOf, SnapshotOf};
+use sys::crash::{self, Point};
 
 use super::{SnapshotNewer, read_snapshot};
 use crate::raft::TypeConfig;
@@ -109,7 +110,9 @@ impl Incoming {
     pub(crate) fn finish(mut self) -> io::Result<SnapshotFile> {
         if let Some(mut out) = self.out.take() {
             out.flush()?;
+            crash::at(Point::SnapshotWritten);
             out.get_ref().sync_all()?;
+            crash::at(Point::SnapshotSynced);
         }
         let mut file = SnapshotFile::open(self.path.clone())?;
         file.temporary = Some(Arc::new(Temporary {
@@ -245,10 +248,12 @@ impl Shelf {
         if file.path != path {
             let ours = self.own(file)?;
             fs::rename(&ours.path, &path)?;
+            crash::at(Point::SnapshotRenamed);
             if let Some(temporary) = &ours.temporary {
                 temporary.release();
             }
             sys::file::sync_dir(&self.dir)?;
+            crash::at(Point::SnapshotKept);
         }
         let kept = SnapshotFile::open(path)?;
         let former = newest.replace(Newest {
