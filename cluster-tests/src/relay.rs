@@ -1,10 +1,7 @@
-//! The way to one listener, which can be cut for some processes while it stays open for others.
-//!
-//! All are told the same address; whose connection it is stands in `/proc`, where the connection's
-//! inode is found among the process's open files.
+//! The way to one listener, which can be cut for some processes while it stays open for others: all
+//! are told the same address.
 
 use std::collections::HashSet;
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::wait;
+use crate::{sockets, wait};
 
 /// The relay, for as long as it is held.
 pub struct Relay {
@@ -65,7 +62,7 @@ impl Relay {
     /// Whether it can be seen here what this process is connected to: root alone sees that of a
     /// process that hardens itself, as Ward's do.
     pub fn can_tell(process: Pid) -> bool {
-        fs::read_dir(open_files(process)).is_ok()
+        sockets::can_tell(process)
     }
 
     /// Cuts the way for these processes alone; returns when nothing of theirs is connected.
@@ -131,37 +128,6 @@ async fn pass(stream: &mut TcpStream, target: SocketAddr) {
 impl Ways {
     /// Whether the connection from `peer` is of one of these processes.
     fn is_of(&self, processes: &[Pid], peer: SocketAddr) -> bool {
-        if processes.is_empty() {
-            return false;
-        }
-        let Some(inode) = inode(peer.port(), self.address.port()) else {
-            return false;
-        };
-        let name = format!("socket:[{inode}]");
-        processes.iter().any(|process| {
-            let files = fs::read_dir(open_files(*process)).into_iter().flatten();
-            let mut links = files
-                .flatten()
-                .filter_map(|file| fs::read_link(file.path()).ok());
-            links.any(|link| link.as_os_str() == name.as_str())
-        })
+        sockets::owner(processes.iter().copied(), peer, self.address).is_some()
     }
-}
-
-fn open_files(process: Pid) -> String {
-    format!("/proc/{}/fd", process.as_raw_nonzero())
-}
-
-/// The inode of the connection between two ports of loopback, at the end with port `local`.
-fn inode(local: u16, remote: u16) -> Option<String> {
-    let table = fs::read_to_string("/proc/net/tcp").expect("Linux has procfs");
-    table.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let port = |field: usize| {
-            let (_, port) = fields.get(field)?.rsplit_once(':')?;
-            u16::from_str_radix(port, 16).ok()
-        };
-        let found = port(1) == Some(local) && port(2) == Some(remote);
-        found.then(|| fields.get(9).map(|inode| (*inode).to_owned()))?
-    })
 }

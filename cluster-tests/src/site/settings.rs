@@ -1,4 +1,4 @@
-//! The settings files of a site's processes, written before they are enrolled, so that every port
+//! The settings files of a site's gateways, written before they are enrolled, so that every port
 //! is one that was free.
 
 use std::fmt::Write;
@@ -6,24 +6,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::DATA_THREADS;
-
-/// A node that tells clients another address than it binds; members are looked for at `first`.
-pub(super) fn node(
-    home: &str,
-    [api, peer, join, ops]: [SocketAddr; 4],
-    told: SocketAddr,
-    seal: &str,
-    first: Option<SocketAddr>,
-) -> String {
-    let peers = first.map_or(String::new(), |first| {
-        format!("[[peers]]\nnode_id = 1\naddress = \"{first}\"\n")
-    });
-    format!(
-        "data_dir = \"{home}\"\n\
-         [listen]\napi = \"{api}\"\npeer = \"{peer}\"\njoin = \"{join}\"\nops = \"{ops}\"\n\
-         [advertise]\napi = \"{told}\"\n[seal.file]\npath = \"{seal}\"\n{peers}"
-    )
-}
 
 /// What both roles have, and the `rest`.
 pub(super) fn gateway(home: &str, name: &str, role: &str, ops: SocketAddr, rest: &str) -> String {
