@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use cluster_tests::scenario::histories::{self, Harm};
 use cluster_tests::scenario::{self, contain};
 
 #[derive(Parser)]
@@ -69,6 +70,30 @@ enum What {
         #[arg(default_value_t = 200)]
         flows: usize,
     },
+    /// Clients on all nodes while harm is done to the cluster; all checkers over what they were
+    /// told.
+    Histories {
+        /// Histories, with seeds from the first on.
+        #[arg(default_value_t = 10)]
+        histories: u64,
+        /// Calls of each.
+        #[arg(long, default_value_t = 10_000)]
+        calls: usize,
+        /// Nodes.
+        #[arg(long, default_value_t = 3)]
+        nodes: usize,
+        /// The first seed; chosen by chance unless given.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// What is done: plain (kills, pauses), crashes (at named points; give --ward
+        /// target/release/ward-cluster, which has them), ways (between nodes), disks (power cuts,
+        /// full disks), clocks, or none.
+        #[arg(long, value_delimiter = ',', default_value = "plain,ways,disks,clocks")]
+        harm: Vec<String>,
+        /// Where a history with a violation is left.
+        #[arg(long, default_value = "target/histories")]
+        keep: PathBuf,
+    },
     /// Every ending, direct and through the pair.
     Endings {
         /// Rounds of all cases.
@@ -96,6 +121,22 @@ fn main() {
         What::Disabled { rounds } => disabled(&ward, dir.path(), rounds),
         What::Contain { rounds, flows } => {
             contain(&ward, dir.path(), contain::Size { rounds, flows });
+        }
+        What::Histories {
+            histories,
+            calls,
+            nodes,
+            seed,
+            harm,
+            keep,
+        } => {
+            let size = histories::Size {
+                seed: seed.unwrap_or_else(|| fastrand::u64(..1_000_000)),
+                nodes,
+                calls,
+                harms: harm.iter().flat_map(|name| kinds(name)).collect(),
+            };
+            many_histories(&ward, dir.path(), &keep, size, histories);
         }
         What::Endings { rounds } => endings(&ward, dir.path(), rounds),
     }
@@ -405,4 +446,33 @@ fn endings(ward: &Path, dir: &Path, rounds: usize) {
         rows.iter().filter(|row| row.same()).count(),
         rows.len()
     );
+}
+
+fn kinds(name: &str) -> Vec<Harm> {
+    match name {
+        "plain" => Harm::PLAIN.to_vec(),
+        "crashes" => Harm::CRASHES.to_vec(),
+        "ways" => Harm::WAYS.to_vec(),
+        "disks" => Harm::DISKS.to_vec(),
+        "clocks" => Harm::CLOCKS.to_vec(),
+        "none" => Vec::new(),
+        _ => panic!("harm is plain, crashes, ways, disks, clocks or none, not {name}"),
+    }
+}
+
+fn many_histories(ward: &Path, dir: &Path, keep: &Path, first: histories::Size, count: u64) {
+    let mut all = histories::Total::default();
+    for seed in (first.seed..).take(usize::try_from(count).unwrap_or(usize::MAX)) {
+        let size = histories::Size {
+            seed,
+            ..first.clone()
+        };
+        let root = dir.join(seed.to_string());
+        let Some(report) = histories::run(ward, &root, keep, &size) else {
+            return;
+        };
+        println!("seed {seed}: {report}");
+        all.add(&report);
+    }
+    println!("{all}");
 }

@@ -1,0 +1,85 @@
+//! All checkers over one history.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use kms_client::reason::Reason;
+
+use super::audit::Logs;
+use super::device::DeviceModel;
+use super::durability::{self, Last};
+use super::key::KeyModel;
+use super::record::{Answer, Call, Subject};
+use super::{lease, linear, revocation};
+
+/// What is to be checked.
+pub struct Evidence<'a> {
+    /// The calls, in the order of their beginnings.
+    pub calls: &'a [Call],
+    /// What each node told at the end.
+    pub last: &'a [Last],
+    /// The audit logs of all nodes.
+    pub logs: &'a Logs,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// Revocations that were answered.
+    pub revocations: usize,
+    /// Leases that were granted.
+    pub leases: usize,
+    /// What must not be, each with the checker that found it.
+    pub violations: Vec<(&'static str, String)>,
+}
+
+/// Checks everything.
+#[must_use]
+pub fn check(evidence: &Evidence<'_>) -> Verdict {
+    let Evidence { calls, last, logs } = *evidence;
+    let mut verdict = Verdict::default();
+    for (subject, calls) in by_subject(calls) {
+        let checked = match subject {
+            Subject::Key(_) => linear::check::<KeyModel>(&calls),
+            Subject::Device(_) => linear::check::<DeviceModel>(&calls),
+            Subject::Lease => Ok(()),
+        };
+        if let Err(violation) = checked {
+            verdict.found("linearizability", &(subject, violation));
+        }
+    }
+    let (revocations, late) = revocation::check(calls);
+    late.iter()
+        .for_each(|late| verdict.found("revocation", late));
+    let (leases, stale) = lease::check(calls);
+    stale.iter().for_each(|stale| verdict.found("lease", stale));
+    (verdict.revocations, verdict.leases) = (revocations, leases);
+    for node in last {
+        let wrong = durability::check(calls, node);
+        wrong.iter().for_each(|it| verdict.found("durability", it));
+        if Some(node) != last.first() {
+            verdict.found("durability", &"nodes differ at the end");
+        }
+    }
+    let missing = logs.missing(calls);
+    missing.iter().for_each(|call| verdict.found("audit", call));
+    let broken = calls
+        .iter()
+        .filter(|call| matches!(call.answer, Answer::Unknown(Reason::Internal)));
+    broken.for_each(|call| verdict.found("internal error", call));
+    verdict
+}
+
+impl Verdict {
+    fn found(&mut self, checker: &'static str, what: &impl Debug) {
+        self.violations.push((checker, format!("{what:?}")));
+    }
+}
+
+fn by_subject(calls: &[Call]) -> BTreeMap<Subject, Vec<Call>> {
+    let mut subjects: BTreeMap<Subject, Vec<Call>> = BTreeMap::new();
+    for call in calls {
+        subjects.entry(call.subject).or_default().push(call.clone());
+    }
+    subjects
+}
