@@ -475,4 +475,5 @@ fn many_histories(ward: &Path, dir: &Path, keep: &Path, first: histories::Size, 
         all.add(&report);
     }
     println!("{all}");
+    assert!(all.is_right(), "see {}", keep.display());
 }

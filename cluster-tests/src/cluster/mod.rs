@@ -1,6 +1,7 @@
 //! A cluster of KMS nodes under test: real processes, enrolled on the command line, and the harm
 //! that can be done to them: kill, pause, cut ways, cut power, fill disks, set clocks wrong.
 
+mod boot;
 mod clock;
 mod disk;
 mod network;
@@ -17,6 +18,7 @@ use kms_client::identity::{Endpoint, NodeId};
 use rustix::process::{Pid, Signal};
 use tokio::runtime::Handle;
 
+use self::boot::Boot;
 use self::clock::Clock;
 use self::disk::Disk;
 use self::network::Network;
@@ -70,7 +72,7 @@ struct Node {
     service: Service,
     home: PathBuf,
     api: SocketAddr,
-    disk: Option<Disk>,
+    machine: Option<(Disk, Boot)>,
     clock: Option<Clock>,
 }
 
@@ -246,8 +248,10 @@ impl Cluster {
         }
         for node in nodes {
             self.kill(*node);
-            let disk = self.node_mut(*node).disk.as_mut();
-            disk.expect("a disk of its own").cut_power();
+            let machine = self.node_mut(*node).machine.as_mut();
+            let (disk, boot) = machine.expect("a disk of its own");
+            disk.cut_power();
+            boot.again();
         }
     }
 
@@ -297,7 +301,8 @@ impl Cluster {
     }
 
     fn disk(&self, node: usize) -> &Disk {
-        self.node(node).disk.as_ref().expect("a disk of its own")
+        let machine = self.node(node).machine.as_ref();
+        &machine.expect("a disk of its own").0
     }
 
     fn signal(&self, node: usize, with: Signal) {
@@ -310,8 +315,8 @@ impl Cluster {
     fn add(&mut self, number: usize, first: Option<SocketAddr>) -> Option<SocketAddr> {
         let name = format!("node-{number}");
         let ground = self.root.join(&name);
-        let disk = match self.equipment.disk_bytes {
-            Some(bytes) => Some(self.disk_for(&name, &ground, bytes)?),
+        let machine = match self.equipment.disk_bytes {
+            Some(bytes) => Some(self.machine_for(&name, &ground, bytes)?),
             None => None,
         };
         let clock = match self.equipment.clocks {
@@ -329,19 +334,24 @@ impl Cluster {
         // Synced, so that a power cut does not take it.
         sys::file::write_atomic(Path::new(&config), settings.as_bytes(), 0o600).expect("a file");
         self.enroll(&text(&home), &seal, first.is_none());
+        let arguments = ["node", "--config", &config].map(String::from);
+        let (program, arguments) = match &machine {
+            Some((_, boot)) => boot.on(&self.tool.program, &arguments),
+            None => (self.tool.program.clone(), arguments.into()),
+        };
         let clock_environment = clock.as_ref().map(Clock::environment);
         self.nodes.push(Node {
             running: None,
             service: Service {
                 name,
-                program: self.tool.program.clone(),
-                arguments: ["node", "--config", &config].map(String::from).into(),
+                program,
+                arguments,
                 environment: clock_environment.unwrap_or_default(),
                 folder: self.root.clone(),
             },
             home,
             api: told.api,
-            disk,
+            machine,
             clock,
         });
         self.restart(number);
@@ -375,12 +385,12 @@ impl Cluster {
         }
     }
 
-    fn disk_for(&self, name: &str, at: &Path, bytes: u64) -> Option<Disk> {
+    fn machine_for(&self, name: &str, at: &Path, bytes: u64) -> Option<(Disk, Boot)> {
         let disk = Disk::make(&self.root, name, at, bytes);
         if disk.is_none() {
             skip::skip("power cuts (only root can mount a disk; needs e2fsprogs)");
         }
-        disk
+        Some((disk?, Boot::first(&self.root, name)))
     }
 
     fn clock_for(&self, name: &str) -> Option<Clock> {

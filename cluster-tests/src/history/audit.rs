@@ -38,8 +38,10 @@ impl Logs {
     }
 
     /// Which calls that were answered as done no log has: one record each, whoever asked.
+    ///
+    /// Where disks were full, what only takes something away need not have one.
     #[must_use]
-    pub fn missing(&self, calls: &[Call]) -> Vec<Call> {
+    pub fn missing(&self, calls: &[Call], disks_were_full: bool) -> Vec<Call> {
         let mut left = self.0.clone();
         let mut is_missing = |call: &&Call| {
             let by = match call.op.is_write() {
@@ -54,9 +56,8 @@ impl Logs {
                 Some(_) | None => true,
             }
         };
-        let audited = calls
-            .iter()
-            .filter(|call| call.is_done() && is_audited(call));
+        let must = |call: &&Call| is_audited(call) && !(disks_were_full && takes_away(call));
+        let audited = calls.iter().filter(|call| call.is_done() && must(call));
         audited.filter(|call| is_missing(call)).cloned().collect()
     }
 }
@@ -76,6 +77,11 @@ pub fn name(subject: Subject) -> String {
 pub fn digest(context: &EncryptionContext) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, &context.encode());
     hex::encode(digest)
+}
+
+/// Contain and Disable stay possible; Raft has recorded them.
+fn takes_away(call: &Call) -> bool {
+    matches!(call.op, Op::Disable | Op::Isolate | Op::Revoke)
 }
 
 /// A lease that is granted leaves no record, and a policy's name is no key's.

@@ -20,6 +20,9 @@ pub struct Evidence<'a> {
     pub last: &'a [Last],
     /// The audit logs of all nodes.
     pub logs: &'a Logs,
+    /// Whether an audit log may have had no room: then what only takes something away is answered
+    /// without a record.
+    pub disks_were_full: bool,
 }
 
 /// What was found.
@@ -36,7 +39,12 @@ pub struct Verdict {
 /// Checks everything.
 #[must_use]
 pub fn check(evidence: &Evidence<'_>) -> Verdict {
-    let Evidence { calls, last, logs } = *evidence;
+    let Evidence {
+        calls,
+        last,
+        logs,
+        disks_were_full,
+    } = *evidence;
     let mut verdict = Verdict::default();
     for (subject, calls) in by_subject(calls) {
         let checked = match subject {
@@ -61,7 +69,7 @@ pub fn check(evidence: &Evidence<'_>) -> Verdict {
             verdict.found("durability", &"nodes differ at the end");
         }
     }
-    let missing = logs.missing(calls);
+    let missing = logs.missing(calls, disks_were_full);
     missing.iter().for_each(|call| verdict.found("audit", call));
     let broken = calls
         .iter()

@@ -80,8 +80,7 @@ pub fn run(ward: &Path, root: &Path, keep: &Path, size: &Size) -> Option<Report>
         }
         harmer.round(&mut cluster);
         // Each harm ends with a cluster that serves.
-        harm::start_missing(&mut cluster);
-        wait_served(&recorder, size.nodes);
+        wait_served(&mut cluster, &recorder);
     }
     cluster.wait_all_vote();
     load.stop(&runtime);
@@ -95,6 +94,7 @@ pub fn run(ward: &Path, root: &Path, keep: &Path, size: &Size) -> Option<Report>
         calls: &calls,
         last: &last,
         logs: &logs,
+        disks_were_full: size.harms.contains(&Harm::DiskFull),
     });
     if !verdict.violations.is_empty() {
         remains.leave(&verdict.violations);
@@ -186,12 +186,17 @@ fn enroll_gateway(cluster: &Cluster) -> PathBuf {
     folder
 }
 
-/// Waits until every node has answered a client again.
-fn wait_served(recorder: &Recorder, nodes: usize) {
+/// Waits until every node has answered a client again; starts those that ended, as whoever
+/// supervises them would.
+fn wait_served(cluster: &mut Cluster, recorder: &Recorder) {
     let from = recorder.now();
     wait::until("every node serves again", || {
+        harm::start_missing(cluster);
         let served = recorder.nodes_served_since(from);
-        (served.len() == nodes).then_some(())
+        cluster
+            .numbers()
+            .all(|node| served.contains(&node))
+            .then_some(())
     });
 }
 

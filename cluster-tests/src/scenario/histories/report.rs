@@ -36,6 +36,12 @@ pub struct Total {
 }
 
 impl Total {
+    /// Whether no checker found anything.
+    #[must_use]
+    pub fn is_right(&self) -> bool {
+        self.violations.is_empty()
+    }
+
     /// Adds one.
     pub fn add(&mut self, report: &Report) {
         self.histories += 1;
