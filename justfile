@@ -66,8 +66,12 @@ bench-gateway rounds="3":
     cargo build --release -p ward -p cluster-tests
     target/release/bench_gateway --rounds {{ rounds }}
 
+# Plant one bug after the other and see who finds it (root; hours for all with many seeds).
+planted *args:
+    cluster-tests/planted/run {{ args }}
+
 # A scenario of the whole stack at any size: hl7, dicom, wire, canaries, keys, stranger, kills,
-# disabled, contain, endings.
+# disabled, contain, endings, histories.
 show scenario *args:
     cargo build --release -p ward -p cluster-tests
     target/release/show {{ scenario }} {{ args }}
