@@ -63,6 +63,8 @@ fn a_full_disk_stops_what_must_be_kept_and_no_device() {
     };
     stack.start();
     stack.json(&["key", "create", "before"]);
+    let nodes = || ["node-1", "node-2", "node-3"].map(|name| stack.pid(name));
+    let before = nodes();
     let filler = disk.fill();
 
     let refusal = stack.ward(&["key", "create", "meanwhile"]);
@@ -86,6 +88,7 @@ fn a_full_disk_stops_what_must_be_kept_and_no_device() {
         let made = stack.ward(&["key", "create", "after"]);
         made.status.success().then_some(())
     });
+    assert_eq!(nodes(), before, "no node ended for want of room");
     let sealed = succeeded(&encrypt, stack.ward_with(&encrypt, b"x"));
     let decrypt = ["decrypt"];
     assert_eq!(

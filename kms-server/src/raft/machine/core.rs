@@ -92,7 +92,7 @@ impl Core {
     pub(crate) fn apply(&self, chunk: Vec<EntryResponder<TypeConfig>>) -> io::Result<()> {
         crash::at(Point::Unapplied);
         let mut store = self.store();
-        let mut stored = store.begin()?;
+        let mut stored = store.begin();
         let mut changes = Vec::new();
         let mut answers = Vec::with_capacity(chunk.len());
         let mut ended = Ok(());
@@ -106,13 +106,13 @@ impl Core {
                     break;
                 }
             };
-            stored.add(&writes, applied)?;
+            stored.add(&writes, applied);
             changes.extend(self.cell.put(writes, entry.index()));
             answers.extend(responder.map(|responder| (responder, answer)));
         }
         let last = stored.applied().index();
         crash::at(Point::Indexed);
-        stored.commit()?;
+        stored.commit();
         crash::at(Point::Stored);
         self.cell.publish(changes, last);
         crash::at(Point::Published);
@@ -139,10 +139,11 @@ impl Core {
         self.shelf.keep(meta, file)?;
         let applied = Applied::from(meta);
         crash::at(Point::SnapshotInstalled);
-        let shed = self.store().restart(applied.clone())?;
+        let shed = self.store().restart(applied.clone());
         crash::at(Point::StoreRestarted);
         self.cell.replace(index, &applied);
-        shed.drop_trees()
+        shed.drop_trees();
+        Ok(())
     }
 
     /// Keeps a snapshot that was built here, durably, and drops what it makes superfluous.
@@ -152,9 +153,9 @@ impl Core {
         file: &SnapshotFile,
     ) -> io::Result<SnapshotFile> {
         let kept = self.shelf.keep(meta, file)?;
-        let shed = self.store().shed(meta.last_log_id)?;
+        let shed = self.store().shed(meta.last_log_id);
         crash::at(Point::GenerationsLeft);
-        shed.drop_trees()?;
+        shed.drop_trees();
         Ok(kept)
     }
 

@@ -327,9 +327,9 @@ async fn a_record_rolled_back_in_the_store_or_a_snapshot_does_not_open() {
         Some(Record::Policy(rolled_back)),
     );
     let applied = store.applied().clone();
-    let mut changes = store.begin().unwrap();
-    changes.add(&[write], applied).unwrap();
-    changes.commit().unwrap();
+    let mut changes = store.begin();
+    changes.add(&[write], applied);
+    changes.commit();
     drop(store);
 
     let (store, index, _) = reopen(dir.path());

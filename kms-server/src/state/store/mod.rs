@@ -5,7 +5,8 @@
 //! at a start here does not grow with the state. Each tree is a generation: the changes of the
 //! entries from where it began. A snapshot begins one, and once it is on its shelf those before
 //! are dropped. Nothing here waits for the disk: after a power cut it is deleted, and the entries
-//! after the snapshot are applied again.
+//! after the snapshot are applied again. And nothing waits for sled: once it fails, as on a full
+//! disk, it is given up until the next start, which has more to apply again.
 
 mod generation;
 #[cfg(test)]
@@ -44,6 +45,8 @@ pub(crate) struct Store {
     summary: Summary,
     /// The generation has to end here.
     is_pinned: bool,
+    /// sled has failed: what it says after that is not asked for.
+    is_given_up: bool,
     /// Those before, oldest first.
     former: Vec<Former>,
     /// Handles of those that were dropped, one a snapshot. With the last handle of a dropped tree
@@ -113,6 +116,7 @@ impl Store {
             number,
             summary: Summary::beginning(applied),
             is_pinned: false,
+            is_given_up: false,
             former,
             dropped: Vec::new(),
         };
@@ -132,15 +136,26 @@ impl Store {
     }
 
     /// Begins to write what one entry after the other changes.
-    pub(crate) fn begin(&mut self) -> io::Result<Changes<'_>> {
+    pub(crate) fn begin(&mut self) -> Changes<'_> {
         if self.is_pinned {
-            self.turn()?;
+            self.attempt(Self::turn);
             self.is_pinned = false;
         }
-        Ok(Changes {
+        Changes {
             draft: Draft::new(self.summary.clone()),
             store: self,
-        })
+        }
+    }
+
+    /// Does something with sled, and gives it up if that fails; nothing once it is given up.
+    fn attempt(&mut self, something: impl FnOnce(&mut Self) -> io::Result<()>) {
+        if self.is_given_up {
+            return;
+        }
+        if let Err(error) = something(self) {
+            tracing::error!(%error, "the applied state is in memory alone until the next start");
+            self.is_given_up = true;
+        }
     }
 
     /// Begins a generation where anything was written in this one.
@@ -154,25 +169,32 @@ impl Store {
     }
 
     /// Takes away what a snapshot of that point holds as well.
-    pub(crate) fn shed(&mut self, snapshot: LogId) -> io::Result<Shed> {
+    pub(crate) fn shed(&mut self, snapshot: LogId) -> Shed {
         if self.summary.applied.log_id <= snapshot {
-            self.turn()?;
+            self.attempt(Self::turn);
         }
         let is_held = |former: &mut Former| former.ended <= snapshot;
         let held = self.former.extract_if(.., is_held).collect();
-        Ok(self.give_up(held))
+        self.give_away(held)
     }
 
     /// Takes everything away: a snapshot was installed, which is on its shelf.
-    pub(crate) fn restart(&mut self, snapshot: Applied) -> io::Result<Shed> {
-        let last = self.begin_generation(snapshot)?;
-        self.former.push(last);
+    pub(crate) fn restart(&mut self, snapshot: Applied) -> Shed {
+        self.attempt(|store| {
+            let last = store.begin_generation(snapshot.clone())?;
+            store.former.push(last);
+            Ok(())
+        });
+        self.summary = Summary::beginning(snapshot);
         let all = std::mem::take(&mut self.former);
-        Ok(self.give_up(all))
+        self.give_away(all)
     }
 
     /// Hands what is buffered to the kernel, so that the next start need not apply it again.
     pub(crate) fn flush(&self) -> io::Result<()> {
+        if self.is_given_up {
+            return Ok(());
+        }
         self.db.flush().map(drop).map_err(sled_error)
     }
 
@@ -189,7 +211,7 @@ impl Store {
         Ok(former)
     }
 
-    fn give_up(&mut self, superfluous: Vec<Former>) -> Shed {
+    fn give_away(&mut self, superfluous: Vec<Former>) -> Shed {
         let numbers = superfluous.iter().map(|former| former.number).collect();
         let trees = superfluous.into_iter().map(|former| former.tree);
         self.dropped.extend(trees);
@@ -213,19 +235,26 @@ impl Changes<'_> {
         &self.draft.summary.applied
     }
 
-    /// Adds what the next entry changed. After an error nothing of it may be written.
-    pub(crate) fn add(&mut self, writes: &[Write], applied: Applied) -> io::Result<()> {
-        for write in writes {
-            self.draft.add(&self.store.tree, write)?;
-        }
-        self.draft.summary.applied = applied;
-        Ok(())
+    /// Adds what the next entry changed.
+    pub(crate) fn add(&mut self, writes: &[Write], applied: Applied) {
+        let Self { store, draft } = self;
+        store.attempt(|store| {
+            let mut writes = writes.iter();
+            writes.try_for_each(|write| draft.add(&store.tree, write))
+        });
+        draft.summary.applied = applied;
     }
 
     /// Writes it all, with how far the log is applied.
-    pub(crate) fn commit(self) -> io::Result<()> {
-        self.store.summary = self.draft.commit(&self.store.tree)?;
-        Ok(())
+    pub(crate) fn commit(self) {
+        let Self { store, draft } = self;
+        // What is applied counts, whatever sled has of it.
+        let applied = draft.summary.applied.clone();
+        store.attempt(|store| {
+            store.summary = draft.commit(&store.tree)?;
+            Ok(())
+        });
+        store.summary.applied = applied;
     }
 }
 
@@ -241,11 +270,13 @@ pub(crate) struct Shed {
 
 impl Shed {
     /// Drops them. Takes a while, in which the store can be written.
-    pub(crate) fn drop_trees(self) -> io::Result<()> {
+    pub(crate) fn drop_trees(self) {
         for number in self.numbers {
-            self.db.drop_tree(name(number)).map_err(sled_error)?;
+            if let Err(error) = self.db.drop_tree(name(number)) {
+                tracing::warn!(%error, "superfluous state is left until the next start");
+                return;
+            }
         }
-        Ok(())
     }
 }
 

@@ -29,9 +29,9 @@ fn removed(id: u8) -> Write {
 }
 
 fn apply(store: &mut Store, index: u64, writes: &[Write]) {
-    let mut changes = store.begin().unwrap();
-    changes.add(writes, at(index)).unwrap();
-    changes.commit().unwrap();
+    let mut changes = store.begin();
+    changes.add(writes, at(index));
+    changes.commit();
 }
 
 /// What is there over a snapshot of `snapshot`, taken at `index`.
@@ -78,9 +78,9 @@ fn a_snapshot_and_the_changes_since_are_the_state_at_each_step() {
         store.pin();
         apply(&mut store, 4, &[put(1, 4)]);
         if steps > 1 {
-            let shed = store.shed(at(2).log_id).unwrap();
+            let shed = store.shed(at(2).log_id);
             if steps > 2 {
-                shed.drop_trees().unwrap();
+                shed.drop_trees();
             }
         }
         apply(&mut store, 5, &[put(6, 5)]);
@@ -95,8 +95,8 @@ fn a_snapshot_of_all_leaves_nothing_to_be_added() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, _) = Store::open(dir.path(), &at(0)).unwrap();
     apply(&mut store, 1, &[put(1, 1)]);
-    let shed = store.shed(at(1).log_id).unwrap();
-    shed.drop_trees().unwrap();
+    let shed = store.shed(at(1).log_id);
+    shed.drop_trees();
     apply(&mut store, 2, &[put(2, 2)]);
     assert_eq!(store.db.tree_names().len(), 2, "sled's own, and one");
     drop(store);
@@ -116,7 +116,7 @@ fn an_installed_snapshot_replaces_everything() {
         store.pin();
         apply(&mut store, 2, &[put(2, 2)]);
         if restarted {
-            store.restart(at(9)).unwrap().drop_trees().unwrap();
+            store.restart(at(9)).drop_trees();
             assert_eq!(store.applied().index(), 9);
         }
         drop(store);
