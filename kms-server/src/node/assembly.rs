@@ -96,6 +96,7 @@ pub(super) async fn assemble(
         writes: Writes::new(),
         waits: Waits::new(config.lease),
         watches: Shares::new(WATCHES_MAX, WATCHES_PER_IDENTITY_MAX),
+        stopping: CancellationToken::new(),
         draining: CancellationToken::new(),
     });
     Ok(Assembled {

@@ -58,10 +58,11 @@ impl Peers {
         let mut client = self.client(node, member);
         let asking = client.get_node_status(request);
         match tokio::time::timeout(PEER_STATUS_TIMEOUT, asking).await {
+            Ok(Ok(answer)) if answer.get_ref().unable_to_lead => Fitness::Unable,
             Ok(Ok(answer)) if answer.get_ref().unfit_to_lead => Fitness::Unfit,
             Ok(Ok(answer)) if answer.get_ref().clock_behind => Fitness::ClockBehind,
             Ok(Ok(_)) => Fitness::Fit,
-            Ok(Err(_)) | Err(_) => Fitness::Unfit,
+            Ok(Err(_)) | Err(_) => Fitness::Unable,
         }
     }
 

@@ -171,8 +171,14 @@ pub const LEARNER_LAG_MAX: u64 = 64;
 /// How long a new cluster may take to elect its only node, and a leader to hand over.
 pub const ELECTION_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a hand-over may take before the leader stops anyway.
-pub const HAND_OVER_TIMEOUT: Duration = Duration::from_millis(1_000);
+/// How long a hand-over may take before the leader stops anyway: the heir's election, or, where it
+/// fails, that of another.
+pub const HAND_OVER_TIMEOUT: Duration = Duration::from_millis(1_500);
+
+const _: () = assert!(2 * ELECTION_TIMEOUT_MAX_MS < HAND_OVER_TIMEOUT.as_millis() as u64);
+
+/// How long a transfer waits for its heir to answer before it is refused.
+pub const TRANSFER_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long a node whose log lost its end waits until every voter tells how far its log goes.
 /// Beyond it, those that answer have to do (docs/adr/0010-vigil.md).

@@ -15,7 +15,7 @@ use ward_proto::peer::v1::AnnounceRequest;
 use super::candidacy::Candidacy;
 use super::limits::{ANNOUNCE_TIMEOUT, LEARNER_LAG_MAX, MEMBERSHIP_INTERVAL, MEMBERSHIP_TIMEOUT};
 use super::removal::{can_spare, is_removed};
-use super::stop::longest_logs;
+use super::transfer::longest_logs;
 use crate::raft::network::{Lane, Peers, request_for};
 use crate::raft::{Core, Member, RaftHandle, TypeConfig};
 use crate::state::{Addresses, NodeId};

@@ -2,7 +2,7 @@
 //!
 //! The API proposes, reads, waits and watches here and knows nothing of Raft. `open` brings up
 //! what is on disk, `propose` writes, `barrier` makes reads linearizable, `membership` keeps the
-//! members as they should be, `stop` ends it.
+//! members as they should be, `transfer` lets another lead, `stop` ends it.
 
 mod barrier;
 mod candidacy;
@@ -19,6 +19,7 @@ mod propose;
 mod removal;
 mod status;
 mod stop;
+mod transfer;
 #[cfg(test)]
 mod tests;
 mod vigil;
@@ -44,7 +45,7 @@ use crate::state::{Addresses, Index, NodeId};
 pub use barrier::ReadBarrier;
 pub use change::{Change, Event};
 pub use config::ReplicaConfig;
-pub use error::{BarrierError, OpenError, ProposeError, RemovalError, StopError, WaitError};
+pub use error::{BarrierError, OpenError, ProposeError, RemovalError, StopError, TransferError, WaitError};
 pub use propose::Applied;
 pub use status::{MemberStatus, ReplicaRole, Status};
 

@@ -71,6 +71,11 @@ impl Replica {
         self.inner.candidacy.is_sealed()
     }
 
+    /// Whether this node is about to stop: it stands for no election and takes no leadership over.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.inner.candidacy.is_retired()
+    }
+
     /// Whether this node votes as any other does.
     pub(crate) fn may_vote(&self) -> bool {
         self.inner.vigil.is_over()

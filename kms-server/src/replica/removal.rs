@@ -195,7 +195,7 @@ fn enough(
     })
 }
 
-fn has_caught_up(metrics: &RaftMetrics<TypeConfig>, voter: NodeId) -> bool {
+pub(super) fn has_caught_up(metrics: &RaftMetrics<TypeConfig>, voter: NodeId) -> bool {
     let last = metrics.last_log_index.unwrap_or_default();
     let matched = metrics.replication.as_ref().and_then(|map| map.get(&voter));
     let matched = matched.and_then(|matched| matched.as_ref());

@@ -4,4 +4,5 @@ pub(crate) mod announce_gateway;
 pub(crate) mod node_status;
 pub(crate) mod remove_node;
 pub(crate) mod status;
+pub(crate) mod transfer;
 pub(crate) mod watch;

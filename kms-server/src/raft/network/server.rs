@@ -165,9 +165,9 @@ impl PeerService for PeerApi {
         if !self.replica.may_vote() {
             return Err(behind());
         }
-        if self.replica.is_sealed() {
+        if self.replica.is_sealed() || self.replica.is_retired() {
             return Err(Status::unavailable(
-                "this node is sealed; it takes no leadership over",
+                "this node is sealed or about to stop; it takes no leadership over",
             ));
         }
         let rpc = unpack(request.get_ref())?;
@@ -214,11 +214,15 @@ impl PeerService for PeerApi {
         request: Request<GetNodeStatusRequest>,
     ) -> Result<Response<GetNodeStatusResponse>, Status> {
         self.check(&request)?;
-        let fitness = self.handler.fitness();
+        let fitness = match self.replica.may_vote() {
+            true => self.handler.fitness(),
+            false => Fitness::Unable,
+        };
         Ok(Response::new(GetNodeStatusResponse {
             status: Some(self.handler.node_status()),
             format_known: self.replica.format_known(),
-            unfit_to_lead: fitness == Fitness::Unfit || !self.replica.may_vote(),
+            unfit_to_lead: fitness <= Fitness::Unfit,
+            unable_to_lead: fitness == Fitness::Unable,
             clock_behind: fitness == Fitness::ClockBehind,
         }))
     }
