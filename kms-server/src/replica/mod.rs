@@ -18,6 +18,7 @@ mod peers;
 mod propose;
 mod removal;
 mod status;
+mod steady;
 mod stop;
 mod transfer;
 #[cfg(test)]
@@ -115,6 +116,7 @@ impl Replica {
             core.clone(),
             peers.clone(),
             candidacy.clone(),
+            config.steady_time,
         ));
         let (rounds, confirming) = Rounds::new(Confirm {
             own_id: config.node_id,
