@@ -103,7 +103,7 @@ impl Node {
 
     /// Whether this node's clock stands well before a moment that the cluster has recorded: the
     /// certificates it dates would be over for everybody else.
-    fn is_behind_the_times(&self) -> bool {
+    pub(crate) fn is_behind_the_times(&self) -> bool {
         let recorded_ms = self.replica.read(|index| index.counters().time_ms);
         sys::clock::wall_ms().saturating_add(CLOCK_BEHIND_MAX_MS) < recorded_ms
     }

@@ -8,6 +8,7 @@ mod barrier;
 mod candidacy;
 mod change;
 mod config;
+mod contact;
 mod disk;
 mod error;
 mod format;

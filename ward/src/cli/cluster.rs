@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 /// What to ask of the cluster.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClusterVerb {
-    /// Show leader, nodes and gateways.
+    /// Show leader, nodes and gateways, what is wrong with any, and how many nodes may fail.
     Status,
     /// Let another node lead, before you work on the host of the one that does.
     Transfer(TransferArguments),

@@ -9,6 +9,7 @@ mod audit_tail;
 mod audit_verify;
 mod check_gateway;
 mod check_node;
+mod cluster_health;
 mod cluster_status;
 mod cluster_transfer;
 mod contain;

@@ -224,6 +224,7 @@ impl PeerService for PeerApi {
             unfit_to_lead: fitness <= Fitness::Unfit,
             unable_to_lead: fitness == Fitness::Unable,
             clock_behind: fitness == Fitness::ClockBehind,
+            leader_view: self.replica.leader_view(),
         }))
     }
 
