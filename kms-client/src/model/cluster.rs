@@ -116,6 +116,8 @@ pub struct NodeStatus {
     pub lag_entries: Option<u64>,
     /// For how long it has kept up with the leader without a break; `None` when it does not.
     pub steady: Option<Duration>,
+    /// The newest format of the state that its program knows; `None` when it does not tell.
+    pub format_known: Option<u32>,
 }
 
 /// Which half of a tunnel a gateway is.
@@ -204,6 +206,9 @@ pub struct ClusterStatus {
     pub applied_index: u64,
     /// How the cluster does; `None` when an older node answered.
     pub health: Option<ClusterHealth>,
+    /// The format of the state, which rises once every node knows a newer one; `None` when an older
+    /// node answered.
+    pub format_version: Option<u32>,
 }
 
 pub(crate) fn status_from_wire(
@@ -225,6 +230,7 @@ pub(crate) fn status_from_wire(
         served_by: NodeId(status.served_by),
         applied_index: status.applied.map_or(0, |applied| applied.index),
         health: status.health.map(health_from_wire),
+        format_version: (status.format_version != 0).then_some(status.format_version),
     })
 }
 
@@ -276,6 +282,7 @@ fn node_from_wire(node: v1::NodeStatus) -> Result<NodeStatus, Error> {
         last_contact: node.last_contact_ms.map(Duration::from_millis),
         lag_entries: node.lag_entries,
         steady: node.steady_ms.map(Duration::from_millis),
+        format_known: (node.format_known != 0).then_some(node.format_known),
     })
 }
 

@@ -17,7 +17,8 @@ use crate::replica::ReplicaRole;
 pub(super) fn install() {
     HANDLE.get_or_init(|| {
         // Members that left are told of no longer.
-        let builder = PrometheusBuilder::new().idle_timeout(MetricKindMask::GAUGE, Some(GAUGE_IDLE));
+        let builder =
+            PrometheusBuilder::new().idle_timeout(MetricKindMask::GAUGE, Some(GAUGE_IDLE));
         let builder = builder.set_buckets(&LATENCY_BUCKETS_S);
         let installed = builder.and_then(PrometheusBuilder::install_recorder);
         if let Err(error) = &installed {

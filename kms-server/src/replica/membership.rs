@@ -243,7 +243,10 @@ impl Membership {
     fn next_voter(&self, membership: &StoredMembershipOf<TypeConfig>) -> Option<NodeId> {
         let needed = self.steady_needed();
         let mut learners = membership.membership().learner_ids();
-        learners.find(|learner| self.steady_for(*learner).is_some_and(|steady| steady >= needed))
+        learners.find(|learner| {
+            self.steady_for(*learner)
+                .is_some_and(|steady| steady >= needed)
+        })
     }
 
     /// Notes who keeps up.

@@ -21,9 +21,9 @@ mod removal;
 mod status;
 mod steady;
 mod stop;
-mod transfer;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod vigil;
 
 use std::fmt;
@@ -47,7 +47,9 @@ use crate::state::{Addresses, Index, NodeId};
 pub use barrier::ReadBarrier;
 pub use change::{Change, Event};
 pub use config::ReplicaConfig;
-pub use error::{BarrierError, OpenError, ProposeError, RemovalError, StopError, TransferError, WaitError};
+pub use error::{
+    BarrierError, OpenError, ProposeError, RemovalError, StopError, TransferError, WaitError,
+};
 pub use propose::Applied;
 pub use status::{MemberStatus, ReplicaRole, Status};
 

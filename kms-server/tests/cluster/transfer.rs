@@ -86,7 +86,10 @@ async fn leadership_moves_back_and_forth_under_writes_that_never_fail() {
         assert_ne!(leads, former, "round {round}");
         assert!(asked.is_none_or(|asked| asked == leads), "round {round}");
         eventually("all see it", || async {
-            client.cluster_status().await.is_ok_and(|it| it.leader == Some(leads))
+            client
+                .cluster_status()
+                .await
+                .is_ok_and(|it| it.leader == Some(leads))
         })
         .await;
     }
@@ -95,7 +98,10 @@ async fn leadership_moves_back_and_forth_under_writes_that_never_fail() {
     all_there(&client, &made).await;
     // To the one that leads: nothing to do.
     let leads = leader(&client).await;
-    assert_eq!(client.transfer_leadership(Some(leads)).await.unwrap(), leads);
+    assert_eq!(
+        client.transfer_leadership(Some(leads)).await.unwrap(),
+        leads
+    );
     cluster.stop().await;
 }
 
@@ -190,12 +196,17 @@ async fn a_leader_that_stops_hands_over_first_and_answers_what_it_has_accepted()
     });
     eventually("the order stands", || async {
         let device = client.describe_device("mon-1").await;
-        device.is_ok_and(|device| device.containment.level == kms_client::model::ContainLevel::Isolate)
+        device.is_ok_and(|device| {
+            device.containment.level == kms_client::model::ContainLevel::Isolate
+        })
     })
     .await;
     let writers = Writers::start(&cluster, 4, Duration::from_secs(2));
     cluster.nodes[at(leads)].stop().await;
-    let answer = accepted.await.unwrap().expect("what was accepted is answered");
+    let answer = accepted
+        .await
+        .unwrap()
+        .expect("what was accepted is answered");
     let progress = answer.into_inner().progress.unwrap();
     assert_eq!(progress.pending[0].gateway_id, "edge");
     let made = writers.finish().await;

@@ -113,6 +113,7 @@ mod tests {
             last_contact: Some(Duration::from_millis(12_900)),
             lag_entries: None,
             steady: steady_ms.map(Duration::from_millis),
+            format_known: None,
         }
     }
 

@@ -31,6 +31,8 @@ struct StatusView {
     healthy: Option<bool>,
     /// How many voters may still fail; null when an older node answered.
     failure_tolerance: Option<u32>,
+    /// The format of the state; null when an older node answered.
+    format_version: Option<u32>,
     nodes: Vec<NodeView>,
     gateways: Vec<GatewayView>,
     #[serde(skip)]
@@ -59,6 +61,8 @@ struct NodeView {
     lag_entries: Option<u64>,
     /// For how long it keeps up; null when it does not.
     steady_ms: Option<u128>,
+    /// The newest format that its program knows; null when it does not tell.
+    format_known: Option<u32>,
     #[serde(skip)]
     state: String,
 }
@@ -97,6 +101,7 @@ impl StatusView {
             applied_index: status.applied_index,
             healthy: health.map(|health| health.healthy),
             failure_tolerance: health.map(|health| health.failure_tolerance),
+            format_version: status.format_version,
             nodes: nodes
                 .map(|(node, state)| NodeView::new(node, &state, names))
                 .collect(),
@@ -122,6 +127,7 @@ impl NodeView {
             last_contact_ms: node.last_contact.map(|it| it.as_millis()),
             lag_entries: node.lag_entries,
             steady_ms: node.steady.map(|it| it.as_millis()),
+            format_known: node.format_known,
             state: state.to_string(),
         }
     }
@@ -138,6 +144,19 @@ impl NodeView {
             or_dash(self.pid.map(|pid| pid.to_string())),
             self.state.clone(),
         ]
+    }
+}
+
+impl StatusView {
+    /// What is said while nodes go to a newer version one after the other.
+    fn upgrade(&self) -> String {
+        let newest = self.nodes.iter().filter_map(|node| node.format_known).max();
+        match (self.format_version, newest) {
+            (Some(present), Some(newest)) if newest > present => {
+                format!("format {present}, until every node knows {newest}\n")
+            }
+            (Some(_) | None, _) => String::new(),
+        }
     }
 }
 
@@ -170,7 +189,7 @@ impl Answer for StatusView {
             ]);
         }
         let (id, nodes, gateways) = (&self.cluster_id, nodes.text(), gateways.text());
-        let summary = &self.summary;
-        format!("cluster {id}, leader {leader}\n{summary}\n{nodes}\n{gateways}")
+        let (summary, format) = (&self.summary, self.upgrade());
+        format!("cluster {id}, leader {leader}\n{summary}{format}\n{nodes}\n{gateways}")
     }
 }

@@ -24,6 +24,7 @@ fn node_status(id: u64, address: &str, role: v1::NodeRole) -> v1::NodeStatus {
         last_contact_ms: Some(20),
         lag_entries: Some(3),
         steady_ms: None,
+        format_known: 2,
     }
 }
 
@@ -46,6 +47,7 @@ fn tell_status(cluster: &Cluster) {
                 steady_needed_ms: 5_000,
                 told_by: 2,
             }),
+            format_version: 1,
         };
     }
 }

@@ -157,7 +157,9 @@ mod tests {
         Seen::of(5).sees(2, silent).check(false, 1);
         Seen::of(5).sees(2, silent).sees(3, silent).check(false, 0);
         Seen::of(3).sees(2, silent).sees(3, silent).check(false, 0);
-        Seen::of(3).sees(2, |it| it.steady_ms = None).check(false, 0);
+        Seen::of(3)
+            .sees(2, |it| it.steady_ms = None)
+            .check(false, 0);
         Seen::of(5).sees(2, |it| it.leaving = true).check(false, 1);
     }
 
@@ -167,7 +169,11 @@ mod tests {
         let sealed = Ailment::Sealed;
         Seen::of(3).says(2, sealed).check(false, 1);
         Seen::of(3).says(2, sealed).says(3, sealed).check(false, 0);
-        Seen::of(5).says(2, sealed).says(3, sealed).says(4, sealed).check(false, 1);
+        Seen::of(5)
+            .says(2, sealed)
+            .says(3, sealed)
+            .says(4, sealed)
+            .check(false, 1);
         Seen::of(3).says(2, Ailment::ClockBehind).check(false, 1);
         // The leader hears it; that the serving node does not is no vote lost.
         Seen::of(3).says(2, Ailment::Unreachable).check(false, 1);

@@ -16,6 +16,7 @@ pub(crate) fn own(node: &Node) -> NodeStatus {
         applied_index: status.applied_index,
         pid: std::process::id(),
         join_address: node.addresses.join.clone(),
+        format_known: node.replica.format_known(),
         ailments: ailments(node).into_iter().map(i32::from).collect(),
         // What the membership and the leader know is for whoever asked.
         ..NodeStatus::default()

@@ -50,6 +50,7 @@ pub(crate) async fn gather(node: &Node) -> GetClusterStatusResponse {
         applied: convert::applied(node.replica.applied_index()),
         served_by: node.id.0,
         health: Some(health),
+        format_version: node.replica.format_version(),
     }
 }
 

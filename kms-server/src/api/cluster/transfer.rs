@@ -4,9 +4,8 @@
 //! from then on this leader takes no writes. The record is in this node's audit log, whoever leads
 //! when it is written.
 
-use ward_proto::admin::v1::{TransferLeadershipRequest, TransferLeadershipResponse};
-
 use kms_client::reason::Reason;
+use ward_proto::admin::v1::{TransferLeadershipRequest, TransferLeadershipResponse};
 
 use super::remove_node::resource;
 use crate::api::call::Call;
@@ -46,12 +45,8 @@ async fn attempt(
 ) -> Result<(NodeId, u64), Failure> {
     let node = &*call.node;
     let barrier = call.barrier().await?;
-    call.permit(
-        record,
-        Action::TransferLeadership,
-        Resource::Cluster,
-        Facts::None,
-    )?;
+    let action = Action::TransferLeadership;
+    let _authorized = call.permit(record, action, Resource::Cluster, Facts::None)?;
     let heir = match request.node_id {
         // The first attempt's answer was lost, or somebody else was faster.
         0 if ![0, node.id.0].contains(&request.from_node_id) => node.id,
