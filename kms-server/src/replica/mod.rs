@@ -110,7 +110,7 @@ impl Replica {
         let machine = StateMachine::new(core.clone());
         let raft = RaftHandle::build(config.node_id, settings, network, log, machine)
             .await
-            .map_err(|error| OpenError::Raft(error.to_string()))?;
+            .map_err(|error| open::explain(&core, &error))?;
         let candidacy = Candidacy::new(raft.clone(), config.sealed);
         let membership = Arc::new(Membership::new(
             config.node_id,

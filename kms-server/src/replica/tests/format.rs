@@ -5,7 +5,7 @@ use openraft::async_runtime::WatchReceiver;
 use super::cluster::{Cluster, PATIENCE, until};
 use crate::command::testing::create_key;
 use crate::command::{Proposal, Refusal};
-use crate::replica::{ProposeError, StopError};
+use crate::replica::{OpenError, ProposeError, StopError};
 use crate::state::FORMAT_VERSION;
 
 const NEWER: u32 = FORMAT_VERSION + 1;
@@ -88,4 +88,21 @@ async fn an_older_program_that_is_sent_a_newer_snapshot_stops_and_says_so() {
         known: FORMAT_VERSION,
     };
     assert_eq!(stopped.unwrap(), expected);
+}
+
+// Mutation: Raft's own words for it name no reason.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_program_does_not_start_on_a_log_that_raised_the_format() {
+    let mut cluster = Cluster::begin().await;
+    cluster.kill(1).await;
+    cluster.formats.insert(1, NEWER);
+    cluster.start(1).await.unwrap();
+    until("the newer format", || format_on(&cluster, 1) == NEWER).await;
+    cluster.kill(1).await;
+    cluster.formats.clear();
+    let refused = cluster.start(1).await.unwrap_err();
+    let OpenError::Newer { found, known, .. } = refused else {
+        panic!("{refused}");
+    };
+    assert_eq!((found, known), (NEWER, FORMAT_VERSION));
 }
