@@ -99,6 +99,8 @@ async fn an_older_program_does_not_start_on_a_log_that_raised_the_format() {
     cluster.start(1).await.unwrap();
     until("the newer format", || format_on(&cluster, 1) == NEWER).await;
     cluster.kill(1).await;
+    // Another program's state is rebuilt from the log.
+    std::fs::remove_dir_all(cluster.dir(1).join("state")).unwrap();
     cluster.formats.clear();
     let refused = cluster.start(1).await.unwrap_err();
     let OpenError::Newer { found, known, .. } = refused else {
