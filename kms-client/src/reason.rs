@@ -80,6 +80,8 @@ pub enum Reason {
     NodeRemoved,
     /// What is left would be no quorum.
     QuorumAtRisk,
+    /// The node cannot take leadership over now.
+    CannotLead,
     /// A file or folder is missing, unreadable or malformed.
     Storage,
     /// Another process holds it.
@@ -130,6 +132,7 @@ impl Reason {
         Self::NodeNotFound,
         Self::NodeRemoved,
         Self::QuorumAtRisk,
+        Self::CannotLead,
         Self::Storage,
         Self::Locked,
         Self::PortInUse,
@@ -175,6 +178,7 @@ impl Reason {
             Self::NodeNotFound => "NODE_NOT_FOUND",
             Self::NodeRemoved => "NODE_REMOVED",
             Self::QuorumAtRisk => "QUORUM_AT_RISK",
+            Self::CannotLead => "CANNOT_LEAD",
             Self::Storage => "STORAGE",
             Self::Locked => "LOCKED",
             Self::PortInUse => "PORT_IN_USE",
@@ -221,6 +225,7 @@ impl Reason {
             | Self::NodeNotFound
             | Self::NodeRemoved
             | Self::QuorumAtRisk
+            | Self::CannotLead
             | Self::Storage
             | Self::Locked
             | Self::PortInUse

@@ -4,6 +4,9 @@
 //! is told to stop. A request's way through this crate: `tls` (who connects) → `stack` (may it
 //! come in) → `api` (one file a verb) → `vault` or `replica` → `audit` → the answer.
 
+#[cfg(all(feature = "rehearse-upgrade", not(debug_assertions)))]
+compile_error!("rehearse-upgrade is for a test alone: no other build opens what it writes");
+
 mod api;
 pub mod audit;
 pub mod ca;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use envelope::id::ClusterId;
 use ward_proto::v1;
@@ -40,6 +41,53 @@ impl NodeRole {
     }
 }
 
+/// What is wrong with a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ailment {
+    /// It did not answer the node that was asked.
+    Unreachable,
+    /// The leader has not heard it for a second.
+    Silent,
+    /// It votes and does not keep up with the leader.
+    Behind,
+    /// It lacks the root key.
+    Sealed,
+    /// It cannot write its audit log.
+    AuditUnavailable,
+    /// Its disk is full.
+    StorageFull,
+    /// Its clock is far behind what the cluster has recorded.
+    ClockBehind,
+    /// Its log lost its end; it votes again when it has caught up.
+    LogTorn,
+    /// It is about to stop.
+    Stopping,
+    /// Its removal is decided.
+    Leaving,
+    /// Something that this version has no word for.
+    Other,
+}
+
+impl Ailment {
+    /// Tells the word that scripts see.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Silent => "silent",
+            Self::Behind => "behind",
+            Self::Sealed => "sealed",
+            Self::AuditUnavailable => "audit_unavailable",
+            Self::StorageFull => "storage_full",
+            Self::ClockBehind => "clock_behind",
+            Self::LogTorn => "log_torn",
+            Self::Stopping => "stopping",
+            Self::Leaving => "leaving",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// A node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeStatus {
@@ -57,6 +105,19 @@ pub struct NodeStatus {
     pub pid: Option<u32>,
     /// For joiners, `host:port`; empty when an older node answered.
     pub join_address: String,
+    /// Whether it has a vote.
+    pub voter: bool,
+    /// What is wrong with it; empty for a healthy node.
+    pub ailments: Vec<Ailment>,
+    /// How long ago the leader sent the last heartbeat that it answered; `None` for the leader
+    /// itself, and where no leader tells.
+    pub last_contact: Option<Duration>,
+    /// How many entries of the leader's log it lacks; `None` where no leader tells.
+    pub lag_entries: Option<u64>,
+    /// For how long it has kept up with the leader without a break; `None` when it does not.
+    pub steady: Option<Duration>,
+    /// The newest format of the state that its program knows; `None` when it does not tell.
+    pub format_known: Option<u32>,
 }
 
 /// Which half of a tunnel a gateway is.
@@ -115,6 +176,19 @@ pub struct GatewayStatus {
     pub announced_ms: u64,
 }
 
+/// How the cluster does, by the word of its leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClusterHealth {
+    /// Whether the leader tells, and nothing is wrong with any node.
+    pub healthy: bool,
+    /// How many voters may still fail, whichever they are, before the cluster serves no longer.
+    pub failure_tolerance: u32,
+    /// For how long a learner has to keep up before it votes.
+    pub steady_needed: Duration,
+    /// The leader whose word this is; `None` where none told, and then nothing may fail.
+    pub told_by: Option<NodeId>,
+}
+
 /// The cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterStatus {
@@ -130,6 +204,11 @@ pub struct ClusterStatus {
     pub served_by: NodeId,
     /// How far that node had applied the log.
     pub applied_index: u64,
+    /// How the cluster does; `None` when an older node answered.
+    pub health: Option<ClusterHealth>,
+    /// The format of the state, which rises once every node knows a newer one; `None` when an older
+    /// node answered.
+    pub format_version: Option<u32>,
 }
 
 pub(crate) fn status_from_wire(
@@ -150,7 +229,35 @@ pub(crate) fn status_from_wire(
             .collect::<Result<_, _>>()?,
         served_by: NodeId(status.served_by),
         applied_index: status.applied.map_or(0, |applied| applied.index),
+        health: status.health.map(health_from_wire),
+        format_version: (status.format_version != 0).then_some(status.format_version),
     })
+}
+
+fn health_from_wire(health: v1::ClusterHealth) -> ClusterHealth {
+    ClusterHealth {
+        healthy: health.healthy,
+        failure_tolerance: health.failure_tolerance,
+        steady_needed: Duration::from_millis(health.steady_needed_ms),
+        told_by: (health.told_by != 0).then_some(NodeId(health.told_by)),
+    }
+}
+
+fn ailment_from_wire(ailment: i32) -> Ailment {
+    match v1::Ailment::try_from(ailment) {
+        Ok(v1::Ailment::Unreachable) => Ailment::Unreachable,
+        Ok(v1::Ailment::Silent) => Ailment::Silent,
+        Ok(v1::Ailment::Behind) => Ailment::Behind,
+        Ok(v1::Ailment::Sealed) => Ailment::Sealed,
+        Ok(v1::Ailment::AuditUnavailable) => Ailment::AuditUnavailable,
+        Ok(v1::Ailment::StorageFull) => Ailment::StorageFull,
+        Ok(v1::Ailment::ClockBehind) => Ailment::ClockBehind,
+        Ok(v1::Ailment::LogTorn) => Ailment::LogTorn,
+        Ok(v1::Ailment::Stopping) => Ailment::Stopping,
+        Ok(v1::Ailment::Leaving) => Ailment::Leaving,
+        // A newer node may know more; that something is wrong is told all the same.
+        Ok(v1::Ailment::Unspecified) | Err(_) => Ailment::Other,
+    }
 }
 
 fn node_from_wire(node: v1::NodeStatus) -> Result<NodeStatus, Error> {
@@ -170,6 +277,12 @@ fn node_from_wire(node: v1::NodeStatus) -> Result<NodeStatus, Error> {
         applied_index: node.applied_index,
         pid: (node.pid != 0).then_some(node.pid),
         join_address: node.join_address,
+        voter: node.voter,
+        ailments: node.ailments.into_iter().map(ailment_from_wire).collect(),
+        last_contact: node.last_contact_ms.map(Duration::from_millis),
+        lag_entries: node.lag_entries,
+        steady: node.steady_ms.map(Duration::from_millis),
+        format_known: (node.format_known != 0).then_some(node.format_known),
     })
 }
 

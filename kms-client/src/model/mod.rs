@@ -11,7 +11,9 @@ mod policy;
 mod watch;
 
 pub use audit::AuditFile;
-pub use cluster::{ClusterStatus, GatewayRole, GatewayStatus, NodeRole, NodeStatus};
+pub use cluster::{
+    Ailment, ClusterHealth, ClusterStatus, GatewayRole, GatewayStatus, NodeRole, NodeStatus,
+};
 pub use containment::{
     ContainLevel, ContainOrder, Containment, ContainmentReport, DeviceChange, Lease, PendingGateway,
 };

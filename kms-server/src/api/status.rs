@@ -13,7 +13,7 @@ use crate::audit::AuditError;
 use crate::ca::CaError;
 use crate::command::Refusal;
 use crate::policy::Denied;
-use crate::replica::{BarrierError, ProposeError, RemovalError, WaitError};
+use crate::replica::{BarrierError, ProposeError, RemovalError, TransferError, WaitError};
 use crate::vault::VaultError;
 
 impl From<Failure> for Status {
@@ -129,6 +129,19 @@ impl From<RemovalError> for Failure {
     }
 }
 
+impl From<TransferError> for Failure {
+    fn from(error: TransferError) -> Self {
+        let reason = match &error {
+            TransferError::Unknown { .. } => Reason::NodeNotFound,
+            TransferError::NoVote { .. }
+            | TransferError::Leaving { .. }
+            | TransferError::Behind { .. }
+            | TransferError::NotTaken { .. } => Reason::CannotLead,
+        };
+        Self::new(reason, error.to_string())
+    }
+}
+
 impl From<WaitError> for Failure {
     fn from(error: WaitError) -> Self {
         let reason = match error {
@@ -199,7 +212,8 @@ fn code(reason: Reason) -> Code {
         | Reason::DeviceRevoked
         | Reason::Sealed
         | Reason::NotLeader
-        | Reason::QuorumAtRisk => Code::FailedPrecondition,
+        | Reason::QuorumAtRisk
+        | Reason::CannotLead => Code::FailedPrecondition,
         Reason::Conflict | Reason::EpochMoved => Code::Aborted,
         Reason::InvalidArgument | Reason::OpenFailed => Code::InvalidArgument,
         Reason::Denied | Reason::NodeRemoved => Code::PermissionDenied,

@@ -106,6 +106,9 @@ pub enum Command {
     RemoveNode(RemoveNode),
     /// Raises the version of everything stored.
     RaiseFormat(RaiseFormat),
+    /// Changes nothing; no other build can read it.
+    #[cfg(feature = "rehearse-upgrade")]
+    Rehearsal,
 }
 
 impl Command {
@@ -131,6 +134,8 @@ impl Command {
             Self::AnchorAudit(_) => "anchor_audit",
             Self::RemoveNode(_) => "remove_node",
             Self::RaiseFormat(_) => "raise_format",
+            #[cfg(feature = "rehearse-upgrade")]
+            Self::Rehearsal => "rehearsal",
         }
     }
 
@@ -157,6 +162,8 @@ impl Command {
             | Self::RevokeGateway(_)
             | Self::ForgetGateway(_)
             | Self::AnchorAudit(_) => 1,
+            #[cfg(feature = "rehearse-upgrade")]
+            Self::Rehearsal => crate::state::FORMAT_VERSION,
         }
     }
 }

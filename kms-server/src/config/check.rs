@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::{Config, ConfigError, ConfigFile, HostPort, address, optional};
+use super::{Config, ConfigError, ConfigFile, HostPort, address, optional, steady_time};
 
 impl Config {
     /// Lists what keeps `file` from being used on a host of its own; empty when nothing does.
@@ -56,6 +56,7 @@ impl Config {
                 problems.push(ConfigError::AddressUnknown { listener });
             }
         }
+        problems.extend(steady_time(file.membership.as_ref()).err());
         problems
     }
 }
@@ -109,12 +110,17 @@ path = "/etc/ward/seal/root"
             ("10.20.0.1:7101", "10.20.0.1:0"),
             ("10.20.0.1:7102", "0.0.0.0:7102"),
             ("127.0.0.1:7103", "::1:7103"),
+            ("[seal.file]", "[membership]\nsteady_s = 3601\n[seal.file]"),
         ]);
-        assert_eq!(found.len(), 4, "{found:?}");
-        for (at, word) in ["listen.api", "listen.ops", "port is 0", "advertise.join"]
-            .iter()
-            .enumerate()
-        {
+        assert_eq!(found.len(), 5, "{found:?}");
+        let words = [
+            "listen.api",
+            "listen.ops",
+            "port is 0",
+            "advertise.join",
+            "steady_s is 3601",
+        ];
+        for (at, word) in words.iter().enumerate() {
             assert!(found[at].contains(word), "{word}: {found:?}");
         }
     }

@@ -19,6 +19,9 @@ pub struct ConfigFile {
     pub advertise: Option<AdvertiseSection>,
     /// How it gets the root key.
     pub seal: SealSection,
+    /// How the membership is kept; absent entries have their defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub membership: Option<MembershipSection>,
     /// Hints for the first contact.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<PeerSection>,
@@ -64,6 +67,14 @@ pub struct SealSection {
 pub struct FileSealSection {
     /// 32 secret bytes, mode 0600.
     pub path: PathBuf,
+}
+
+/// How the membership is kept, by whoever leads.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MembershipSection {
+    /// For how many seconds a new node must keep up without a break before it votes.
+    pub steady_s: Option<u64>,
 }
 
 /// Where a member was last known to be.

@@ -13,11 +13,13 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::containment::LEASE;
+use crate::replica::limits::STEADY_TIME;
 use crate::state::Addresses;
 
 pub use address::{AddressError, HostPort};
 pub use file::{
-    AdvertiseSection, ConfigFile, FileSealSection, ListenSection, PeerSection, SealSection,
+    AdvertiseSection, ConfigFile, FileSealSection, ListenSection, MembershipSection, PeerSection,
+    SealSection,
 };
 
 /// A node's settings, checked.
@@ -33,6 +35,8 @@ pub struct Config {
     pub seal_file: PathBuf,
     /// Where to look for other members first; membership in Raft rules once known.
     pub peers: Vec<PeerHint>,
+    /// For how long a new node keeps up without a break before it votes.
+    pub steady_time: Duration,
     /// How long a gateway's lease runs. No file says it: every node of a cluster grants the same.
     pub lease: Duration,
 }
@@ -108,6 +112,14 @@ pub enum ConfigError {
         /// `api`, `peer` or `join`.
         listener: &'static str,
     },
+    /// A learner would never vote.
+    #[error("membership.steady_s is {found}: set it to at most {max} seconds, or leave it out")]
+    SteadyTime {
+        /// What is written.
+        found: u64,
+        /// The most.
+        max: u64,
+    },
     /// An address is malformed.
     #[error("the configuration's {field} is not usable")]
     Address {
@@ -159,6 +171,7 @@ impl Config {
                     })
                 })
                 .collect::<Result<_, ConfigError>>()?,
+            steady_time: steady_time(file.membership.as_ref())?,
             lease: LEASE,
         })
     }
@@ -194,6 +207,21 @@ impl Config {
         }
     }
 }
+
+fn steady_time(section: Option<&MembershipSection>) -> Result<Duration, ConfigError> {
+    let written = section.and_then(|section| section.steady_s);
+    match written {
+        None => Ok(STEADY_TIME),
+        Some(found) if found > STEADY_S_MAX => Err(ConfigError::SteadyTime {
+            found,
+            max: STEADY_S_MAX,
+        }),
+        Some(seconds) => Ok(Duration::from_secs(seconds)),
+    }
+}
+
+/// An hour: longer, and who replaces a node goes home before it votes.
+const STEADY_S_MAX: u64 = 3_600;
 
 fn address(field: &'static str, text: &str) -> Result<HostPort, ConfigError> {
     text.parse()

@@ -22,14 +22,14 @@ use crate::node::context::Node;
 use crate::replica::MemberStatus;
 use crate::state::{AuditKey, AuditTrail, NodeId};
 
-/// Goes on until the node drains, and does all once more then.
+/// Goes on until the node stops, and does all once more then, while this node may still lead.
 pub(super) async fn keep_anchored(node: &Node, copy_at: &Path) {
     let mut copy = Copy::default();
     let mut tick = tokio::time::interval(INTERVAL);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        let draining = tokio::select! {
-            () = node.draining.cancelled() => true,
+        let stopping = tokio::select! {
+            () = node.stopping.cancelled() => true,
             _ = tick.tick() => false,
         };
         // What fails is counted and logged by the log itself, and tried again.
@@ -37,8 +37,8 @@ pub(super) async fn keep_anchored(node: &Node, copy_at: &Path) {
         if node.leads() && !node.vault.is_sealed() {
             anchor(node).await;
         }
-        copy.renew(node, copy_at, draining).await;
-        if draining {
+        copy.renew(node, copy_at, stopping).await;
+        if stopping {
             return;
         }
     }

@@ -75,6 +75,7 @@ pub(super) async fn assemble(
         // A member that was one before has a root to open; a new one has none yet.
         sealed: file.initialised,
         format_known: FORMAT_VERSION,
+        steady_time: config.steady_time,
         mark_initialised: marker(layout.root().to_owned(), file.clone()),
     })
     .await?;
@@ -96,6 +97,7 @@ pub(super) async fn assemble(
         writes: Writes::new(),
         waits: Waits::new(config.lease),
         watches: Shares::new(WATCHES_MAX, WATCHES_PER_IDENTITY_MAX),
+        stopping: CancellationToken::new(),
         draining: CancellationToken::new(),
     });
     Ok(Assembled {

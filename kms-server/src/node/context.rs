@@ -52,6 +52,9 @@ pub(crate) struct Node {
     pub(crate) waits: Waits,
     /// Places for watch streams, by the SPIFFE URI of who watches.
     pub(crate) watches: Shares<String>,
+    /// Cancelled when the node begins to stop, while it still serves: what is to be done before it
+    /// hands leadership over, is done then.
+    pub(crate) stopping: CancellationToken,
     /// Cancelled when the node drains: streams that would never end, end then.
     pub(crate) draining: CancellationToken,
 }
@@ -87,7 +90,10 @@ impl Node {
     /// How well this node can do what a leader must: open the state, record what it does, write the
     /// log, and date certificates.
     pub(crate) fn fitness(&self) -> Fitness {
-        let able = self.audit.is_available() && self.replica.has_room() && !self.vault.is_sealed();
+        if self.vault.is_sealed() || self.replica.is_retired() {
+            return Fitness::Unable;
+        }
+        let able = self.audit.is_available() && self.replica.has_room();
         match (able, self.is_behind_the_times()) {
             (false, _) => Fitness::Unfit,
             (true, true) => Fitness::ClockBehind,
@@ -97,7 +103,7 @@ impl Node {
 
     /// Whether this node's clock stands well before a moment that the cluster has recorded: the
     /// certificates it dates would be over for everybody else.
-    fn is_behind_the_times(&self) -> bool {
+    pub(crate) fn is_behind_the_times(&self) -> bool {
         let recorded_ms = self.replica.read(|index| index.counters().time_ms);
         sys::clock::wall_ms().saturating_add(CLOCK_BEHIND_MAX_MS) < recorded_ms
     }

@@ -14,9 +14,8 @@ use tower::service_fn;
 use ward_proto::peer::v1::peer_service_client::PeerServiceClient;
 use ward_proto::peer::v1::{
     ForwardRequest, ForwardResponse, GetAuditHeadRequest, GetAuditHeadResponse,
-    GetNodeStatusRequest,
+    GetNodeStatusRequest, GetNodeStatusResponse,
 };
-use ward_proto::v1::NodeStatus;
 
 use crate::limits::{PEER_MESSAGE_BYTES_MAX, PEER_STATUS_TIMEOUT};
 use crate::raft::Member;
@@ -43,13 +42,14 @@ impl Peers {
     ///
     /// # Errors
     /// When it cannot be reached.
-    pub(crate) async fn status(&self, node: NodeId, member: &Member) -> Result<NodeStatus, Status> {
+    pub(crate) async fn status(
+        &self,
+        node: NodeId,
+        member: &Member,
+    ) -> Result<GetNodeStatusResponse, Status> {
         let request = request_for(node, GetNodeStatusRequest {});
         let answer = self.client(node, member).get_node_status(request).await?;
-        answer
-            .into_inner()
-            .status
-            .ok_or_else(|| Status::internal("an empty status"))
+        Ok(answer.into_inner())
     }
 
     /// Asks a member how fit it is to lead; one that does not answer is not.
@@ -58,10 +58,11 @@ impl Peers {
         let mut client = self.client(node, member);
         let asking = client.get_node_status(request);
         match tokio::time::timeout(PEER_STATUS_TIMEOUT, asking).await {
+            Ok(Ok(answer)) if answer.get_ref().unable_to_lead => Fitness::Unable,
             Ok(Ok(answer)) if answer.get_ref().unfit_to_lead => Fitness::Unfit,
             Ok(Ok(answer)) if answer.get_ref().clock_behind => Fitness::ClockBehind,
             Ok(Ok(_)) => Fitness::Fit,
-            Ok(Err(_)) | Err(_) => Fitness::Unfit,
+            Ok(Err(_)) | Err(_) => Fitness::Unable,
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! identity ─▶ bind ports ─▶ open replica, audit ─▶ serve ─▶ begin (first node) ─▶ ready
-//!      … told to stop ─▶ drain clients ─▶ hand leadership over ─▶ close Raft ─▶ close audit
+//!      … told to stop ─▶ hand leadership over ─▶ drain clients ─▶ close Raft ─▶ close audit
 //! ```
 
 use std::path::Path;
@@ -83,7 +83,9 @@ pub async fn run_until(
         tracing::error!(reason = ?error.reason(), %error, "the node cannot go on");
     }
     tracing::info!("the node stops");
-    node.draining.cancel();
+    ops.set_ready(false);
+    node.replica.retire();
+    node.stopping.cancel();
     // While the others can still be asked; they may be stopping as well, so not for long.
     if tokio::time::timeout(LAST_ANCHOR, &mut anchoring)
         .await
@@ -92,6 +94,7 @@ pub async fn run_until(
         tracing::warn!("the end of the audit log is not anchored before the node's next start");
         anchoring.abort();
     }
+    serving.step_down(&node).await;
     serving.drain(&node).await;
     chores.abort();
     outcome
@@ -142,7 +145,7 @@ async fn start(
     std::future::pending().await
 }
 
-/// Anchors the audit logs, the last time when the node drains.
+/// Anchors the audit logs, the last time when the node stops.
 async fn anchoring(node: Arc<Node>, layout: Layout) {
     anchors::keep_anchored(&node, &layout.anchors()).await;
 }

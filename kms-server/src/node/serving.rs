@@ -22,7 +22,6 @@ use crate::tls::accept::Acceptor;
 
 /// The listeners, served.
 pub(super) struct Serving {
-    ops: Ops,
     /// Clients and joiners: drained first.
     outer: JoinSet<&'static str>,
     /// Peers and operators: needed until Raft is closed.
@@ -70,10 +69,9 @@ impl Serving {
         inner.spawn(peers.map(|end| ended("peer", end)));
 
         let stop = stop_inner.clone().cancelled_owned();
-        let pages = ops.clone().serve(listeners.ops.listener, stop);
+        let pages = ops.serve(listeners.ops.listener, stop);
         inner.spawn(pages.map(|end| ended("ops", end)));
         Self {
-            ops,
             outer,
             inner,
             stop_inner,
@@ -91,13 +89,18 @@ impl Serving {
         }
     }
 
-    /// Ends it: requests under way finish within the deadline, leadership goes to another voter,
-    /// Raft closes, then peers are served no longer and the audit log is closed.
+    /// Lets another voter lead, while everything is served still: whoever writes meanwhile is sent
+    /// there at once, and nobody waits for an election.
+    pub(super) async fn step_down(&self, node: &Node) {
+        within(HANDOVER_DEADLINE, "leadership", hand_over(node)).await;
+    }
+
+    /// Ends it: no request is taken any more, those under way finish within the deadline, Raft
+    /// closes, then peers are served no longer and the audit log is closed.
     pub(super) async fn drain(mut self, node: &Node) {
-        self.ops.set_ready(false);
+        node.draining.cancel();
         within(DRAIN_DEADLINE, "clients", all(&mut self.outer)).await;
         within(DRAIN_DEADLINE, "writes", node.writes.finished()).await;
-        within(HANDOVER_DEADLINE, "leadership", hand_over(node)).await;
         within(DRAIN_DEADLINE, "raft", node.replica.shutdown()).await;
         self.stop_inner.cancel();
         within(HANDOVER_DEADLINE, "peers", all(&mut self.inner)).await;
@@ -105,9 +108,9 @@ impl Serving {
     }
 }
 
-/// The longest that a drain waits: its four steps, one after the other.
+/// The longest that stopping waits: its steps, one after the other.
 pub const STOP_MAX: Duration =
-    Duration::from_secs(2 * DRAIN_DEADLINE.as_secs() + 2 * HANDOVER_DEADLINE.as_secs());
+    Duration::from_secs(3 * DRAIN_DEADLINE.as_secs() + 2 * HANDOVER_DEADLINE.as_secs());
 
 async fn all(tasks: &mut JoinSet<&'static str>) {
     while tasks.join_next().await.is_some() {}

@@ -7,14 +7,14 @@ use crate::node::context::Node;
 use crate::raft::peer::Fitness;
 use crate::state::NodeId;
 
-/// Looks again and again until the node drains. A node that stays unfit tries less and less often:
+/// Looks again and again until the node stops. A node that stays unfit tries less and less often:
 /// when nobody else is fit it leads on, because containment must stay possible.
 pub(super) async fn hand_over_when_unfit(node: &Node) {
     let mut pause = INTERVAL;
     let mut complained = false;
     loop {
         tokio::select! {
-            () = node.draining.cancelled() => return,
+            () = node.stopping.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
         let (sealed, fitness) = (node.vault.is_sealed(), node.fitness());
@@ -45,24 +45,29 @@ pub(super) async fn hand_over_when_unfit(node: &Node) {
     }
 }
 
-/// Hands leadership over before this node stops, if it leads: to a fit voter, else to whoever holds
-/// the most of the log.
+/// Hands leadership over before this node stops, if it leads and another can take it over: the
+/// fittest. When all nodes stop together, nobody can.
 pub(super) async fn hand_over(node: &Node) {
-    match heir_above(node, Fitness::Unfit).await {
-        Some(heir) => node.replica.hand_over_to(heir).await,
-        None => node.replica.hand_over().await,
+    if !node.leads() {
+        return;
+    }
+    if let Some(heir) = heir_above(node, Fitness::Unable).await {
+        let leader = node.replica.hand_over_to(heir).await;
+        tracing::info!(%heir, ?leader, "leadership was handed over before the end");
     }
 }
 
 /// The fittest voter of those that are fitter than this; of several, the one that holds the most of
 /// the log.
 pub(crate) async fn heir_above(node: &Node, than: Fitness) -> Option<NodeId> {
+    fittest(node, node.replica.heirs(), than).await
+}
+
+/// The first of the fittest of `heirs`, if it is fitter than this.
+pub(crate) async fn fittest(node: &Node, heirs: Vec<NodeId>, than: Fitness) -> Option<NodeId> {
     let mut best = None;
-    for heir in node.replica.heirs() {
-        let Some(member) = node.replica.member(heir) else {
-            continue;
-        };
-        let fitness = node.peers.fitness(heir, &member).await;
+    for heir in heirs {
+        let fitness = fitness_of(node, heir).await;
         if fitness > best.map_or(than, |(fitness, _)| fitness) {
             best = Some((fitness, heir));
         }
@@ -71,6 +76,14 @@ pub(crate) async fn heir_above(node: &Node, than: Fitness) -> Option<NodeId> {
         }
     }
     best.map(|(_, heir)| heir)
+}
+
+/// How fit a member says it is.
+pub(crate) async fn fitness_of(node: &Node, member: NodeId) -> Fitness {
+    match node.replica.member(member) {
+        Some(known) => node.peers.fitness(member, &known).await,
+        None => Fitness::Unable,
+    }
 }
 
 const INTERVAL: Duration = Duration::from_millis(250);

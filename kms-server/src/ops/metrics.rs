@@ -1,18 +1,25 @@
 //! The Prometheus page: counters of the stack, and gauges read when the page is asked for.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_util::MetricKindMask;
+use ward_proto::v1::GetClusterStatusResponse;
 
 use super::role;
+use crate::api::cluster;
 use crate::node::context::Node;
 use crate::replica::ReplicaRole;
 
 /// Installs the recorder, once a process; several nodes in one process (as in tests) share it.
 pub(super) fn install() {
     HANDLE.get_or_init(|| {
-        let builder = PrometheusBuilder::new().set_buckets(&LATENCY_BUCKETS_S);
+        // Members that left are told of no longer.
+        let builder =
+            PrometheusBuilder::new().idle_timeout(MetricKindMask::GAUGE, Some(GAUGE_IDLE));
+        let builder = builder.set_buckets(&LATENCY_BUCKETS_S);
         let installed = builder.and_then(PrometheusBuilder::install_recorder);
         if let Err(error) = &installed {
             tracing::warn!(%error, "metrics cannot be recorded");
@@ -22,18 +29,18 @@ pub(super) fn install() {
 }
 
 /// The page of `node`.
-pub(super) fn page(node: &Node) -> String {
+pub(super) async fn page(node: &Node) -> String {
+    health(&cluster::status::gather(node).await);
     let status = node.replica.status();
     for known in ROLES {
-        let here = if known == status.role { 1.0 } else { 0.0 };
-        gauge!("ward_raft_role", "role" => role(known)).set(here);
+        gauge!("ward_raft_role", "role" => role(known)).set(flag(known == status.role));
     }
     gauge!("ward_raft_term").set(count(status.term));
     gauge!("ward_raft_last_log_index").set(count(status.last_log_index));
     gauge!("ward_raft_applied_index").set(count(status.applied_index));
     gauge!("ward_raft_snapshot_index").set(count(status.snapshot_index));
-    gauge!("ward_sealed").set(if node.vault.is_sealed() { 1.0 } else { 0.0 });
-    gauge!("ward_audit_available").set(if node.audit.is_available() { 1.0 } else { 0.0 });
+    gauge!("ward_sealed").set(flag(node.vault.is_sealed()));
+    gauge!("ward_audit_available").set(flag(node.audit.is_available()));
     audit(node);
     match HANDLE.get().and_then(Option::as_ref) {
         Some(handle) => {
@@ -42,6 +49,30 @@ pub(super) fn page(node: &Node) -> String {
         }
         None => String::new(),
     }
+}
+
+/// How the cluster does, as `ward cluster status` tells it; ids are those of members.
+fn health(status: &GetClusterStatusResponse) {
+    let health = status.health.unwrap_or_default();
+    gauge!("ward_cluster_healthy").set(flag(health.healthy));
+    gauge!("ward_cluster_failure_tolerance").set(f64::from(health.failure_tolerance));
+    let voters = status.nodes.iter().filter(|node| node.voter).count();
+    gauge!("ward_cluster_voters").set(count(voters as u64));
+    for node in &status.nodes {
+        let id = || node.node_id.to_string();
+        gauge!("ward_node_healthy", "node" => id()).set(flag(node.ailments.is_empty()));
+        if let Some(lag) = node.lag_entries {
+            gauge!("ward_node_lag_entries", "node" => id()).set(count(lag));
+        }
+        if let Some(ms) = node.last_contact_ms {
+            let seconds = count(ms) / 1_000.0;
+            gauge!("ward_node_last_contact_seconds", "node" => id()).set(seconds);
+        }
+    }
+}
+
+fn flag(holds: bool) -> f64 {
+    f64::from(u8::from(holds))
 }
 
 /// How far behind the log its anchor is, in lines and in time.
@@ -64,6 +95,10 @@ fn audit(node: &Node) {
 fn count(value: u64) -> f64 {
     value as f64
 }
+
+/// A gauge that is not set for so long is that of something that is gone: the page sets its own, and
+/// what else is here is set every second.
+const GAUGE_IDLE: Duration = Duration::from_secs(60);
 
 static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 

@@ -99,7 +99,7 @@ async fn health(State(ops): State<Ops>) -> ([(HeaderName, &'static str); 1], Str
 }
 
 async fn metrics_page(State(ops): State<Ops>) -> String {
-    metrics::page(&ops.node)
+    metrics::page(&ops.node).await
 }
 
 /// The word for a role, in the pages and in metrics.

@@ -46,6 +46,8 @@ pub enum Action {
     CreateJoinToken,
     /// Takes a node out of the cluster.
     RemoveNode,
+    /// Lets another node lead.
+    TransferLeadership,
     /// Records where a gateway is.
     AnnounceGateway,
     /// Tells about nodes and gateways.
@@ -78,7 +80,7 @@ pub enum Action {
 
 impl Action {
     /// All of them, for tables and for the test that compares them with the schema.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::Encrypt,
         Self::Decrypt,
         Self::ReEncryptFrom,
@@ -99,6 +101,7 @@ impl Action {
         Self::IssueDeviceCertificate,
         Self::CreateJoinToken,
         Self::RemoveNode,
+        Self::TransferLeadership,
         Self::AnnounceGateway,
         Self::GetClusterStatus,
         Self::Watch,
@@ -139,6 +142,7 @@ impl Action {
             Self::IssueDeviceCertificate => "IssueDeviceCertificate",
             Self::CreateJoinToken => "CreateJoinToken",
             Self::RemoveNode => "RemoveNode",
+            Self::TransferLeadership => "TransferLeadership",
             Self::AnnounceGateway => "AnnounceGateway",
             Self::GetClusterStatus => "GetClusterStatus",
             Self::Watch => "Watch",

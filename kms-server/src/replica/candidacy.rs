@@ -1,9 +1,10 @@
-//! Whether this node stands for election: two things may keep it from that, and only this file
+//! Whether this node stands for election: three things may keep it from that, and only this file
 //! tells Raft.
 //!
-//! A log that lost its end (`vigil`), and a node that is sealed. A sealed node votes, but leads
-//! only when it must: three election timeouts without a leader mean that perhaps nobody else holds
-//! the newest log. It then commits nothing but its blank entry and hands over (docs/adr/0011).
+//! A log that lost its end (`vigil`), a node that is about to stop, and one that is sealed. A sealed
+//! node votes, but leads only when it must: three election timeouts without a leader mean that
+//! perhaps nobody else holds the newest log. It then commits nothing but its blank entry and hands
+//! over (docs/adr/0011).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,13 +24,15 @@ struct State {
     /// The log may lack something acknowledged.
     torn: bool,
     sealed: bool,
+    /// The node is about to stop.
+    retired: bool,
     /// When a leader was heard last, or the node started.
     heard: Instant,
 }
 
 impl State {
     fn stands(&self) -> bool {
-        !self.torn && (!self.sealed || self.heard.elapsed() >= SEALED_PATIENCE)
+        !self.torn && !self.retired && (!self.sealed || self.heard.elapsed() >= SEALED_PATIENCE)
     }
 }
 
@@ -39,6 +42,7 @@ impl Candidacy {
         let state = State {
             torn: false,
             sealed,
+            retired: false,
             heard: sys::clock::monotonic(),
         };
         let candidacy = Self {
@@ -62,6 +66,16 @@ impl Candidacy {
     /// Whether the node lacks the root key.
     pub(super) fn is_sealed(&self) -> bool {
         self.state().sealed
+    }
+
+    /// Says that the node is about to stop.
+    pub(super) fn retire(&self) {
+        self.change(|state| state.retired = true);
+    }
+
+    /// Whether the node is about to stop.
+    pub(super) fn is_retired(&self) -> bool {
+        self.state().retired
     }
 
     /// Notes that a leader was heard.

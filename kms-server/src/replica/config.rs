@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::raft::Member;
 use crate::raft::peer::PeerConnector;
@@ -30,6 +31,8 @@ pub struct ReplicaConfig {
     pub sealed: bool,
     /// The newest format of the state that this program knows.
     pub format_known: u32,
+    /// For how long a learner keeps up without a break before it votes.
+    pub steady_time: Duration,
     /// Writes that into the identity file, durably. Called once, off the runtime, before the first
     /// vote or entry of a node that was not initialised is acknowledged.
     pub mark_initialised: Arc<dyn Fn() -> io::Result<()> + Send + Sync>,

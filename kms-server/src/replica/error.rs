@@ -159,6 +159,49 @@ pub enum RemovalError {
     },
 }
 
+/// Why leadership is not handed over.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TransferError {
+    /// Never joined, or removed before.
+    #[error("no member has the node_id {node}; `ward cluster status` shows who is one")]
+    Unknown {
+        /// Which node.
+        node: NodeId,
+    },
+    /// It catches up.
+    #[error("node_id {node} has no vote yet; it can lead once `ward cluster status` shows that")]
+    NoVote {
+        /// Which node.
+        node: NodeId,
+    },
+    /// Its removal is decided.
+    #[error("node_id {node} is being removed from the cluster; name another")]
+    Leaving {
+        /// Which node.
+        node: NodeId,
+    },
+    /// The leader does not hear it, or it lacks too much of the log.
+    #[error("node_id {node} does not answer the leader or has not caught up; see its log")]
+    Behind {
+        /// Which node.
+        node: NodeId,
+    },
+    /// It was told to and did not.
+    #[error(
+        "node_id {node} did not take leadership over; {}",
+        .leader.map_or_else(
+            || "nobody does now, and another is elected".to_owned(),
+            |leader| format!("node_id {leader} leads now"),
+        )
+    )]
+    NotTaken {
+        /// Which node.
+        node: NodeId,
+        /// Who leads instead, when known.
+        leader: Option<NodeId>,
+    },
+}
+
 /// Why no read barrier was passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BarrierError {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use openraft::async_runtime::WatchReceiver;
-use ward_proto::peer::v1::GetNodeStatusRequest;
+use ward_proto::peer::v1::{GetNodeStatusRequest, GetNodeStatusResponse};
 
 use super::limits::{FORMAT_INTERVAL, FORMAT_PATIENCE};
 use super::membership::Membership;
@@ -35,6 +35,10 @@ impl Membership {
             (present, index.counters().next_node_id, all_in)
         };
         let known = self.core.format_known();
+        #[cfg(feature = "rehearse-upgrade")]
+        if present == Some(known) && metrics.current_leader == Some(self.own_id) {
+            self.rehearse().await;
+        }
         let leads = metrics.current_leader == Some(self.own_id) && !self.candidacy.is_sealed();
         let Some(present) = present.filter(|present| *present < known && leads && all_in) else {
             return;
@@ -57,13 +61,32 @@ impl Membership {
         }
     }
 
+    /// Writes what only a newer program can read, as soon as it may.
+    #[cfg(feature = "rehearse-upgrade")]
+    async fn rehearse(&self) {
+        let proposal = Proposal::internal(sys::clock::wall_ms(), Command::Rehearsal);
+        if let Err(error) = self.raft.client_write(proposal).await {
+            tracing::debug!(%error, "the rehearsal is not written yet");
+        }
+    }
+
     /// The newest format that a member knows; 0 of one that does not tell.
     async fn known_by(&self, node: NodeId) -> u32 {
+        self.told_by(node).await.format_known
+    }
+
+    /// The format of the state as a member has it; 0 of one that does not tell.
+    pub(super) async fn format_at(&self, node: NodeId) -> u32 {
+        self.told_by(node).await.format_version
+    }
+
+    /// What a member tells of itself; nothing of one that does not answer.
+    async fn told_by(&self, node: NodeId) -> GetNodeStatusResponse {
         let mut client = self.peers.client(node, Lane::Control);
         let asking = client.get_node_status(request_for(node, GetNodeStatusRequest {}));
         match tokio::time::timeout(FORMAT_PATIENCE, asking).await {
-            Ok(Ok(status)) => status.get_ref().format_known,
-            Ok(Err(_)) | Err(_) => 0,
+            Ok(Ok(status)) => status.into_inner(),
+            Ok(Err(_)) | Err(_) => GetNodeStatusResponse::default(),
         }
     }
 }

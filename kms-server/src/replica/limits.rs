@@ -165,14 +165,37 @@ pub const SEALED_PATIENCE: Duration = Duration::from_millis(3 * 2 * ELECTION_TIM
 /// How often a sealed node looks at that.
 pub const SEALED_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How many entries a learner may lack when it becomes a voter.
+/// How many entries a member may lack and keep up all the same …
 pub const LEARNER_LAG_MAX: u64 = 64;
+
+/// … or it lacks none that is older than this.
+pub const LAG_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// How often a leader remembers where its log ended, for that.
+pub const LOOK_BACK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// For how long a learner keeps up without a break before it votes, unless the settings say
+/// otherwise.
+pub const STEADY_TIME: Duration = Duration::from_secs(5);
+
+/// For how long after a cluster began learners vote as soon as they have caught up: it is being
+/// built, and its first node alone is no safer than with them.
+pub const FOUNDING_TIME: Duration = Duration::from_secs(60);
+
+/// Within which a member must have answered a heartbeat to count as heard: ten of them.
+pub const HEARD_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long a new cluster may take to elect its only node, and a leader to hand over.
 pub const ELECTION_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a hand-over may take before the leader stops anyway.
-pub const HAND_OVER_TIMEOUT: Duration = Duration::from_millis(1_000);
+/// How long a hand-over may take before the leader stops anyway: the heir's election, or, where it
+/// fails, that of another.
+pub const HAND_OVER_TIMEOUT: Duration = Duration::from_millis(1_500);
+
+const _: () = assert!(2 * ELECTION_TIMEOUT_MAX_MS < HAND_OVER_TIMEOUT.as_millis() as u64);
+
+/// How long a transfer waits for its heir to answer before it is refused.
+pub const TRANSFER_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long a node whose log lost its end waits until every voter tells how far its log goes.
 /// Beyond it, those that answer have to do (docs/adr/0010-vigil.md).

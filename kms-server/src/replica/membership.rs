@@ -1,9 +1,9 @@
-//! Changes of the membership: who joined becomes a learner, a learner that has caught up becomes a
-//! voter, and who moved is recorded where it is now. One change at a time.
+//! Changes of the membership: who joined becomes a learner, a learner that keeps up steadily becomes
+//! a voter, and who moved is recorded where it is now. One change at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use openraft::alias::StoredMembershipOf;
 use openraft::async_runtime::WatchReceiver;
@@ -13,9 +13,10 @@ use tokio::sync::Mutex;
 use ward_proto::peer::v1::AnnounceRequest;
 
 use super::candidacy::Candidacy;
-use super::limits::{ANNOUNCE_TIMEOUT, LEARNER_LAG_MAX, MEMBERSHIP_INTERVAL, MEMBERSHIP_TIMEOUT};
-use super::removal::{can_spare, is_removed};
-use super::stop::longest_logs;
+use super::limits::{ANNOUNCE_TIMEOUT, FOUNDING_TIME, MEMBERSHIP_INTERVAL, MEMBERSHIP_TIMEOUT};
+use super::removal::{answers, can_spare, is_removed};
+use super::steady::{Progress, Steady};
+use super::transfer::longest_logs;
 use crate::raft::network::{Lane, Peers, request_for};
 use crate::raft::{Core, Member, RaftHandle, TypeConfig};
 use crate::state::{Addresses, NodeId};
@@ -33,6 +34,12 @@ pub(super) struct Membership {
     pub(super) candidacy: Candidacy,
     /// Where this node is reached now.
     own: std::sync::Mutex<Addresses>,
+    /// For how long a learner keeps up before it votes.
+    pub(super) steady_time: Duration,
+    /// Since when each member keeps up, while this node leads.
+    steady: std::sync::Mutex<Steady>,
+    /// When this node began the cluster, if it did so in this life.
+    founded: OnceLock<Instant>,
     /// Held over every change: two at once may leave a joint configuration behind.
     changing: Mutex<()>,
 }
@@ -45,6 +52,7 @@ impl Membership {
         core: Arc<Core>,
         peers: Arc<Peers>,
         candidacy: Candidacy,
+        steady_time: Duration,
     ) -> Self {
         Self {
             own_id,
@@ -53,6 +61,9 @@ impl Membership {
             peers,
             candidacy,
             own: std::sync::Mutex::new(own),
+            steady_time,
+            steady: std::sync::Mutex::default(),
+            founded: OnceLock::new(),
             changing: Mutex::new(()),
         }
     }
@@ -60,6 +71,25 @@ impl Membership {
     /// Says that this node is reached elsewhere now.
     pub(super) fn moved(&self, addresses: Addresses) {
         *self.own_addresses() = addresses;
+    }
+
+    /// Says that this node has begun the cluster just now.
+    pub(super) fn founded(&self) {
+        self.founded.get_or_init(sys::clock::monotonic);
+    }
+
+    /// For how long a member has kept up with this leader; none when it does not.
+    pub(super) fn steady_for(&self, node: NodeId) -> Option<Duration> {
+        self.steady().of(node, sys::clock::monotonic())
+    }
+
+    /// For how long a learner has to keep up now before it votes.
+    pub(super) fn steady_needed(&self) -> Duration {
+        let founded = self.founded.get();
+        match founded.is_some_and(|at| at.elapsed() < FOUNDING_TIME) {
+            true => Duration::ZERO,
+            false => self.steady_time,
+        }
     }
 
     /// Runs until it is aborted.
@@ -113,8 +143,11 @@ impl Membership {
             self.peers.note(*node, member);
         }
         if metrics.current_leader == Some(self.own_id) {
+            self.look(&metrics);
             return self.lead(&metrics).await;
         }
+        // Whoever leads next looks for itself.
+        *self.steady() = Steady::default();
         self.announce(membership).await;
         Ok(())
     }
@@ -140,7 +173,7 @@ impl Membership {
             return self.change(Change::AddNodes(nodes)).await;
         }
         if let Some(node) = self.next_voter(membership) {
-            tracing::info!(%node, "a learner has caught up and becomes a voter");
+            tracing::info!(%node, "a learner keeps up and becomes a voter");
             let nodes = BTreeSet::from([node]);
             return self.change(Change::AddVoterIds(nodes)).await;
         }
@@ -206,17 +239,36 @@ impl Membership {
         Some((joined.node_id, member))
     }
 
-    /// A learner that holds nearly everything this leader holds.
+    /// A learner that has kept up with this leader for long enough.
     fn next_voter(&self, membership: &StoredMembershipOf<TypeConfig>) -> Option<NodeId> {
-        let metrics = self.raft.metrics().borrow_watched().clone();
-        let last = metrics.last_log_index?;
-        let replication = metrics.replication?;
-        membership.membership().learner_ids().find(|learner| {
-            let matched = replication
-                .get(learner)
-                .and_then(|matched| matched.as_ref());
-            matched.is_some_and(|matched| matched.index + LEARNER_LAG_MAX >= last)
+        let needed = self.steady_needed();
+        let mut learners = membership.membership().learner_ids();
+        learners.find(|learner| {
+            self.steady_for(*learner)
+                .is_some_and(|steady| steady >= needed)
         })
+    }
+
+    /// Notes who keeps up.
+    fn look(&self, metrics: &RaftMetrics<TypeConfig>) {
+        let Some(replication) = &metrics.replication else {
+            return;
+        };
+        let members = replication.iter().map(|(node, matched)| Progress {
+            node: *node,
+            answers: answers(metrics, *node),
+            matched: matched.as_ref().map(|matched| matched.index),
+        });
+        let members: Vec<_> = members.collect();
+        let last = metrics.last_log_index.unwrap_or_default();
+        self.steady().look(sys::clock::monotonic(), last, &members);
+    }
+
+    fn steady(&self) -> std::sync::MutexGuard<'_, Steady> {
+        // What one look found replaces what the last one did.
+        self.steady
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Tells the others where this node is, if the membership says otherwise. Not the leader

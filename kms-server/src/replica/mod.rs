@@ -2,12 +2,13 @@
 //!
 //! The API proposes, reads, waits and watches here and knows nothing of Raft. `open` brings up
 //! what is on disk, `propose` writes, `barrier` makes reads linearizable, `membership` keeps the
-//! members as they should be, `stop` ends it.
+//! members as they should be, `transfer` lets another lead, `stop` ends it.
 
 mod barrier;
 mod candidacy;
 mod change;
 mod config;
+mod contact;
 mod disk;
 mod error;
 mod format;
@@ -18,9 +19,11 @@ mod peers;
 mod propose;
 mod removal;
 mod status;
+mod steady;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod vigil;
 
 use std::fmt;
@@ -44,7 +47,9 @@ use crate::state::{Addresses, Index, NodeId};
 pub use barrier::ReadBarrier;
 pub use change::{Change, Event};
 pub use config::ReplicaConfig;
-pub use error::{BarrierError, OpenError, ProposeError, RemovalError, StopError, WaitError};
+pub use error::{
+    BarrierError, OpenError, ProposeError, RemovalError, StopError, TransferError, WaitError,
+};
 pub use propose::Applied;
 pub use status::{MemberStatus, ReplicaRole, Status};
 
@@ -105,7 +110,7 @@ impl Replica {
         let machine = StateMachine::new(core.clone());
         let raft = RaftHandle::build(config.node_id, settings, network, log, machine)
             .await
-            .map_err(|error| OpenError::Raft(error.to_string()))?;
+            .map_err(|error| open::explain(&core, &error))?;
         let candidacy = Candidacy::new(raft.clone(), config.sealed);
         let membership = Arc::new(Membership::new(
             config.node_id,
@@ -114,6 +119,7 @@ impl Replica {
             core.clone(),
             peers.clone(),
             candidacy.clone(),
+            config.steady_time,
         ));
         let (rounds, confirming) = Rounds::new(Confirm {
             own_id: config.node_id,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use openraft::alias::LogIdOf;
+use openraft::errors::Fatal;
 use openraft::{Config, SnapshotPolicy};
 
 use super::limits::{
@@ -80,6 +81,19 @@ pub(super) fn raft_config() -> Result<Arc<Config>, OpenError> {
     config
         .map(Arc::new)
         .map_err(|error| OpenError::Raft(error.to_string()))
+}
+
+/// Why Raft did not start: it applies what was committed, and that may be what this program does not
+/// know.
+pub(super) fn explain(core: &Core, error: &Fatal<TypeConfig>) -> OpenError {
+    match core.found_newer_format() {
+        Some(found) => OpenError::Newer {
+            path: "the cluster's state".to_owned(),
+            found,
+            known: core.format_known(),
+        },
+        None => OpenError::Raft(error.to_string()),
+    }
 }
 
 fn open_log(config: &ReplicaConfig, dir: &Path) -> Result<LogOpened, OpenError> {

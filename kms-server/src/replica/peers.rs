@@ -61,6 +61,23 @@ impl Replica {
         self.inner.core.format_known()
     }
 
+    /// The format of the state as this node has applied it; 0 before there is any.
+    pub(crate) fn format_version(&self) -> u32 {
+        self.read(|index| index.cluster().map_or(0, |cluster| cluster.format_version))
+    }
+
+    /// Entries of this peer could not be read: looks whether they are of a format that this program
+    /// does not know. Then it cannot go on, and ends Raft instead of being sent them for ever.
+    pub(crate) async fn could_not_read(&self, peer: NodeId) {
+        let found = self.inner.membership.format_at(peer).await;
+        if found > self.format_known() {
+            self.inner.core.note_newer_format(found);
+            if let Err(error) = self.inner.raft.shutdown().await {
+                tracing::warn!(%error, "raft ended with an error");
+            }
+        }
+    }
+
     /// Takes note that a leader spoke.
     pub(crate) fn heard_leader(&self) {
         self.inner.candidacy.heard();
@@ -69,6 +86,11 @@ impl Replica {
     /// Whether this node lacks the root key.
     pub(crate) fn is_sealed(&self) -> bool {
         self.inner.candidacy.is_sealed()
+    }
+
+    /// Whether this node is about to stop: it stands for no election and takes no leadership over.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.inner.candidacy.is_retired()
     }
 
     /// Whether this node votes as any other does.

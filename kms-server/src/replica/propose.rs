@@ -70,7 +70,10 @@ impl Replica {
         loop {
             let proposal = Proposal::internal(sys::clock::wall_ms(), command.clone());
             match self.propose(proposal).await {
-                Ok(_) | Err(ProposeError::Refused(Refusal::AlreadyBegun)) => return Ok(()),
+                Ok(_) | Err(ProposeError::Refused(Refusal::AlreadyBegun)) => {
+                    self.inner.membership.founded();
+                    return Ok(());
+                }
                 Err(ProposeError::NotLeader { .. }) if sys::clock::monotonic() < deadline => {
                     tokio::time::sleep(RETRY).await;
                 }

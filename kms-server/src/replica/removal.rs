@@ -14,7 +14,9 @@ use ward_proto::peer::v1::GetNodeStatusRequest;
 
 use super::Replica;
 use super::error::RemovalError;
-use super::limits::{LEARNER_LAG_MAX, MEMBERSHIP_TIMEOUT, REMOVAL_PATIENCE, REMOVED_AFTER_SILENCE};
+use super::limits::{
+    HEARD_WITHIN, LEARNER_LAG_MAX, MEMBERSHIP_TIMEOUT, REMOVAL_PATIENCE, REMOVED_AFTER_SILENCE,
+};
 use crate::raft::TypeConfig;
 use crate::raft::network::{Lane, request_for};
 use crate::state::{IdentityState, Index, NodeId, Role};
@@ -195,7 +197,7 @@ fn enough(
     })
 }
 
-fn has_caught_up(metrics: &RaftMetrics<TypeConfig>, voter: NodeId) -> bool {
+pub(super) fn has_caught_up(metrics: &RaftMetrics<TypeConfig>, voter: NodeId) -> bool {
     let last = metrics.last_log_index.unwrap_or_default();
     let matched = metrics.replication.as_ref().and_then(|map| map.get(&voter));
     let matched = matched.and_then(|matched| matched.as_ref());
@@ -204,16 +206,13 @@ fn has_caught_up(metrics: &RaftMetrics<TypeConfig>, voter: NodeId) -> bool {
 }
 
 /// Whether a heartbeat of the last second was answered.
-fn answers(metrics: &RaftMetrics<TypeConfig>, member: NodeId) -> bool {
+pub(super) fn answers(metrics: &RaftMetrics<TypeConfig>, member: NodeId) -> bool {
     let answered = metrics.heartbeat.as_ref().and_then(|map| map.get(&member));
     let answered = answered.and_then(|at| at.as_ref());
-    answered.is_some_and(|at| at.elapsed() <= REACHABLE_WITHIN)
+    answered.is_some_and(|at| at.elapsed() <= HEARD_WITHIN)
 }
 
 const POLL: Duration = Duration::from_millis(20);
-
-/// Ten heartbeats.
-const REACHABLE_WITHIN: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -1,16 +1,14 @@
-//! Ending: hand over, stop Raft, leave everything on disk.
+//! Ending: stop Raft, leave everything on disk.
 
 use std::sync::{PoisonError, Weak};
 use std::time::Duration;
 
-use openraft::RaftMetrics;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::Fatal;
 
-use super::limits::{CLOSE_PATIENCE, HAND_OVER_TIMEOUT};
+use super::limits::CLOSE_PATIENCE;
 use super::{Replica, StopError};
 use crate::raft::{Floor, LogShared, RaftHandle, TypeConfig};
-use crate::state::NodeId;
 
 impl Replica {
     /// Waits until Raft has ended, and says why: whoever runs the node watches this, because a
@@ -29,40 +27,9 @@ impl Replica {
         }
     }
 
-    /// Hands leadership to another voter, if this node leads and there is one.
-    pub async fn hand_over(&self) {
-        if let Some(heir) = self.heirs().first() {
-            self.hand_over_to(*heir).await;
-        }
-    }
-
-    /// Hands leadership to this voter, if this node leads; gives up after a while.
-    pub async fn hand_over_to(&self, heir: NodeId) {
-        let own = self.inner.node_id;
-        if self
-            .inner
-            .raft
-            .trigger()
-            .transfer_leader(heir)
-            .await
-            .is_err()
-        {
-            return;
-        }
-        let mut metrics = self.inner.raft.metrics();
-        let handed_over = async {
-            while metrics.borrow_watched().current_leader == Some(own) {
-                if metrics.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        if tokio::time::timeout(HAND_OVER_TIMEOUT, handed_over)
-            .await
-            .is_err()
-        {
-            tracing::warn!(%heir, "leadership was not taken over in time");
-        }
+    /// Stands for election no longer and takes no leadership over: the node is about to stop.
+    pub fn retire(&self) {
+        self.inner.candidacy.retire();
     }
 
     /// Stops taking part, with everything on disk. The directory can be opened again once every
@@ -124,26 +91,6 @@ impl Replica {
             tokio::time::sleep(POLL).await;
         }
     }
-
-    /// The other voters, those that hold the most of the log first; none unless this node leads.
-    pub fn heirs(&self) -> Vec<NodeId> {
-        let metrics = self.inner.raft.metrics().borrow_watched().clone();
-        longest_logs(&metrics, self.inner.node_id)
-    }
-}
-
-/// The voters but this leader, those that hold the most of the log first.
-pub(super) fn longest_logs(metrics: &RaftMetrics<TypeConfig>, own: NodeId) -> Vec<NodeId> {
-    let Some(replication) = &metrics.replication else {
-        return Vec::new();
-    };
-    let voters = metrics.membership_config.membership().voter_ids();
-    let mut heirs: Vec<_> = voters
-        .filter(|voter| *voter != own)
-        .filter_map(|voter| Some((replication.get(&voter)?.as_ref()?.index, voter)))
-        .collect();
-    heirs.sort_unstable_by(|one, other| other.cmp(one));
-    heirs.into_iter().map(|(_, voter)| voter).collect()
 }
 
 const POLL: Duration = Duration::from_millis(5);

@@ -6,3 +6,4 @@ mod format;
 mod life;
 mod measure;
 mod removal;
+mod steady;

@@ -37,6 +37,7 @@ pub(crate) enum Verb {
     RevokeGateway,
     CreateJoinToken,
     RemoveNode,
+    TransferLeadership,
     PutPolicy,
     ListPolicies,
     DescribePolicy,
@@ -81,6 +82,7 @@ impl Verb {
             "/ward.admin.v1.GatewayAdminService/RevokeGateway" => Self::RevokeGateway,
             "/ward.admin.v1.TokenAdminService/CreateJoinToken" => Self::CreateJoinToken,
             "/ward.admin.v1.ClusterAdminService/RemoveNode" => Self::RemoveNode,
+            "/ward.admin.v1.ClusterAdminService/TransferLeadership" => Self::TransferLeadership,
             "/ward.admin.v1.PolicyAdminService/PutPolicy" => Self::PutPolicy,
             "/ward.admin.v1.PolicyAdminService/ListPolicies" => Self::ListPolicies,
             "/ward.admin.v1.PolicyAdminService/DescribePolicy" => Self::DescribePolicy,
@@ -124,6 +126,7 @@ impl Verb {
             Self::RevokeGateway => "RevokeGateway",
             Self::CreateJoinToken => "CreateJoinToken",
             Self::RemoveNode => "RemoveNode",
+            Self::TransferLeadership => "TransferLeadership",
             Self::PutPolicy => "PutPolicy",
             Self::ListPolicies => "ListPolicies",
             Self::DescribePolicy => "DescribePolicy",
@@ -167,6 +170,7 @@ impl Verb {
             | Self::RevokeGateway
             | Self::CreateJoinToken
             | Self::RemoveNode
+            | Self::TransferLeadership
             | Self::PutPolicy
             | Self::ListPolicies
             | Self::DescribePolicy => Place::Leader,
@@ -221,7 +225,7 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 36);
+        assert_eq!(seen, 37);
     }
 
     fn paths(proto: &str) -> Vec<String> {

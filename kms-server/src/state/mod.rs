@@ -43,5 +43,18 @@ pub(crate) use store::Store;
 #[cfg(test)]
 pub(crate) use store::wait_until_free;
 
-/// The version of everything stored: records, log entries, snapshots.
-pub const FORMAT_VERSION: u32 = 1;
+/// The newest version of everything stored that this program knows: records, log entries,
+/// snapshots.
+pub const FORMAT_VERSION: u32 = NEWEST + REHEARSED;
+
+const NEWEST: u32 = 1;
+
+/// The version that every program knows.
+pub const FORMAT_FIRST: u32 = 1;
+
+/// A build that rehearses an upgrade knows one version more (`ward/tests/processes/upgrade.rs`).
+const REHEARSED: u32 = if cfg!(feature = "rehearse-upgrade") {
+    1
+} else {
+    0
+};

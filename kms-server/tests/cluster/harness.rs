@@ -235,6 +235,7 @@ pub(crate) fn config_file(dir: &Path, n: u64) -> ConfigFile {
         seal: SealSection {
             file: FileSealSection { path: seal(dir) },
         },
+        membership: None,
         peers: Vec::new(),
     }
 }

@@ -14,3 +14,4 @@ mod refusals;
 mod sealed;
 mod strangers;
 mod three_nodes;
+mod transfer;

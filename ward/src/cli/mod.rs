@@ -24,7 +24,7 @@ use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Subcomma
 
 pub(crate) use archive::{ArchiveVerb, GetArguments, ListArguments};
 pub(crate) use audit::{AuditVerb, ExportArguments, TailArguments, VerifyArguments};
-pub(crate) use cluster::ClusterVerb;
+pub(crate) use cluster::{ClusterVerb, TransferArguments};
 pub(crate) use crypt::{DecryptArguments, EncryptArguments};
 pub(crate) use device::{
     ContainArguments, DeviceVerb, EnrollArguments as NewDeviceArguments, Level, OrderArguments,
@@ -255,6 +255,8 @@ mod tests {
             "ward device allowance mon-1 86401",
             "ward device allowance mon-1",
             "ward cluster revoke-gateway",
+            "ward cluster transfer 2",
+            "ward cluster transfer --to 0",
             "ward init",
             "ward init --out d --host 10.0.0.1:7100",
             "ward init --out d --host h --port 65534",

@@ -49,6 +49,10 @@ data_dir = {data_dir}
 [seal.file]
 path = {seal}
 
+# For how many seconds a new node must keep up without a break before it votes.
+# [membership]
+# steady_s = 5
+
 # Where to look for other members first; once this node is one, the cluster itself knows.
 "
         );

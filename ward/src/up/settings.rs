@@ -63,6 +63,7 @@ impl Settings<'_> {
                     path: self.layout.seal(),
                 },
             },
+            membership: None,
             peers: others.map(peer).collect(),
         };
         file.to_toml().map_err(|error| not_written(&error))

@@ -9,7 +9,9 @@ mod audit_tail;
 mod audit_verify;
 mod check_gateway;
 mod check_node;
+mod cluster_health;
 mod cluster_status;
+mod cluster_transfer;
 mod contain;
 mod decrypt;
 mod device;
@@ -70,6 +72,9 @@ pub(crate) fn run(cli: Cli, warnings: &[String]) -> Result<(), Failure> {
         Verb::Device(verb) => ask(&global, device::run(&global, verb)),
         Verb::Policy(verb) => ask(&global, policy::run(&global, verb)),
         Verb::Cluster(ClusterVerb::Status) => ask(&global, cluster_status::run(&global)),
+        Verb::Cluster(ClusterVerb::Transfer(whom)) => {
+            ask(&global, cluster_transfer::run(&global, whom))
+        }
         Verb::Cluster(ClusterVerb::RevokeGateway(gateway)) => {
             ask(&global, revoke_gateway::run(&global, &gateway.id))
         }

@@ -190,3 +190,39 @@ fn a_removal_that_would_leave_no_quorum_is_refused_and_names_who_is_missing() {
     );
     assert_eq!(all_well(&stack, 3).len(), 3);
 }
+
+#[test]
+fn leadership_is_moved_by_a_verb_and_the_status_says_how_many_may_fail() {
+    let stack = Stack::up(&[]);
+    wait_for("a healthy cluster", || {
+        let status = stack.json(&["cluster", "status"]);
+        let whole = (&status["healthy"], &status["failure_tolerance"]);
+        (whole == (&Value::Bool(true), &Value::from(1))).then_some(())
+    });
+    let leader = number_of(&all_well(&stack, 3), "leader");
+    let moved = stack.json(&["cluster", "transfer"]);
+    assert_ne!(moved["leader"], leader);
+    let named = leader.to_string();
+    let back = stack.json(&["cluster", "transfer", "--to", &named]);
+    assert_eq!(back["leader"], leader);
+    assert_eq!(stack.json(&["cluster", "status"])["leader"], leader);
+    let unknown = ["cluster", "transfer", "--to", "9"];
+    assert_eq!(stack.reason(&unknown), "INVALID_ARGUMENT");
+
+    let other = (1..=3).find(|number| *number != leader).unwrap();
+    let away = stack.pid(&format!("node-{other}")).unwrap();
+    kill_process(away, Signal::STOP).unwrap();
+    let said = wait_for("the silence to be noticed", || {
+        let output = stack.ward(&["cluster", "status"]);
+        let said = String::from_utf8(output.stdout).ok()?;
+        let noticed = said.contains("no voter may fail") && said.contains("not heard");
+        noticed.then_some(said)
+    });
+    assert!(
+        said.contains(&format!("node-{other} does not answer")),
+        "{said}"
+    );
+    let refused = stack.reason(&["cluster", "transfer", "--to", &other.to_string()]);
+    kill_process(away, Signal::CONT).unwrap();
+    assert_eq!(refused, "CANNOT_LEAD");
+}

@@ -8,7 +8,7 @@ use ward_proto::v1;
 use super::{Cluster, dead_address, endpoint, until};
 use crate::client::Client;
 use crate::identity::{IdentityDir, NodeId, Role};
-use crate::model::NodeRole;
+use crate::model::{Ailment, NodeRole};
 
 fn node_status(id: u64, address: &str, role: v1::NodeRole) -> v1::NodeStatus {
     v1::NodeStatus {
@@ -19,6 +19,12 @@ fn node_status(id: u64, address: &str, role: v1::NodeRole) -> v1::NodeStatus {
         applied_index: 5,
         pid: 100,
         join_address: String::new(),
+        voter: true,
+        ailments: vec![v1::Ailment::Sealed.into(), 99],
+        last_contact_ms: Some(20),
+        lag_entries: Some(3),
+        steady_ms: None,
+        format_known: 2,
     }
 }
 
@@ -35,6 +41,13 @@ fn tell_status(cluster: &Cluster) {
             gateways: vec![],
             applied: Some(v1::Applied { index: 5 }),
             served_by: teller.id,
+            health: Some(v1::ClusterHealth {
+                healthy: false,
+                failure_tolerance: 1,
+                steady_needed_ms: 5_000,
+                told_by: 2,
+            }),
+            format_version: 1,
         };
     }
 }
@@ -76,6 +89,9 @@ async fn a_status_is_read_and_its_addresses_are_written_back() {
     let client = Client::open(temporary.path()).unwrap();
     let status = client.cluster_status().await.unwrap();
     assert_eq!(status.leader, Some(NodeId(2)));
+    // What a newer node finds wrong is not taken for health.
+    assert_eq!(status.nodes[0].ailments, [Ailment::Sealed, Ailment::Other]);
+    assert_eq!(status.health.unwrap().told_by, Some(NodeId(2)));
     assert_eq!((status.served_by, status.applied_index), (NodeId(1), 5));
     assert_eq!(status.nodes[0].role, NodeRole::Follower);
     let mut third = cluster.node(3).endpoint();

@@ -1,6 +1,6 @@
 //! What this node tells of itself, to clients and to peers.
 
-use ward_proto::v1::{NodeRole, NodeStatus};
+use ward_proto::v1::{Ailment, NodeRole, NodeStatus};
 
 use crate::node::context::Node;
 use crate::replica::ReplicaRole;
@@ -16,7 +16,25 @@ pub(crate) fn own(node: &Node) -> NodeStatus {
         applied_index: status.applied_index,
         pid: std::process::id(),
         join_address: node.addresses.join.clone(),
+        format_known: node.replica.format_known(),
+        ailments: ailments(node).into_iter().map(i32::from).collect(),
+        // What the membership and the leader know is for whoever asked.
+        ..NodeStatus::default()
     }
+}
+
+/// What this node knows to be wrong with itself.
+fn ailments(node: &Node) -> Vec<Ailment> {
+    let has = [
+        (node.vault.is_sealed(), Ailment::Sealed),
+        (!node.audit.is_available(), Ailment::AuditUnavailable),
+        (!node.replica.has_room(), Ailment::StorageFull),
+        (node.is_behind_the_times(), Ailment::ClockBehind),
+        (!node.replica.may_vote(), Ailment::LogTorn),
+        (node.replica.is_retired(), Ailment::Stopping),
+    ];
+    let has = has.into_iter().filter(|(has, _)| *has);
+    has.map(|(_, ailment)| ailment).collect()
 }
 
 fn role(role: ReplicaRole) -> NodeRole {

@@ -77,13 +77,9 @@ async fn step_aside(node: &Node) -> Failure {
                        is up, unsealed and able to write its audit log";
         return Failure::new(Reason::QuorumAtRisk, message);
     };
-    node.replica.hand_over_to(heir).await;
-    match node.replica.leader() {
-        Some((leader, member)) if leader != node.id => {
-            Failure::not_leader(Some(member.addresses.api))
-        }
-        Some(_) | None => Failure::not_leader(None),
-    }
+    let leader = node.replica.hand_over_to(heir).await;
+    let member = leader.and_then(|leader| node.replica.member(leader));
+    Failure::not_leader(member.map(|member| member.addresses.api))
 }
 
 /// Removes the former self of a node that joined again, without anybody asking: whoever made the
@@ -116,6 +112,6 @@ pub(crate) async fn remove_replaced(
 }
 
 /// How audit records name a node.
-fn resource(node: NodeId) -> String {
+pub(super) fn resource(node: NodeId) -> String {
     format!("node/{node}")
 }

@@ -14,7 +14,8 @@ use ward_proto::admin::v1::{
     EnrollDeviceRequest, EnrollDeviceResponse, ReleaseDeviceRequest, ReleaseDeviceResponse,
     RemoveNodeRequest, RemoveNodeResponse, RevokeDeviceRequest, RevokeDeviceResponse,
     RevokeGatewayRequest, RevokeGatewayResponse, RotateKeyRequest, RotateKeyResponse,
-    SetOfflineAllowanceRequest, SetOfflineAllowanceResponse,
+    SetOfflineAllowanceRequest, SetOfflineAllowanceResponse, TransferLeadershipRequest,
+    TransferLeadershipResponse,
 };
 use ward_proto::v1::ContainLevel;
 
@@ -243,6 +244,20 @@ impl ClusterAdminService for Api {
         let write = async move { cluster::remove_node::remove(&call, request).await };
         Ok(Response::new(
             self.node.writes.carry("remove-node", write).await?,
+        ))
+    }
+    async fn transfer_leadership(
+        &self,
+        request: Request<TransferLeadershipRequest>,
+    ) -> Result<Response<TransferLeadershipResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let transfer = async move { cluster::transfer::transfer(&call, request).await };
+        Ok(Response::new(
+            self.node
+                .writes
+                .carry("transfer-leadership", transfer)
+                .await?,
         ))
     }
 }

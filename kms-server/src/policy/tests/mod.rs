@@ -86,6 +86,7 @@ fn ask(
         | Action::RenewCertificate
         | Action::IssueDeviceCertificate
         | Action::RemoveNode
+        | Action::TransferLeadership
         | Action::AnnounceGateway
         | Action::GetClusterStatus
         | Action::Watch
@@ -142,6 +143,7 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::RenewCertificate
         | Action::CreateJoinToken
         | Action::RemoveNode
+        | Action::TransferLeadership
         | Action::AnnounceGateway
         | Action::GetClusterStatus
         | Action::Watch

@@ -9,9 +9,10 @@ use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use openraft::alias::{EntryOf, LogIdOf, VoteOf};
-use openraft::entry::RaftEntry;
+use openraft::entry::{EntryPayload, RaftEntry};
 use protobuf::well_known_types::BytesValue;
 use raft_engine::{Command, Config, Engine, LogBatch, MessageExt, ReadableSize, RecoveryMode};
 use serde::Serialize;
@@ -22,7 +23,7 @@ use super::tail::Tail;
 use super::torn::Torn;
 use crate::raft::TypeConfig;
 use crate::replica::limits::{LOG_FILE_BYTES, LOG_PURGE_BYTES};
-use crate::state::FORMAT_VERSION;
+use crate::state::{FORMAT_FIRST, FORMAT_VERSION};
 
 /// The one Raft group of this node's engine.
 const GROUP: u64 = 1;
@@ -48,6 +49,8 @@ pub(crate) enum EngineError {
 #[derive(Clone, Debug)]
 pub(super) struct StoredEntry {
     pub(super) index: u64,
+    /// The oldest format whose programs can read it.
+    format: u32,
     message: BytesValue,
 }
 
@@ -57,7 +60,15 @@ impl StoredEntry {
         let mut message = BytesValue::new();
         message.value =
             postcard::to_extend(entry, index.to_be_bytes().to_vec()).map_err(damaged)?;
-        Ok(Self { index, message })
+        let format = match &entry.payload {
+            EntryPayload::Normal(proposal) => proposal.command.format(),
+            EntryPayload::Blank | EntryPayload::Membership(_) => FORMAT_FIRST,
+        };
+        Ok(Self {
+            index,
+            format,
+            message,
+        })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -80,14 +91,20 @@ impl MessageExt for Entries {
 
 /// What one write to the engine holds; all of it is durable, or none.
 #[derive(Default)]
-pub(super) struct Batch(LogBatch);
+pub(super) struct Batch {
+    log: LogBatch,
+    /// The newest format that any of its entries needs.
+    format: u32,
+}
 
 impl Batch {
     pub(super) fn append(&mut self, entries: &[StoredEntry]) -> io::Result<()> {
         let messages: Vec<BytesValue> = entries.iter().map(|e| e.message.clone()).collect();
+        let formats = entries.iter().map(|entry| entry.format);
+        self.format = formats.fold(self.format, u32::max);
         // What comes after a truncation replaces it.
-        self.0.delete(GROUP, VOID_FROM.to_vec());
-        self.0
+        self.log.delete(GROUP, VOID_FROM.to_vec());
+        self.log
             .add_entries::<Entries>(GROUP, &messages)
             .map_err(engine_error)
     }
@@ -107,17 +124,19 @@ impl Batch {
     pub(super) fn purge(&mut self, purged: &LogIdOf<TypeConfig>) -> io::Result<()> {
         self.put(PURGED, purged)?;
         let index = purged.index + 1;
-        self.0.add_command(GROUP, Command::Compact { index });
+        self.log.add_command(GROUP, Command::Compact { index });
         Ok(())
     }
 
-    fn format(&mut self) -> io::Result<()> {
-        self.put(FORMAT, &FORMAT_VERSION)
+    /// Says beside the entries what they need: a program that does not know one of them shall say
+    /// that it is too old, and not that the log is damaged.
+    fn set_format(&mut self, version: u32) -> io::Result<()> {
+        self.put(FORMAT, &version)
     }
 
     fn put(&mut self, name: &[u8], value: &impl Serialize) -> io::Result<()> {
         let bytes = postcard::to_stdvec(value).map_err(damaged)?;
-        self.0
+        self.log
             .put(GROUP, name.to_vec(), bytes)
             .map_err(engine_error)
     }
@@ -139,6 +158,8 @@ pub(super) struct Recovered {
 /// The engine, open.
 pub(super) struct LogEngine {
     engine: Engine,
+    /// What the log says that it needs.
+    format: AtomicU32,
 }
 
 impl LogEngine {
@@ -149,7 +170,10 @@ impl LogEngine {
         let (engine, tail_dropped) = open_marked(dir, torn).map_err(EngineError::Damaged)?;
         // The engine leaves the name of its first file to chance.
         sys::file::sync_dir(dir).map_err(EngineError::Damaged)?;
-        let log = Self { engine };
+        let log = Self {
+            engine,
+            format: AtomicU32::new(0),
+        };
         log.check_format()?;
         let mut recovered = log.recover().map_err(EngineError::Damaged)?;
         recovered.tail_dropped = tail_dropped;
@@ -159,13 +183,22 @@ impl LogEngine {
     /// Writes a batch; when `durable`, answers after it is. A panic of the engine, which is how it
     /// reports a failed fsync, becomes an error: after one, what is on disk is unknown.
     pub(super) fn write(&self, mut batch: Batch, durable: bool) -> io::Result<()> {
+        let format = batch.format.max(FORMAT_FIRST);
+        let rises = format > self.format.load(Ordering::Relaxed);
+        if rises {
+            batch.set_format(format)?;
+        }
         let written = catch_unwind(AssertUnwindSafe(|| {
-            self.engine.write(&mut batch.0, durable)
+            self.engine.write(&mut batch.log, durable)
         }));
         match written {
-            Ok(result) => result.map(drop).map_err(engine_error),
-            Err(_) => Err(io::Error::other(FSYNC_FAILED)),
+            Ok(result) => result.map(drop).map_err(engine_error)?,
+            Err(_) => return Err(io::Error::other(FSYNC_FAILED)),
         }
+        if rises {
+            self.format.store(format, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Entries of a range that is known to be on disk; with `bytes_max`, perhaps only its
@@ -197,12 +230,14 @@ impl LogEngine {
         let found: Option<u32> = self.get(FORMAT).map_err(EngineError::Damaged)?;
         match found {
             Some(version) if version > FORMAT_VERSION => Err(EngineError::Newer(version)),
-            Some(_) => Ok(()),
-            None => {
-                let mut batch = Batch::default();
-                batch.format().map_err(EngineError::Damaged)?;
-                self.write(batch, true).map_err(EngineError::Damaged)
+            Some(version) => {
+                self.format.store(version, Ordering::Relaxed);
+                Ok(())
             }
+            // A new log: the first write says what it needs, and this is it.
+            None => self
+                .write(Batch::default(), true)
+                .map_err(EngineError::Damaged),
         }
     }
 
@@ -312,6 +347,7 @@ fn engine_error(error: raft_engine::Error) -> io::Error {
 pub(crate) fn write_format(dir: &Path, version: u32) {
     let engine = open_engine(dir).unwrap();
     let mut batch = Batch::default();
-    batch.put(FORMAT, &version).unwrap();
-    LogEngine { engine }.write(batch, true).unwrap();
+    batch.set_format(version).unwrap();
+    let format = AtomicU32::new(version);
+    LogEngine { engine, format }.write(batch, true).unwrap();
 }

@@ -11,8 +11,8 @@ use sys::crash::{self, Point};
 
 use crate::command::{self, Command, Effect, Write};
 use crate::raft::snapshot::{Shelf, SnapshotFile};
-use crate::raft::{Answer, TypeConfig};
-use crate::state::{Applied, FORMAT_VERSION, Pin, StateCell, Store};
+use crate::raft::{Answer, SnapshotNewer, TypeConfig};
+use crate::state::{Applied, FORMAT_FIRST, FORMAT_VERSION, Pin, StateCell, Store};
 
 /// The state in memory; on disk, as a snapshot file and, on sled, what changed since.
 #[derive(Debug)]
@@ -61,12 +61,17 @@ impl Core {
         (found != 0).then_some(found)
     }
 
+    /// Notes the format that ends this replica.
+    pub(crate) fn note_newer_format(&self, found: u32) {
+        self.format_found.store(found, Ordering::Release);
+    }
+
     /// Refuses a format that this program does not know: what it would write there is wrong.
     fn check_format(&self, found: u32) -> io::Result<()> {
         if found <= self.format_known {
             return Ok(());
         }
-        self.format_found.store(found, Ordering::Release);
+        self.note_newer_format(found);
         Err(io::Error::new(
             io::ErrorKind::Unsupported,
             "the cluster's format is newer than this program",
@@ -76,6 +81,14 @@ impl Core {
     /// How far the log is applied.
     pub(crate) fn applied(&self) -> Applied {
         self.store().applied().clone()
+    }
+
+    /// The format of the state as it is.
+    pub(super) fn format(&self) -> u32 {
+        let index = self.cell.index();
+        index
+            .cluster()
+            .map_or(FORMAT_FIRST, |cluster| cluster.format_version)
     }
 
     /// Pins the present point for a snapshot. In order with apply.
@@ -128,7 +141,13 @@ impl Core {
         meta: &SnapshotMetaOf<TypeConfig>,
         file: &SnapshotFile,
     ) -> io::Result<()> {
-        let (found, index) = file.load()?;
+        let loaded = file.load();
+        if let Err(error) = &loaded
+            && let Some(SnapshotNewer(version)) = SnapshotNewer::of(error)
+        {
+            self.note_newer_format(version);
+        }
+        let (found, index) = loaded?;
         if found != *meta {
             let what = "the snapshot is not the one that was announced";
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));

@@ -15,8 +15,8 @@ use crate::keyring::Place;
 use crate::raft::TypeConfig;
 use crate::raft::snapshot::{Shelf, SnapshotWriter};
 use crate::state::{
-    IDEMPOTENCY_KEPT_MS, IdempotencyRecord, Index, KeyRecord, KeyState, Record, RecordId, Sealed,
-    VersionRecord,
+    FORMAT_VERSION, IDEMPOTENCY_KEPT_MS, IdempotencyRecord, Index, KeyRecord, KeyState, Record,
+    RecordId, Sealed, VersionRecord,
 };
 
 /// What CreateKey leaves of a key, ids as scattered as real ones.
@@ -106,7 +106,8 @@ fn large_state() {
     println!("{} records of {keys} keys", index.range_after(None).count());
     let (shelf, _) = Shelf::open(&dir.path().join("snapshots")).unwrap();
     let file = timed("snapshot written", || {
-        let mut writer = SnapshotWriter::begin(shelf.begin().unwrap(), &meta).unwrap();
+        let mut writer =
+            SnapshotWriter::begin(shelf.begin().unwrap(), FORMAT_VERSION, &meta).unwrap();
         for (id, record) in index.range_after(None) {
             writer.record(id, record).unwrap();
         }

@@ -333,8 +333,12 @@ async fn a_record_rolled_back_in_the_store_or_a_snapshot_does_not_open() {
     drop(store);
 
     let (store, index, _) = reopen(dir.path());
-    let mut snapshot =
-        SnapshotWriter::begin(Vec::new(), &store.applied().to_snapshot_meta()).unwrap();
+    let mut snapshot = SnapshotWriter::begin(
+        Vec::new(),
+        FORMAT_VERSION,
+        &store.applied().to_snapshot_meta(),
+    )
+    .unwrap();
     for (id, record) in index.range_after(None) {
         snapshot.record(id, record).unwrap();
     }

@@ -21,9 +21,9 @@ use ward_proto::peer::v1::{
 
 use super::TARGET_METADATA;
 use super::wire::{from_bytes, pack, unpack};
-use crate::raft::TypeConfig;
 use crate::raft::peer::{Fitness, PeerHandler, PeerIdentity};
 use crate::raft::snapshot::SnapshotFile;
+use crate::raft::{SnapshotNewer, TypeConfig};
 use crate::replica::Replica;
 use crate::replica::limits::{ADDRESS_BYTES_MAX, PEER_MESSAGE_BYTES_MAX};
 use crate::state::{Addresses, NodeId};
@@ -87,7 +87,11 @@ impl PeerApi {
             let file = incoming.finish()?;
             // Checked here, so that a torn transfer is the sender's to repeat and not a failure
             // of this node's storage, which would stop it.
-            let (found, _) = file.load()?;
+            let (found, _) = match file.load() {
+                // This program cannot go on: the state machine refuses it and the node ends.
+                Err(error) if SnapshotNewer::of(&error).is_some() => return Ok(file),
+                loaded => loaded?,
+            };
             match found == described {
                 true => Ok(file),
                 false => Err(std::io::Error::other(
@@ -109,8 +113,14 @@ impl PeerService for PeerApi {
         &self,
         request: Request<RaftMessage>,
     ) -> Result<Response<RaftMessage>, Status> {
-        self.check(&request)?;
-        let rpc = unpack(request.get_ref())?;
+        let from = self.check(&request)?;
+        let rpc = match unpack(request.get_ref()) {
+            Ok(rpc) => rpc,
+            Err(status) => {
+                self.replica.could_not_read(from).await;
+                return Err(status);
+            }
+        };
         let answered = self.replica.raft().append_entries(rpc).await;
         // A log that does not fit yet is still heard from a leader.
         if !matches!(&answered, Ok(AppendEntriesResponse::HigherVote(_)) | Err(_)) {
@@ -165,9 +175,9 @@ impl PeerService for PeerApi {
         if !self.replica.may_vote() {
             return Err(behind());
         }
-        if self.replica.is_sealed() {
+        if self.replica.is_sealed() || self.replica.is_retired() {
             return Err(Status::unavailable(
-                "this node is sealed; it takes no leadership over",
+                "this node is sealed or about to stop; it takes no leadership over",
             ));
         }
         let rpc = unpack(request.get_ref())?;
@@ -214,12 +224,18 @@ impl PeerService for PeerApi {
         request: Request<GetNodeStatusRequest>,
     ) -> Result<Response<GetNodeStatusResponse>, Status> {
         self.check(&request)?;
-        let fitness = self.handler.fitness();
+        let fitness = match self.replica.may_vote() {
+            true => self.handler.fitness(),
+            false => Fitness::Unable,
+        };
         Ok(Response::new(GetNodeStatusResponse {
             status: Some(self.handler.node_status()),
             format_known: self.replica.format_known(),
-            unfit_to_lead: fitness == Fitness::Unfit || !self.replica.may_vote(),
+            format_version: self.replica.format_version(),
+            unfit_to_lead: fitness <= Fitness::Unfit,
+            unable_to_lead: fitness == Fitness::Unable,
             clock_behind: fitness == Fitness::ClockBehind,
+            leader_view: self.replica.leader_view(),
         }))
     }
 

@@ -28,15 +28,20 @@ pub(crate) struct SnapshotWriter<W> {
 }
 
 impl<W: Write> SnapshotWriter<W> {
-    /// Begins a snapshot.
-    pub(crate) fn begin(out: W, meta: &SnapshotMetaOf<TypeConfig>) -> io::Result<Self> {
+    /// Begins a snapshot of a state of this format. Not of the newest that this program knows:
+    /// while nodes are upgraded, older ones must be able to read it.
+    pub(crate) fn begin(
+        out: W,
+        format: u32,
+        meta: &SnapshotMetaOf<TypeConfig>,
+    ) -> io::Result<Self> {
         let mut writer = Self {
             out,
             digest: Context::new(&SHA256),
             records: 0,
         };
         writer.put(MAGIC)?;
-        writer.put(&FORMAT_VERSION.to_be_bytes())?;
+        writer.put(&format.to_be_bytes())?;
         let meta = postcard::to_stdvec(meta).map_err(invalid)?;
         writer.put_sized(&meta, SNAPSHOT_META_BYTES_MAX)?;
         Ok(writer)

@@ -28,6 +28,7 @@ use crate::command::{
 use crate::raft::Member;
 use crate::raft::peer::Fitness;
 use crate::raft::peer::{PeerConnector, PeerHandler, PeerIdentity, PeerStream};
+use crate::replica::limits::STEADY_TIME;
 use crate::replica::{Applied, OpenError, ProposeError, Replica, ReplicaConfig, ReplicaRole};
 use crate::state::{Addresses, FORMAT_VERSION, NodeId, Role};
 
@@ -50,6 +51,8 @@ pub(super) struct Cluster {
     addresses: BTreeMap<u64, String>,
     /// The format that the programs of these nodes know, where it is another than ours.
     pub(super) formats: BTreeMap<u64, u32>,
+    /// For how long a node keeps up before it votes.
+    pub(super) steady_time: Duration,
 }
 
 pub(super) struct TestNode {
@@ -75,6 +78,7 @@ impl Cluster {
             nodes: BTreeMap::new(),
             addresses: BTreeMap::new(),
             formats: BTreeMap::from([(1, format_version)]),
+            steady_time: STEADY_TIME,
         };
         cluster.start(1).await.unwrap();
         let genesis = Genesis {
@@ -233,6 +237,7 @@ impl Cluster {
         let dir = self.dir(number);
         std::fs::create_dir_all(&dir).unwrap();
         let mut config = config(&dir, number, &self.addresses);
+        config.steady_time = self.steady_time;
         if let Some(known) = self.formats.get(&number) {
             config.format_known = *known;
         }
@@ -295,6 +300,7 @@ pub(super) fn config(
         initialised,
         sealed: false,
         format_known: FORMAT_VERSION,
+        steady_time: STEADY_TIME,
         mark_initialised: Arc::new(move || std::fs::write(&mark, b"yes")),
     }
 }

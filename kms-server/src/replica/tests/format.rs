@@ -5,7 +5,7 @@ use openraft::async_runtime::WatchReceiver;
 use super::cluster::{Cluster, PATIENCE, until};
 use crate::command::testing::create_key;
 use crate::command::{Proposal, Refusal};
-use crate::replica::{ProposeError, StopError};
+use crate::replica::{OpenError, ProposeError, StopError};
 use crate::state::FORMAT_VERSION;
 
 const NEWER: u32 = FORMAT_VERSION + 1;
@@ -58,4 +58,53 @@ async fn a_command_of_a_newer_format_never_reaches_the_log() {
     let expected = Err(ProposeError::Refused(Refusal::FormatNewer));
     assert_eq!(refused.await, expected);
     assert_eq!(last(), before);
+}
+
+// Mutation: a snapshot that names what its program knows keeps older programs out before the time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_names_the_format_of_its_state() {
+    let older = FORMAT_VERSION - 1;
+    let cluster = Cluster::begin_in(older).await;
+    cluster.snapshot_and_purge(1).await;
+    let files = std::fs::read_dir(cluster.dir(1).join("snapshots")).unwrap();
+    let mut versions = files.map(|file| {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        u32::from_be_bytes(bytes[4..8].try_into().unwrap())
+    });
+    assert_eq!(versions.next(), Some(older));
+}
+
+// Mutation: refused on its way in, the snapshot is sent again and again, and nobody is told why.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_program_that_is_sent_a_newer_snapshot_stops_and_says_so() {
+    let mut cluster = Cluster::begin_in(NEWER).await;
+    cluster.create_keys(3).await;
+    cluster.snapshot_and_purge(1).await;
+    cluster.join_unready(2).await;
+    let late = cluster.nodes[&2].replica.clone();
+    let stopped = tokio::time::timeout(PATIENCE, late.stopped()).await;
+    let expected = StopError::Newer {
+        found: NEWER,
+        known: FORMAT_VERSION,
+    };
+    assert_eq!(stopped.unwrap(), expected);
+}
+
+// Mutation: Raft's own words for it name no reason.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_program_does_not_start_on_a_log_that_raised_the_format() {
+    let mut cluster = Cluster::begin().await;
+    cluster.kill(1).await;
+    cluster.formats.insert(1, NEWER);
+    cluster.start(1).await.unwrap();
+    until("the newer format", || format_on(&cluster, 1) == NEWER).await;
+    cluster.kill(1).await;
+    // Another program's state is rebuilt from the log.
+    std::fs::remove_dir_all(cluster.dir(1).join("state")).unwrap();
+    cluster.formats.clear();
+    let refused = cluster.start(1).await.unwrap_err();
+    let OpenError::Newer { found, known, .. } = refused else {
+        panic!("{refused}");
+    };
+    assert_eq!((found, known), (NEWER, FORMAT_VERSION));
 }

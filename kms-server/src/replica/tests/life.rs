@@ -136,7 +136,9 @@ async fn leadership_is_handed_over() {
     let cluster = Cluster::of(3).await;
     let leader = cluster.leader().await;
     let begun = sys::clock::monotonic();
-    cluster.nodes[&leader].replica.hand_over().await;
+    let replica = &cluster.nodes[&leader].replica;
+    let heir = replica.heirs()[0];
+    assert_eq!(replica.hand_over_to(heir).await, Some(heir));
     println!("handed over in {:?}", begun.elapsed());
     until("another leader", || {
         cluster.nodes.iter().any(|(number, node)| {
