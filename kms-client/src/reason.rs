@@ -18,6 +18,8 @@ pub enum Reason {
     KeyNotFound,
     /// The key or the version is disabled.
     KeyDisabled,
+    /// The key is of a type that is for something else.
+    KeyUsage,
     /// Another key has this name.
     NameTaken,
     /// The id is or was in use.
@@ -36,6 +38,8 @@ pub enum Reason {
     InvalidArgument,
     /// Wrong key, wrong context or changed data; never told apart.
     OpenFailed,
+    /// Wrong key, wrong message or changed signature; never told apart.
+    VerifyFailed,
     /// No policy permits it.
     Denied,
     /// No certificate, or one that the cluster does not know.
@@ -99,6 +103,7 @@ impl Reason {
     pub const ALL: &[Self] = &[
         Self::KeyNotFound,
         Self::KeyDisabled,
+        Self::KeyUsage,
         Self::NameTaken,
         Self::IdExists,
         Self::DeviceNotFound,
@@ -108,6 +113,7 @@ impl Reason {
         Self::Conflict,
         Self::InvalidArgument,
         Self::OpenFailed,
+        Self::VerifyFailed,
         Self::Denied,
         Self::Unauthenticated,
         Self::CertificateExpired,
@@ -144,6 +150,7 @@ impl Reason {
         match self {
             Self::KeyNotFound => "KEY_NOT_FOUND",
             Self::KeyDisabled => "KEY_DISABLED",
+            Self::KeyUsage => "KEY_USAGE",
             Self::NameTaken => "NAME_TAKEN",
             Self::IdExists => "ID_EXISTS",
             Self::DeviceNotFound => "DEVICE_NOT_FOUND",
@@ -153,6 +160,7 @@ impl Reason {
             Self::Conflict => "CONFLICT",
             Self::InvalidArgument => "INVALID_ARGUMENT",
             Self::OpenFailed => "OPEN_FAILED",
+            Self::VerifyFailed => "VERIFY_FAILED",
             Self::Denied => "DENIED",
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::CertificateExpired => "CERTIFICATE_EXPIRED",
@@ -200,6 +208,7 @@ impl Reason {
             | Self::AuditUnavailable => true,
             Self::KeyNotFound
             | Self::KeyDisabled
+            | Self::KeyUsage
             | Self::NameTaken
             | Self::IdExists
             | Self::DeviceNotFound
@@ -209,6 +218,7 @@ impl Reason {
             | Self::Conflict
             | Self::InvalidArgument
             | Self::OpenFailed
+            | Self::VerifyFailed
             | Self::Denied
             | Self::Unauthenticated
             | Self::CertificateExpired

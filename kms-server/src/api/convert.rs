@@ -6,7 +6,7 @@ use ward_proto::v1::{self as proto, ContextPair};
 
 use crate::api::failure::Failure;
 use crate::command::is_id;
-use crate::state::{Index, KeyRecord, KeyState};
+use crate::state::{Index, KeyRecord, KeyState, KeyType};
 use crate::vault;
 
 /// Reads an encryption context. Whether reserved pairs have a place in it is the vault's business.
@@ -57,6 +57,34 @@ pub(crate) fn key(index: &Index, key: &KeyRecord) -> proto::Key {
         versions: versions.collect(),
         revision: key.revision,
         epoch: key.epoch,
+        key_type: key_type(index.key_traits(&key.key_id).key_type).into(),
+    }
+}
+
+/// Writes a key's type.
+pub(crate) fn key_type(key_type: KeyType) -> proto::KeyType {
+    match key_type {
+        KeyType::Aes256Gcm => proto::KeyType::Aes256Gcm,
+        KeyType::HmacSha256 => proto::KeyType::HmacSha256,
+        KeyType::Ed25519 => proto::KeyType::Ed25519,
+        KeyType::EcdsaP256 => proto::KeyType::EcdsaP256,
+    }
+}
+
+/// Reads the type that a new key shall have.
+///
+/// # Errors
+/// INVALID_ARGUMENT for one that this version does not know.
+pub(crate) fn wanted_type(key_type: i32) -> Result<KeyType, Failure> {
+    match proto::KeyType::try_from(key_type) {
+        Ok(proto::KeyType::Unspecified) => Ok(KeyType::default()),
+        Ok(proto::KeyType::Aes256Gcm) => Ok(KeyType::Aes256Gcm),
+        Ok(proto::KeyType::HmacSha256) => Ok(KeyType::HmacSha256),
+        Ok(proto::KeyType::Ed25519) => Ok(KeyType::Ed25519),
+        Ok(proto::KeyType::EcdsaP256) => Ok(KeyType::EcdsaP256),
+        Err(_) => Err(Failure::invalid(
+            "no such type of key; the contract lists them under KeyType",
+        )),
     }
 }
 

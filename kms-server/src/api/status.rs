@@ -144,10 +144,15 @@ impl From<VaultError> for Failure {
         let reason = match &error {
             VaultError::Sealed => Reason::Sealed,
             VaultError::OpenFailed => Reason::OpenFailed,
+            VaultError::VerifyFailed => Reason::VerifyFailed,
+            VaultError::KeyUsage { .. } => Reason::KeyUsage,
+            VaultError::NoRandom => Reason::Unavailable,
             VaultError::Format(_)
             | VaultError::ReservedContext
             | VaultError::ContextMoved
             | VaultError::Count { .. }
+            | VaultError::RandomCount { .. }
+            | VaultError::MessageTooLong
             | VaultError::Kind => Reason::InvalidArgument,
             VaultError::NotAuthorized | VaultError::Material { .. } | VaultError::Record(_) => {
                 tracing::error!(%error, "the vault failed");
@@ -196,12 +201,15 @@ fn code(reason: Reason) -> Code {
         | Reason::NodeNotFound => Code::NotFound,
         Reason::NameTaken | Reason::IdExists | Reason::DeviceExists => Code::AlreadyExists,
         Reason::KeyDisabled
+        | Reason::KeyUsage
         | Reason::DeviceRevoked
         | Reason::Sealed
         | Reason::NotLeader
         | Reason::QuorumAtRisk => Code::FailedPrecondition,
         Reason::Conflict | Reason::EpochMoved => Code::Aborted,
-        Reason::InvalidArgument | Reason::OpenFailed => Code::InvalidArgument,
+        Reason::InvalidArgument | Reason::OpenFailed | Reason::VerifyFailed => {
+            Code::InvalidArgument
+        }
         Reason::Denied | Reason::NodeRemoved => Code::PermissionDenied,
         Reason::Unauthenticated
         | Reason::CertificateExpired

@@ -151,6 +151,8 @@ fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
         Command::AnchorAudit(command) => command.apply(frame),
         Command::RemoveNode(command) => command.apply(frame),
         Command::RaiseFormat(command) => command.apply(frame),
+        Command::CreateTypedKey(command) => command.apply(frame),
+        Command::RotateSigningKey(command) => command.apply(frame),
     }
 }
 

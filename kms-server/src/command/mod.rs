@@ -13,6 +13,7 @@ mod apply;
 mod consume_join_token;
 mod create_join_token;
 mod create_key;
+mod create_typed_key;
 mod enroll_device;
 mod genesis;
 mod names;
@@ -26,6 +27,7 @@ mod refusal;
 mod remove_node;
 mod revoke_gateway;
 mod rotate_key;
+mod rotate_signing_key;
 mod sealed;
 mod set_key_state;
 mod set_offline_allowance;
@@ -46,6 +48,7 @@ pub(crate) use consume_join_token::Holder;
 pub use consume_join_token::{ConsumeJoinToken, NodeJoin};
 pub use create_join_token::CreateJoinToken;
 pub use create_key::CreateKey;
+pub use create_typed_key::CreateTypedKey;
 pub use enroll_device::EnrollDevice;
 pub use genesis::{FirstIdentity, Genesis};
 pub(crate) use names::{is_case_id, is_id, is_key_name, is_service};
@@ -60,6 +63,7 @@ pub use refusal::Refusal;
 pub use remove_node::RemoveNode;
 pub use revoke_gateway::{ForgetGateway, RevokeGateway};
 pub use rotate_key::RotateKey;
+pub use rotate_signing_key::RotateSigningKey;
 pub use set_key_state::SetKeyState;
 pub use set_offline_allowance::SetOfflineAllowance;
 pub use settle_containment::SettleContainment;
@@ -106,6 +110,10 @@ pub enum Command {
     RemoveNode(RemoveNode),
     /// Raises the version of everything stored.
     RaiseFormat(RaiseFormat),
+    /// Makes a key of another type than AES-256-GCM.
+    CreateTypedKey(CreateTypedKey),
+    /// Makes a new primary version of a key that signs.
+    RotateSigningKey(RotateSigningKey),
 }
 
 impl Command {
@@ -131,6 +139,8 @@ impl Command {
             Self::AnchorAudit(_) => "anchor_audit",
             Self::RemoveNode(_) => "remove_node",
             Self::RaiseFormat(_) => "raise_format",
+            Self::CreateTypedKey(_) => "create_typed_key",
+            Self::RotateSigningKey(_) => "rotate_signing_key",
         }
     }
 
@@ -157,6 +167,7 @@ impl Command {
             | Self::RevokeGateway(_)
             | Self::ForgetGateway(_)
             | Self::AnchorAudit(_) => 1,
+            Self::CreateTypedKey(_) | Self::RotateSigningKey(_) => 2,
         }
     }
 }

@@ -20,6 +20,16 @@ pub enum Action {
     GenerateDataKeyWithoutPlaintext,
     /// Opens a wrapped data key.
     UnwrapDataKey,
+    /// Signs a message.
+    Sign,
+    /// Verifies a signature.
+    Verify,
+    /// Makes a message authentication code.
+    GenerateMac,
+    /// Verifies such a code.
+    VerifyMac,
+    /// Gives random bytes.
+    GenerateRandom,
     /// Makes a key.
     CreateKey,
     /// Makes a new primary version.
@@ -30,6 +40,8 @@ pub enum Action {
     DisableKey,
     /// Tells about one key.
     DescribeKey,
+    /// Tells a public key.
+    GetPublicKey,
     /// Tells about all keys.
     ListKeys,
     /// Adds a device to the inventory.
@@ -78,7 +90,7 @@ pub enum Action {
 
 impl Action {
     /// All of them, for tables and for the test that compares them with the schema.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 40] = [
         Self::Encrypt,
         Self::Decrypt,
         Self::ReEncryptFrom,
@@ -86,11 +98,17 @@ impl Action {
         Self::GenerateDataKey,
         Self::GenerateDataKeyWithoutPlaintext,
         Self::UnwrapDataKey,
+        Self::Sign,
+        Self::Verify,
+        Self::GenerateMac,
+        Self::VerifyMac,
+        Self::GenerateRandom,
         Self::CreateKey,
         Self::RotateKey,
         Self::EnableKey,
         Self::DisableKey,
         Self::DescribeKey,
+        Self::GetPublicKey,
         Self::ListKeys,
         Self::EnrollDevice,
         Self::DescribeDevice,
@@ -126,11 +144,17 @@ impl Action {
             Self::GenerateDataKey => "GenerateDataKey",
             Self::GenerateDataKeyWithoutPlaintext => "GenerateDataKeyWithoutPlaintext",
             Self::UnwrapDataKey => "UnwrapDataKey",
+            Self::Sign => "Sign",
+            Self::Verify => "Verify",
+            Self::GenerateMac => "GenerateMac",
+            Self::VerifyMac => "VerifyMac",
+            Self::GenerateRandom => "GenerateRandom",
             Self::CreateKey => "CreateKey",
             Self::RotateKey => "RotateKey",
             Self::EnableKey => "EnableKey",
             Self::DisableKey => "DisableKey",
             Self::DescribeKey => "DescribeKey",
+            Self::GetPublicKey => "GetPublicKey",
             Self::ListKeys => "ListKeys",
             Self::EnrollDevice => "EnrollDevice",
             Self::DescribeDevice => "DescribeDevice",

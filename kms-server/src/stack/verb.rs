@@ -11,8 +11,14 @@ pub(crate) enum Verb {
     GenerateDataKey,
     GenerateDataKeyWithoutPlaintext,
     UnwrapDataKey,
+    Sign,
+    Verify,
+    GenerateMac,
+    VerifyMac,
+    GenerateRandom,
     DescribeKey,
     ListKeys,
+    GetPublicKey,
     DescribeDevice,
     ListDevices,
     IssueCertificate,
@@ -55,8 +61,14 @@ impl Verb {
                 Self::GenerateDataKeyWithoutPlaintext
             }
             "/ward.v1.CryptoService/UnwrapDataKey" => Self::UnwrapDataKey,
+            "/ward.v1.CryptoService/Sign" => Self::Sign,
+            "/ward.v1.CryptoService/Verify" => Self::Verify,
+            "/ward.v1.CryptoService/GenerateMac" => Self::GenerateMac,
+            "/ward.v1.CryptoService/VerifyMac" => Self::VerifyMac,
+            "/ward.v1.CryptoService/GenerateRandom" => Self::GenerateRandom,
             "/ward.v1.KeyService/DescribeKey" => Self::DescribeKey,
             "/ward.v1.KeyService/ListKeys" => Self::ListKeys,
+            "/ward.v1.KeyService/GetPublicKey" => Self::GetPublicKey,
             "/ward.v1.DeviceService/DescribeDevice" => Self::DescribeDevice,
             "/ward.v1.DeviceService/ListDevices" => Self::ListDevices,
             "/ward.v1.CertificateService/IssueCertificate" => Self::IssueCertificate,
@@ -98,8 +110,14 @@ impl Verb {
             Self::GenerateDataKey => "GenerateDataKey",
             Self::GenerateDataKeyWithoutPlaintext => "GenerateDataKeyWithoutPlaintext",
             Self::UnwrapDataKey => "UnwrapDataKey",
+            Self::Sign => "Sign",
+            Self::Verify => "Verify",
+            Self::GenerateMac => "GenerateMac",
+            Self::VerifyMac => "VerifyMac",
+            Self::GenerateRandom => "GenerateRandom",
             Self::DescribeKey => "DescribeKey",
             Self::ListKeys => "ListKeys",
+            Self::GetPublicKey => "GetPublicKey",
             Self::DescribeDevice => "DescribeDevice",
             Self::ListDevices => "ListDevices",
             Self::IssueCertificate => "IssueCertificate",
@@ -153,6 +171,12 @@ impl Verb {
             | Self::ListAuditFiles
             | Self::ReadAuditFile
             | Self::ReadAuditAnchors
+            | Self::Sign
+            | Self::Verify
+            | Self::GenerateMac
+            | Self::VerifyMac
+            | Self::GenerateRandom
+            | Self::GetPublicKey
             | Self::Join => Place::Unsealed,
             Self::CreateKey
             | Self::RotateKey
@@ -221,7 +245,7 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 36);
+        assert_eq!(seen, 42);
     }
 
     fn paths(proto: &str) -> Vec<String> {

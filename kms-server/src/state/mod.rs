@@ -12,6 +12,7 @@ mod idempotency;
 mod identity;
 mod index;
 mod key;
+mod key_traits;
 mod pin;
 mod policy;
 mod record;
@@ -35,6 +36,7 @@ pub use identity::{
 };
 pub use index::Index;
 pub use key::{KeyRecord, KeyState, VersionRecord};
+pub use key_traits::{KeyTraits, KeyType, KeyUsage};
 pub(crate) use pin::Pin;
 pub use policy::PolicyRecord;
 pub use record::{Record, RecordId};
@@ -44,4 +46,4 @@ pub(crate) use store::Store;
 pub(crate) use store::wait_until_free;
 
 /// The version of everything stored: records, log entries, snapshots.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AuditTrail, ClusterRecord, ContainmentRecord, Counters, DeviceRecord, FormerGateway,
-    GatewayRecord, IdempotencyRecord, IdentityRecord, KeyRecord, NodeId, NodeRecord, PolicyRecord,
-    Role, TokenRecord, VersionRecord,
+    GatewayRecord, IdempotencyRecord, IdentityRecord, KeyRecord, KeyTraits, NodeId, NodeRecord,
+    PolicyRecord, Role, TokenRecord, VersionRecord,
 };
 
 /// Where a record is found. The order of the variants is the order of a snapshot.
@@ -49,6 +49,10 @@ pub enum RecordId {
     FormerGateway(String),
     /// What is known of a node's audit log.
     AuditTrail(NodeId),
+    /// What a key has beside its record; none of one that has nothing special.
+    KeyTraits(#[serde(with = "super::wire::id16")] KeyId),
+    /// The public key of a version that signs.
+    PublicKey(#[serde(with = "super::wire::id16")] KeyId, u32),
 }
 
 /// What is found there. What is large and not one of millions is boxed: each record has the size of
@@ -89,4 +93,8 @@ pub enum Record {
     FormerGateway(FormerGateway),
     /// What is known of a node's audit log.
     AuditTrail(AuditTrail),
+    /// What a key has beside its record.
+    KeyTraits(KeyTraits),
+    /// A SubjectPublicKeyInfo in DER.
+    PublicKey(#[serde(with = "serde_bytes")] Vec<u8>),
 }

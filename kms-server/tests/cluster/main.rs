@@ -12,5 +12,6 @@ mod one_node;
 mod reasons;
 mod refusals;
 mod sealed;
+mod signatures;
 mod strangers;
 mod three_nodes;

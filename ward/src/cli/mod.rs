@@ -13,6 +13,7 @@ mod node;
 mod policy;
 mod serve;
 mod sha256;
+mod sign;
 mod unsaid;
 mod up;
 
@@ -33,11 +34,12 @@ pub(crate) use enter::{
     EnrollArguments, GATEWAY_PORT, Guest, InitArguments, NODE_PORT, TokenArguments, TokenVerb,
 };
 pub(crate) use global::Global;
-pub(crate) use key::KeyVerb;
+pub(crate) use key::{CreateKeyArguments, KeyVerb, PublicKeyArguments};
 pub(crate) use manual::{CompletionsArguments, ManArguments};
 pub(crate) use node::{NodeArguments, NodeVerb, RemoveArguments};
 pub(crate) use policy::{PolicyVerb, PutArguments};
 pub(crate) use serve::{DoctorArguments, ServeArguments};
+pub(crate) use sign::{RandomArguments, SignArguments, VerifySignedArguments};
 pub(crate) use up::{ArchiveMode, UpArguments};
 
 use crate::context::gather;
@@ -81,6 +83,18 @@ pub(crate) enum Verb {
     Encrypt(EncryptArguments),
     /// Decrypt standard input to standard output.
     Decrypt(DecryptArguments),
+    /// Sign standard input with a key of type ed25519 or ecdsa-p256.
+    #[command(disable_version_flag = true)]
+    Sign(SignArguments),
+    /// Verify a signature of standard input; exits with 1 when it is none.
+    Verify(VerifySignedArguments),
+    /// Make a message authentication code of standard input, with a key of type hmac-sha-256.
+    #[command(disable_version_flag = true)]
+    Mac(SignArguments),
+    /// Verify such a code of standard input; exits with 1 when it is none.
+    VerifyMac(VerifySignedArguments),
+    /// Show random bytes of the cluster, in base64.
+    Random(RandomArguments),
     /// Enrol, show and contain devices.
     #[command(subcommand)]
     Device(DeviceVerb),
@@ -140,6 +154,11 @@ impl Cli {
             | Verb::Token(_)
             | Verb::Enroll(_)
             | Verb::Key(_)
+            | Verb::Sign(_)
+            | Verb::Verify(_)
+            | Verb::Mac(_)
+            | Verb::VerifyMac(_)
+            | Verb::Random(_)
             | Verb::Policy(_)
             | Verb::Cluster(_)
             | Verb::Archive(_)
@@ -242,6 +261,15 @@ mod tests {
             "ward --data-dir= key list",
             "ward key list --output yaml",
             "ward encrypt",
+            "ward key create k --type rsa",
+            "ward key public-key",
+            "ward sign",
+            "ward sign --key k --version 0",
+            "ward verify --key k",
+            "ward verify --key k AAAA",
+            "ward verify-mac --key k v0:AAAA",
+            "ward random 0",
+            "ward random 1025",
             "ward encrypt --key k --context noequals",
             "ward encrypt --key k --context ward:dk=x",
             "ward encrypt --key k --context a=1 --context a=2",

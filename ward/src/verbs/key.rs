@@ -1,9 +1,9 @@
 //! `ward key …`.
 
-use kms_client::model::{Key, KeyVersionInfo};
+use kms_client::model::{Key, KeyVersionInfo, NewKey};
 use serde::Serialize;
 
-use super::client;
+use super::{client, public_key};
 use crate::cli::{Global, KeyVerb};
 use crate::error::Failure;
 use crate::output::{Answer, answer};
@@ -18,7 +18,14 @@ pub(super) async fn run(global: &Global, verb: KeyVerb) -> Result<(), Failure> {
             let keys = KeyList(keys.iter().map(KeyView::from).collect());
             return answer(global.format(), &keys);
         }
-        KeyVerb::Create(key) => client.create_key(&key.name).await?,
+        KeyVerb::PublicKey(which) => {
+            return public_key::run(&client, global.format(), which).await;
+        }
+        KeyVerb::Create(key) => {
+            let key_type = key.key_type.0;
+            let name = key.name;
+            client.create_key(NewKey { name, key_type }).await?
+        }
         KeyVerb::Describe(key) => client.describe_key(key.name).await?,
         KeyVerb::Rotate(key) => client.rotate_key(key.name, None).await?,
         KeyVerb::Disable(key) => client.disable_key(key.name).await?,
@@ -32,6 +39,7 @@ pub(super) async fn run(global: &Global, verb: KeyVerb) -> Result<(), Failure> {
 struct KeyView {
     key_id: String,
     name: String,
+    key_type: &'static str,
     state: &'static str,
     primary_version: u32,
     versions: Vec<VersionView>,
@@ -60,6 +68,7 @@ impl From<&Key> for KeyView {
         Self {
             key_id: key.id.to_string(),
             name: key.name.clone(),
+            key_type: key.key_type.as_str(),
             state: key.state.as_str(),
             primary_version: key.primary_version.0,
             versions: key.versions.iter().map(version).collect(),
@@ -70,8 +79,9 @@ impl From<&Key> for KeyView {
 impl Answer for KeyView {
     fn text(&self) -> String {
         let mut text = format!(
-            "name             {}\nkey id           {}\nstate            {}\nprimary version  {}\n",
-            self.name, self.key_id, self.state, self.primary_version
+            "name             {}\nkey id           {}\ntype             {}\nstate            {}\n\
+             primary version  {}\n",
+            self.name, self.key_id, self.key_type, self.state, self.primary_version
         );
         for version in &self.versions {
             let VersionView {
@@ -87,10 +97,11 @@ impl Answer for KeyView {
 
 impl Answer for KeyList {
     fn text(&self) -> String {
-        let mut table = Table::new(&["NAME", "STATE", "PRIMARY", "VERSIONS", "KEY ID"]);
+        let mut table = Table::new(&["NAME", "TYPE", "STATE", "PRIMARY", "VERSIONS", "KEY ID"]);
         for key in &self.0 {
             table.row([
                 key.name.clone(),
+                key.key_type.to_owned(),
                 key.state.to_owned(),
                 key.primary_version.to_string(),
                 key.versions.len().to_string(),

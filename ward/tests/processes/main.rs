@@ -28,6 +28,7 @@ mod policies;
 mod refusals;
 mod second;
 mod servers;
+mod sign;
 mod talk;
 mod three_nodes;
 mod wall_clock;

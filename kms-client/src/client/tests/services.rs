@@ -31,6 +31,7 @@ fn key() -> Option<v1::Key> {
         }],
         revision: 1,
         epoch: 1,
+        ..v1::Key::default()
     })
 }
 
@@ -133,6 +134,13 @@ impl KeyService for Shared {
             next_page_token,
             applied,
         }))
+    }
+
+    async fn get_public_key(
+        &self,
+        _: Request<v1::GetPublicKeyRequest>,
+    ) -> Result<Response<v1::GetPublicKeyResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
     }
 }
 

@@ -12,26 +12,37 @@ use crate::Client;
 use crate::client::nodes::Route;
 use crate::error::Error;
 use crate::limits::{ANSWER_BYTES_MAX, PAGE_SIZE};
-use crate::model::{Key, KeySelector, key_from_wire, selector_to_wire};
+use crate::model::{
+    Key, KeySelector, NewKey, PublicKey, id_from_wire, key_from_wire, selector_to_wire,
+    type_from_wire, type_to_wire,
+};
 
 impl Client {
-    /// Makes a key with its first version. An operator verb.
+    /// Makes a key with its first version. A name alone asks for the usual type, which encrypts.
+    /// An operator verb.
     ///
     /// ```no_run
     /// # async fn example(client: kms_client::Client) -> kms_client::Result<()> {
+    /// use kms_client::model::{KeyType, NewKey};
+    ///
     /// let key = client.create_key("billing").await?;
     /// assert_eq!(key.primary_version.0, 1);
+    /// let key_type = KeyType::Ed25519;
+    /// client.create_key(NewKey { key_type, ..NewKey::from("reports") }).await?;
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
     ///
-    /// `NAME_TAKEN` when a living key has this name, `INVALID_ARGUMENT` when it is no name.
-    pub async fn create_key(&self, name: &str) -> Result<Key, Error> {
+    /// `NAME_TAKEN` when a living key has this name, `INVALID_ARGUMENT` when it is no name,
+    /// `VERSION_NEWER` while a node of the cluster does not know the type.
+    pub async fn create_key(&self, key: impl Into<NewKey>) -> Result<Key, Error> {
+        let NewKey { name, key_type } = key.into();
         let message = admin::CreateKeyRequest {
-            name: name.into(),
+            name,
             write: new_intent()?,
+            key_type: type_to_wire(key_type).into(),
         };
         let answer = self.inner.call(Route::Leader, |attempt| {
             let request = attempt.request(message.clone());
@@ -91,6 +102,36 @@ impl Client {
             }
             page_token = answer.next_page_token;
         }
+    }
+
+    /// Tells the public key of a version that signs, or of the primary: for verifying elsewhere, by
+    /// any program.
+    ///
+    /// # Errors
+    ///
+    /// `KEY_NOT_FOUND`, `KEY_USAGE` when the key does not sign.
+    pub async fn public_key(
+        &self,
+        key: impl Into<KeySelector>,
+        version: Option<KeyVersion>,
+    ) -> Result<PublicKey, Error> {
+        let message = v1::GetPublicKeyRequest {
+            key: Some(selector_to_wire(&key.into())),
+            key_version: version.map_or(0, |version| version.0),
+            read: self.inner.read_options(),
+        };
+        let answer = self.inner.call(Route::AnyNode, |attempt| {
+            let request = attempt.request(message.clone());
+            async move { reader(attempt.channel).get_public_key(request).await }
+        });
+        let answer = answer.await?;
+        self.inner.saw(answer.applied);
+        Ok(PublicKey {
+            der: answer.public_key_der.into(),
+            key_type: type_from_wire(answer.key_type)?,
+            key_id: id_from_wire("key id", &answer.key_id)?,
+            key_version: KeyVersion(answer.key_version),
+        })
     }
 
     /// Makes a new primary version. With `expected_primary`, only if that is the primary now. An

@@ -10,6 +10,8 @@ mod devices;
 mod keys;
 mod members;
 mod policies;
+mod random;
+mod signatures;
 mod tokens;
 
 use bytes::Bytes;

@@ -8,8 +8,9 @@ use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
 use crate::api::write::{Intent, OnConflict, key_of, propose};
-use crate::command::{Command, CreateKey, is_key_name};
+use crate::command::{Command, CreateKey, CreateTypedKey, is_key_name};
 use crate::policy::{Action, Facts, Resource};
+use crate::state::KeyType;
 
 /// Serves CreateKey.
 pub(crate) async fn create(
@@ -22,6 +23,7 @@ pub(crate) async fn create(
             "a key's name has 1 to 128 letters, digits and `/ - . _`",
         ));
     }
+    let key_type = convert::wanted_type(request.key_type)?;
     let intent = Intent::new(call, action.name(), &request, request.write.as_ref())?;
     let mut record = call.record(action.name(), &request.name);
     let key_id = KeyId::random();
@@ -31,17 +33,7 @@ pub(crate) async fn create(
     };
     let made = propose(call, &intent, OnConflict::Refuse, &mut record, |_barrier| {
         let authorized = call.authorize(action, resource, Facts::None)?;
-        let (name, now_ms) = (request.name.clone(), sys::clock::wall_ms());
-        let vault = &call.node.vault;
-        let sealed = vault.new_key_version(key_id, KeyVersion(1), &name, now_ms)?;
-        Ok((
-            authorized,
-            Command::CreateKey(CreateKey {
-                key_id,
-                name,
-                sealed,
-            }),
-        ))
+        Ok((authorized, command(call, key_type, key_id, &request.name)?))
     })
     .await;
     let (made, _durable) = call.settle(record, made).await?;
@@ -50,4 +42,23 @@ pub(crate) async fn create(
         key: Some(key),
         applied: convert::applied(made.index),
     })
+}
+
+/// Seals the first version. Members of every format know the command for the common type.
+fn command(call: &Call, key_type: KeyType, key_id: KeyId, name: &str) -> Result<Command, Failure> {
+    let (vault, now_ms) = (&call.node.vault, sys::clock::wall_ms());
+    let made = vault.new_key_version(key_type, key_id, KeyVersion(1), name, now_ms)?;
+    let key = CreateKey {
+        key_id,
+        name: name.to_owned(),
+        sealed: made.sealed,
+    };
+    if key_type == KeyType::default() {
+        return Ok(Command::CreateKey(key));
+    }
+    Ok(Command::CreateTypedKey(CreateTypedKey {
+        key,
+        key_type,
+        public_key: made.public_key,
+    }))
 }

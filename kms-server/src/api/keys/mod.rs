@@ -3,6 +3,7 @@
 pub(crate) mod create;
 pub(crate) mod describe;
 pub(crate) mod list;
+pub(crate) mod public_key;
 pub(crate) mod rotate;
 pub(crate) mod set_state;
 

@@ -9,8 +9,8 @@ use ward_proto::v1::watch_service_server::WatchService;
 use ward_proto::v1::{
     AnnounceGatewayRequest, AnnounceGatewayResponse, DescribeDeviceRequest, DescribeDeviceResponse,
     DescribeKeyRequest, DescribeKeyResponse, GetClusterStatusRequest, GetClusterStatusResponse,
-    IssueCertificateRequest, IssueCertificateResponse, ListDevicesRequest, ListDevicesResponse,
-    ListKeysRequest, ListKeysResponse, WatchRequest,
+    GetPublicKeyRequest, GetPublicKeyResponse, IssueCertificateRequest, IssueCertificateResponse,
+    ListDevicesRequest, ListDevicesResponse, ListKeysRequest, ListKeysResponse, WatchRequest,
 };
 
 use super::Api;
@@ -37,6 +37,16 @@ impl KeyService for Api {
         let call = Call::begin(&self.node, &request)?;
         Ok(Response::new(
             keys::list::list(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn get_public_key(
+        &self,
+        request: Request<GetPublicKeyRequest>,
+    ) -> Result<Response<GetPublicKeyResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            keys::public_key::public_key(&call, request.into_inner()).await?,
         ))
     }
 }

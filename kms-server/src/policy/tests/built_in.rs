@@ -119,7 +119,12 @@ fn an_application_has_its_own_keys_and_no_others() {
         Action::GenerateDataKey,
         Action::GenerateDataKeyWithoutPlaintext,
         Action::UnwrapDataKey,
+        Action::Sign,
+        Action::Verify,
+        Action::GenerateMac,
+        Action::VerifyMac,
         Action::DescribeKey,
+        Action::GetPublicKey,
     ];
     for action in uses {
         assert!(

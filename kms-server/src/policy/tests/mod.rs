@@ -99,6 +99,12 @@ fn ask(
         | Action::AcknowledgeContainment
         | Action::PutPolicy
         | Action::ReadPolicies
+        | Action::Sign
+        | Action::Verify
+        | Action::GenerateMac
+        | Action::VerifyMac
+        | Action::GenerateRandom
+        | Action::GetPublicKey
         | Action::ReadAudit => Facts::None,
     };
     engine.authorize(&Request {
@@ -127,6 +133,11 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::RotateKey
         | Action::EnableKey
         | Action::DisableKey
+        | Action::Sign
+        | Action::Verify
+        | Action::GenerateMac
+        | Action::VerifyMac
+        | Action::GetPublicKey
         | Action::DescribeKey => device_key(),
         Action::EnrollDevice
         | Action::DescribeDevice
@@ -149,6 +160,7 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::RevokeGateway
         | Action::PutPolicy
         | Action::ReadPolicies
+        | Action::GenerateRandom
         | Action::ReadAudit => Resource::Cluster,
     }
 }

@@ -15,8 +15,8 @@ use crate::keyring::Place;
 use crate::raft::TypeConfig;
 use crate::raft::snapshot::{Shelf, SnapshotWriter};
 use crate::state::{
-    IDEMPOTENCY_KEPT_MS, IdempotencyRecord, Index, KeyRecord, KeyState, Record, RecordId, Sealed,
-    VersionRecord,
+    FORMAT_VERSION, IDEMPOTENCY_KEPT_MS, IdempotencyRecord, Index, KeyRecord, KeyState, KeyType,
+    Record, RecordId, Sealed, VersionRecord,
 };
 
 /// What CreateKey leaves of a key, ids as scattered as real ones.
@@ -29,7 +29,10 @@ fn key(number: u64) -> [(RecordId, Record); 5] {
     let name = format!("many/{number:08}");
     let sealed = Sealed {
         revision: 1,
-        record: record(&Place::key_version(key_id, KeyVersion(1), &name), 1),
+        record: record(
+            &Place::key_version(KeyType::Aes256Gcm, key_id, KeyVersion(1), &name),
+            1,
+        ),
     };
     let expires_ms = number + IDEMPOTENCY_KEPT_MS;
     let first = KeyRecord {
@@ -106,7 +109,8 @@ fn large_state() {
     println!("{} records of {keys} keys", index.range_after(None).count());
     let (shelf, _) = Shelf::open(&dir.path().join("snapshots")).unwrap();
     let file = timed("snapshot written", || {
-        let mut writer = SnapshotWriter::begin(shelf.begin().unwrap(), &meta).unwrap();
+        let mut writer =
+            SnapshotWriter::begin(shelf.begin().unwrap(), &meta, FORMAT_VERSION).unwrap();
         for (id, record) in index.range_after(None) {
             writer.record(id, record).unwrap();
         }

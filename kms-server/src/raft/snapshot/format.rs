@@ -28,15 +28,20 @@ pub(crate) struct SnapshotWriter<W> {
 }
 
 impl<W: Write> SnapshotWriter<W> {
-    /// Begins a snapshot.
-    pub(crate) fn begin(out: W, meta: &SnapshotMetaOf<TypeConfig>) -> io::Result<Self> {
+    /// Begins a snapshot of a state of this format, so that every member that knows the state can
+    /// read it: a newer program among them does not write what they would refuse.
+    pub(crate) fn begin(
+        out: W,
+        meta: &SnapshotMetaOf<TypeConfig>,
+        format_version: u32,
+    ) -> io::Result<Self> {
         let mut writer = Self {
             out,
             digest: Context::new(&SHA256),
             records: 0,
         };
         writer.put(MAGIC)?;
-        writer.put(&FORMAT_VERSION.to_be_bytes())?;
+        writer.put(&format_version.to_be_bytes())?;
         let meta = postcard::to_stdvec(meta).map_err(invalid)?;
         writer.put_sized(&meta, SNAPSHOT_META_BYTES_MAX)?;
         Ok(writer)

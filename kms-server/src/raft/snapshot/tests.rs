@@ -7,11 +7,11 @@ use openraft::alias::SnapshotMetaOf;
 use super::{Shelf, SnapshotWriter, read_snapshot};
 use crate::raft::TypeConfig;
 use crate::replica::limits::SNAPSHOT_RECORD_BYTES_MAX;
-use crate::state::{Counters, PolicyRecord, Record, RecordId, Sealed};
+use crate::state::{Counters, FORMAT_VERSION, PolicyRecord, Record, RecordId, Sealed};
 
 fn sample() -> Vec<u8> {
     let meta = SnapshotMetaOf::<TypeConfig>::default();
-    let mut writer = SnapshotWriter::begin(Vec::new(), &meta).unwrap();
+    let mut writer = SnapshotWriter::begin(Vec::new(), &meta, FORMAT_VERSION).unwrap();
     let counters = Record::Counters(Counters::default());
     writer.record(&RecordId::Counters, &counters).unwrap();
     writer
@@ -49,7 +49,7 @@ fn every_flipped_bit_and_every_cut_is_refused() {
 fn records_out_of_order_or_twice_are_refused() {
     let written = |expiries: [u64; 2]| {
         let meta = SnapshotMetaOf::<TypeConfig>::default();
-        let mut writer = SnapshotWriter::begin(Vec::new(), &meta).unwrap();
+        let mut writer = SnapshotWriter::begin(Vec::new(), &meta, FORMAT_VERSION).unwrap();
         for at in expiries {
             let id = RecordId::IdempotencyExpiry(at, [7; 32]);
             writer.record(&id, &Record::IdempotencyExpiry).unwrap();
@@ -110,7 +110,7 @@ fn a_finished_file_that_is_not_kept_goes_with_its_last_handle() {
 #[test]
 fn what_no_reader_would_take_is_not_written() {
     let meta = SnapshotMetaOf::<TypeConfig>::default();
-    let mut writer = SnapshotWriter::begin(Vec::new(), &meta).unwrap();
+    let mut writer = SnapshotWriter::begin(Vec::new(), &meta, FORMAT_VERSION).unwrap();
     let record = Record::Policy(PolicyRecord {
         policy_id: "p".to_owned(),
         revision: 1,
