@@ -16,8 +16,12 @@ pub const LEADER_METADATA: &str = "ward-leader";
 pub enum Reason {
     /// No such key.
     KeyNotFound,
-    /// The key or the version is disabled.
+    /// The key is disabled, with all its versions.
     KeyDisabled,
+    /// This version of the key is disabled.
+    VersionDisabled,
+    /// This version of the key is below the minimum that was set.
+    VersionTooOld,
     /// The key is of a type that is for something else.
     KeyUsage,
     /// Another key has this name.
@@ -103,6 +107,8 @@ impl Reason {
     pub const ALL: &[Self] = &[
         Self::KeyNotFound,
         Self::KeyDisabled,
+        Self::VersionDisabled,
+        Self::VersionTooOld,
         Self::KeyUsage,
         Self::NameTaken,
         Self::IdExists,
@@ -150,6 +156,8 @@ impl Reason {
         match self {
             Self::KeyNotFound => "KEY_NOT_FOUND",
             Self::KeyDisabled => "KEY_DISABLED",
+            Self::VersionDisabled => "VERSION_DISABLED",
+            Self::VersionTooOld => "VERSION_TOO_OLD",
             Self::KeyUsage => "KEY_USAGE",
             Self::NameTaken => "NAME_TAKEN",
             Self::IdExists => "ID_EXISTS",
@@ -208,6 +216,8 @@ impl Reason {
             | Self::AuditUnavailable => true,
             Self::KeyNotFound
             | Self::KeyDisabled
+            | Self::VersionDisabled
+            | Self::VersionTooOld
             | Self::KeyUsage
             | Self::NameTaken
             | Self::IdExists

@@ -156,6 +156,10 @@ pub struct Key {
     pub state: KeyState,
     /// The version that encrypts.
     pub primary_version: KeyVersion,
+    /// The lowest version that makes something new.
+    pub minimum_encrypt: KeyVersion,
+    /// The lowest version that is used at all.
+    pub minimum_decrypt: KeyVersion,
     /// All versions, oldest first.
     pub versions: Vec<KeyVersionInfo>,
     /// Previous revision plus one at each change.
@@ -206,6 +210,9 @@ pub(crate) fn key_from_wire(key: Option<v1::Key>) -> Result<Key, Error> {
         key_type: type_from_wire(key.key_type)?,
         state: state_from_wire(key.state)?,
         primary_version: KeyVersion(key.primary_version),
+        // A node of a version without minima leaves them out.
+        minimum_encrypt: KeyVersion(key.minimum_encrypt_version.max(1)),
+        minimum_decrypt: KeyVersion(key.minimum_decrypt_version.max(1)),
         versions,
         revision: key.revision,
         epoch: key.epoch,

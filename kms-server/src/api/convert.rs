@@ -42,6 +42,7 @@ pub(crate) fn context_pairs(context: &EncryptionContext) -> Vec<ContextPair> {
 
 /// Writes what may be told about a key.
 pub(crate) fn key(index: &Index, key: &KeyRecord) -> proto::Key {
+    let traits = index.key_traits(&key.key_id);
     let versions = index
         .key_versions(&key.key_id)
         .map(|version| proto::KeyVersion {
@@ -57,7 +58,9 @@ pub(crate) fn key(index: &Index, key: &KeyRecord) -> proto::Key {
         versions: versions.collect(),
         revision: key.revision,
         epoch: key.epoch,
-        key_type: key_type(index.key_traits(&key.key_id).key_type).into(),
+        key_type: key_type(traits.key_type).into(),
+        minimum_encrypt_version: traits.minimum_encrypt,
+        minimum_decrypt_version: traits.minimum_decrypt,
     }
 }
 

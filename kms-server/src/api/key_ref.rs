@@ -9,7 +9,7 @@ use crate::api::call::Call;
 use crate::api::failure::Failure;
 use crate::policy::{Action, DeviceRef, Facts, Resource};
 use crate::replica::ReadBarrier;
-use crate::state::{DeviceState, Index, KeyRecord, KeyState, KeyType, KeyUsage, Sealed};
+use crate::state::{DeviceState, Index, KeyRecord, KeyState, KeyTraits, KeyType, KeyUsage, Sealed};
 use crate::vault::{KeyUse, VaultError};
 
 /// A key version as the index held it behind a read barrier; a copy, so that the index is free
@@ -20,7 +20,9 @@ pub(crate) struct FoundKey {
     pub(crate) version: KeyVersion,
     pub(crate) key_type: KeyType,
     epoch: u64,
-    enabled: bool,
+    key_state: KeyState,
+    version_state: KeyState,
+    traits: KeyTraits,
     sealed: Sealed,
     device: Option<Device>,
 }
@@ -93,13 +95,16 @@ impl FoundKey {
             Which::Exactly(version) => version,
         };
         let stored = index.key_version(&key.key_id, version)?;
+        let traits = index.key_traits(&key.key_id);
         Some(Self {
             key_id: key.key_id,
             name: key.name.clone(),
             version,
-            key_type: index.key_traits(&key.key_id).key_type,
+            key_type: traits.key_type,
             epoch: key.epoch,
-            enabled: key.state == KeyState::Enabled && stored.state == KeyState::Enabled,
+            key_state: key.state,
+            version_state: stored.state,
+            traits,
             sealed: stored.sealed.clone(),
             device: device_of(index, key),
         })
@@ -120,15 +125,19 @@ impl FoundKey {
     /// The key for the vault, to be used so.
     ///
     /// # Errors
-    /// KEY_DISABLED, KEY_USAGE.
+    /// KEY_DISABLED, KEY_USAGE, VERSION_DISABLED, VERSION_TOO_OLD.
     pub(crate) fn usable(&self, usage: KeyUsage) -> Result<KeyUse<'_>, Failure> {
-        if !self.enabled {
+        if self.key_state == KeyState::Disabled {
             return Err(disabled());
         }
         let own = self.key_type.usage();
         if own != usage {
             return Err(VaultError::KeyUsage { usage: own }.into());
         }
+        if self.version_state == KeyState::Disabled {
+            return Err(self.version_disabled());
+        }
+        self.check_minimum(self.traits.minimum_decrypt)?;
         Ok(KeyUse {
             name: &self.name,
             key_id: self.key_id,
@@ -143,13 +152,35 @@ impl FoundKey {
     /// The key for the vault, to make something new: nothing more is kept of a revoked device.
     ///
     /// # Errors
-    /// KEY_DISABLED, KEY_USAGE, DEVICE_REVOKED.
+    /// DEVICE_REVOKED, or as [`Self::usable`].
     pub(crate) fn sealable(&self, usage: KeyUsage) -> Result<KeyUse<'_>, Failure> {
         if self.device.as_ref().is_some_and(|device| device.revoked) {
             let message = "the device was revoked: its key opens what there is, and seals no more";
             return Err(Failure::new(Reason::DeviceRevoked, message));
         }
-        self.usable(usage)
+        let usable = self.usable(usage)?;
+        self.check_minimum(self.traits.minimum_encrypt)?;
+        Ok(usable)
+    }
+
+    fn check_minimum(&self, minimum: u32) -> Result<(), Failure> {
+        if self.version.0 >= minimum {
+            return Ok(());
+        }
+        let message = format!(
+            "version {} is older than may be used for this, {minimum}; use a newer one, or let an \
+             operator lower the minimum",
+            self.version.0
+        );
+        Err(Failure::new(Reason::VersionTooOld, message))
+    }
+
+    fn version_disabled(&self) -> Failure {
+        let message = format!(
+            "version {} of the key is disabled; enable it, or rotate the key for a new one",
+            self.version.0
+        );
+        Failure::new(Reason::VersionDisabled, message)
     }
 
     /// Compares the key's epoch once more, after the audit record is durable and just before the

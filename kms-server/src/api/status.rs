@@ -59,10 +59,11 @@ impl From<Refusal> for Failure {
             Refusal::AlreadyBegun | Refusal::IdExists => Reason::IdExists,
             Refusal::NotBegun => Reason::Unavailable,
             Refusal::NameTaken => Reason::NameTaken,
-            Refusal::NameInvalid | Refusal::IdempotencyReused | Refusal::TooLarge => {
-                Reason::InvalidArgument
-            }
-            Refusal::KeyNotFound => Reason::KeyNotFound,
+            Refusal::NameInvalid
+            | Refusal::IdempotencyReused
+            | Refusal::TooLarge
+            | Refusal::MinimumInvalid => Reason::InvalidArgument,
+            Refusal::KeyNotFound | Refusal::VersionNotFound => Reason::KeyNotFound,
             Refusal::KeyDisabled => Reason::KeyDisabled,
             Refusal::DeviceExists => Reason::DeviceExists,
             Refusal::DeviceNotFound => Reason::DeviceNotFound,
@@ -202,6 +203,8 @@ fn code(reason: Reason) -> Code {
         Reason::NameTaken | Reason::IdExists | Reason::DeviceExists => Code::AlreadyExists,
         Reason::KeyDisabled
         | Reason::KeyUsage
+        | Reason::VersionDisabled
+        | Reason::VersionTooOld
         | Reason::DeviceRevoked
         | Reason::Sealed
         | Reason::NotLeader

@@ -141,7 +141,8 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         Outcome::KeyCreated { key_id }
         | Outcome::KeyRotated { key_id, .. }
         | Outcome::KeyStateSet { key_id, .. }
-        | Outcome::DeviceEnrolled { key_id } => Some(*key_id),
+        | Outcome::DeviceEnrolled { key_id }
+        | Outcome::KeyChanged { key_id } => Some(*key_id),
         Outcome::Begun
         | Outcome::TokenCreated
         | Outcome::Joined { .. }

@@ -153,6 +153,8 @@ fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
         Command::RaiseFormat(command) => command.apply(frame),
         Command::CreateTypedKey(command) => command.apply(frame),
         Command::RotateSigningKey(command) => command.apply(frame),
+        Command::SetVersionState(command) => command.apply(frame),
+        Command::SetKeyMinimum(command) => command.apply(frame),
     }
 }
 

@@ -29,8 +29,10 @@ mod revoke_gateway;
 mod rotate_key;
 mod rotate_signing_key;
 mod sealed;
+mod set_key_minimum;
 mod set_key_state;
 mod set_offline_allowance;
+mod set_version_state;
 mod settle_containment;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -64,8 +66,10 @@ pub use remove_node::RemoveNode;
 pub use revoke_gateway::{ForgetGateway, RevokeGateway};
 pub use rotate_key::RotateKey;
 pub use rotate_signing_key::RotateSigningKey;
+pub use set_key_minimum::SetKeyMinimum;
 pub use set_key_state::SetKeyState;
 pub use set_offline_allowance::SetOfflineAllowance;
+pub use set_version_state::SetVersionState;
 pub use settle_containment::SettleContainment;
 pub(crate) use writes::{Write, Writes};
 
@@ -114,6 +118,10 @@ pub enum Command {
     CreateTypedKey(CreateTypedKey),
     /// Makes a new primary version of a key that signs.
     RotateSigningKey(RotateSigningKey),
+    /// Enables or disables one version of a key.
+    SetVersionState(SetVersionState),
+    /// Sets the lowest versions of a key that may be used.
+    SetKeyMinimum(SetKeyMinimum),
 }
 
 impl Command {
@@ -141,6 +149,8 @@ impl Command {
             Self::RaiseFormat(_) => "raise_format",
             Self::CreateTypedKey(_) => "create_typed_key",
             Self::RotateSigningKey(_) => "rotate_signing_key",
+            Self::SetVersionState(_) => "set_version_state",
+            Self::SetKeyMinimum(_) => "set_key_minimum",
         }
     }
 
@@ -167,7 +177,10 @@ impl Command {
             | Self::RevokeGateway(_)
             | Self::ForgetGateway(_)
             | Self::AnchorAudit(_) => 1,
-            Self::CreateTypedKey(_) | Self::RotateSigningKey(_) => 2,
+            Self::CreateTypedKey(_)
+            | Self::RotateSigningKey(_)
+            | Self::SetVersionState(_)
+            | Self::SetKeyMinimum(_) => 2,
         }
     }
 }

@@ -81,4 +81,12 @@ pub enum Refusal {
     /// The command came with a newer format than the state has.
     #[error("not every node of the cluster knows this yet; run the newer version on all of them")]
     FormatNewer,
+    /// No such version of the key.
+    #[error("the key has no such version; describe it for what there is")]
+    VersionNotFound,
+    /// Minima that no version, or not the primary, would meet.
+    #[error(
+        "a minimum is at most the primary version, and that to encrypt at least that to decrypt"
+    )]
+    MinimumInvalid,
 }

@@ -38,6 +38,12 @@ pub enum Action {
     EnableKey,
     /// Refuses every use of a key.
     DisableKey,
+    /// Lets a disabled version of a key be used again.
+    EnableKeyVersion,
+    /// Refuses every use of one version of a key.
+    DisableKeyVersion,
+    /// Sets the lowest versions of a key that may be used.
+    SetKeyMinimum,
     /// Tells about one key.
     DescribeKey,
     /// Tells a public key.
@@ -90,7 +96,7 @@ pub enum Action {
 
 impl Action {
     /// All of them, for tables and for the test that compares them with the schema.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 43] = [
         Self::Encrypt,
         Self::Decrypt,
         Self::ReEncryptFrom,
@@ -107,6 +113,9 @@ impl Action {
         Self::RotateKey,
         Self::EnableKey,
         Self::DisableKey,
+        Self::EnableKeyVersion,
+        Self::DisableKeyVersion,
+        Self::SetKeyMinimum,
         Self::DescribeKey,
         Self::GetPublicKey,
         Self::ListKeys,
@@ -153,6 +162,9 @@ impl Action {
             Self::RotateKey => "RotateKey",
             Self::EnableKey => "EnableKey",
             Self::DisableKey => "DisableKey",
+            Self::EnableKeyVersion => "EnableKeyVersion",
+            Self::DisableKeyVersion => "DisableKeyVersion",
+            Self::SetKeyMinimum => "SetKeyMinimum",
             Self::DescribeKey => "DescribeKey",
             Self::GetPublicKey => "GetPublicKey",
             Self::ListKeys => "ListKeys",

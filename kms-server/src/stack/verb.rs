@@ -34,6 +34,9 @@ pub(crate) enum Verb {
     RotateKey,
     EnableKey,
     DisableKey,
+    EnableKeyVersion,
+    DisableKeyVersion,
+    SetKeyMinimum,
     EnrollDevice,
     ContainDevice,
     ReleaseDevice,
@@ -84,6 +87,9 @@ impl Verb {
             "/ward.admin.v1.KeyAdminService/RotateKey" => Self::RotateKey,
             "/ward.admin.v1.KeyAdminService/EnableKey" => Self::EnableKey,
             "/ward.admin.v1.KeyAdminService/DisableKey" => Self::DisableKey,
+            "/ward.admin.v1.KeyAdminService/EnableKeyVersion" => Self::EnableKeyVersion,
+            "/ward.admin.v1.KeyAdminService/DisableKeyVersion" => Self::DisableKeyVersion,
+            "/ward.admin.v1.KeyAdminService/SetKeyMinimum" => Self::SetKeyMinimum,
             "/ward.admin.v1.DeviceAdminService/EnrollDevice" => Self::EnrollDevice,
             "/ward.admin.v1.DeviceAdminService/ContainDevice" => Self::ContainDevice,
             "/ward.admin.v1.DeviceAdminService/ReleaseDevice" => Self::ReleaseDevice,
@@ -133,6 +139,9 @@ impl Verb {
             Self::RotateKey => "RotateKey",
             Self::EnableKey => "EnableKey",
             Self::DisableKey => "DisableKey",
+            Self::EnableKeyVersion => "EnableKeyVersion",
+            Self::DisableKeyVersion => "DisableKeyVersion",
+            Self::SetKeyMinimum => "SetKeyMinimum",
             Self::EnrollDevice => "EnrollDevice",
             Self::ContainDevice => "ContainDevice",
             Self::ReleaseDevice => "ReleaseDevice",
@@ -193,6 +202,9 @@ impl Verb {
             | Self::RemoveNode
             | Self::PutPolicy
             | Self::ListPolicies
+            | Self::EnableKeyVersion
+            | Self::DisableKeyVersion
+            | Self::SetKeyMinimum
             | Self::DescribePolicy => Place::Leader,
         }
     }
@@ -245,7 +257,7 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 42);
+        assert_eq!(seen, 45);
     }
 
     fn paths(proto: &str) -> Vec<String> {

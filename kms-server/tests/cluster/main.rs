@@ -15,3 +15,4 @@ mod sealed;
 mod signatures;
 mod strangers;
 mod three_nodes;
+mod versions;

@@ -17,11 +17,15 @@ pub(crate) enum KeyVerb {
     #[command(disable_version_flag = true)]
     PublicKey(PublicKeyArguments),
     /// Make a new version; what is encrypted from now on uses it.
-    Rotate(KeyArguments),
-    /// Refuse every use of a key, on every node, from the answer on.
-    Disable(KeyArguments),
-    /// Allow the use of a disabled key again.
-    Enable(KeyArguments),
+    Rotate(RotateArguments),
+    /// Refuse every use of a key, or of one version, on every node, from the answer on.
+    #[command(disable_version_flag = true)]
+    Disable(StateArguments),
+    /// Allow the use of a disabled key, or version, again.
+    #[command(disable_version_flag = true)]
+    Enable(StateArguments),
+    /// Refuse every use of versions below a minimum, or allow it again.
+    SetMinimum(MinimumArguments),
 }
 
 /// Which key to make.
@@ -69,6 +73,43 @@ pub(crate) struct PublicKeyArguments {
     /// Of this version [default: the primary].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) version: Option<u32>,
+}
+
+/// Which key to rotate.
+#[derive(Args, Debug)]
+pub(crate) struct RotateArguments {
+    /// Its name; a device's key is `device/ID`.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Only if this version is the primary now, so that two who rotate at once make one version.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) expected_primary: Option<u32>,
+}
+
+/// What to enable or disable.
+#[derive(Args, Debug)]
+pub(crate) struct StateArguments {
+    /// The key's name; a device's key is `device/ID`.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// This version alone.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) version: Option<u32>,
+}
+
+/// Which versions may be used.
+#[derive(Args, Debug)]
+pub(crate) struct MinimumArguments {
+    /// The key's name; a device's key is `device/ID`.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// The lowest version that may encrypt, sign or authenticate; at most the primary.
+    #[arg(long, value_name = "N", required_unless_present = "decrypt",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) encrypt: Option<u32>,
+    /// The lowest version that may be used at all; raises the other where needed.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) decrypt: Option<u32>,
 }
 
 /// Which key.

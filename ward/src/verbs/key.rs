@@ -1,5 +1,6 @@
 //! `ward key …`.
 
+use envelope::id::KeyVersion;
 use kms_client::model::{Key, KeyVersionInfo, NewKey};
 use serde::Serialize;
 
@@ -27,9 +28,22 @@ pub(super) async fn run(global: &Global, verb: KeyVerb) -> Result<(), Failure> {
             client.create_key(NewKey { name, key_type }).await?
         }
         KeyVerb::Describe(key) => client.describe_key(key.name).await?,
-        KeyVerb::Rotate(key) => client.rotate_key(key.name, None).await?,
-        KeyVerb::Disable(key) => client.disable_key(key.name).await?,
-        KeyVerb::Enable(key) => client.enable_key(key.name).await?,
+        KeyVerb::Rotate(key) => {
+            let expected = key.expected_primary.map(KeyVersion);
+            client.rotate_key(key.name, expected).await?
+        }
+        KeyVerb::Disable(which) => match which.version.map(KeyVersion) {
+            None => client.disable_key(which.name).await?,
+            Some(version) => client.disable_key_version(which.name, version).await?,
+        },
+        KeyVerb::Enable(which) => match which.version.map(KeyVersion) {
+            None => client.enable_key(which.name).await?,
+            Some(version) => client.enable_key_version(which.name, version).await?,
+        },
+        KeyVerb::SetMinimum(asked) => {
+            let (encrypt, decrypt) = (asked.encrypt.map(KeyVersion), asked.decrypt.map(KeyVersion));
+            client.set_key_minimum(asked.name, encrypt, decrypt).await?
+        }
     };
     answer(global.format(), &KeyView::from(&key))
 }
@@ -42,6 +56,8 @@ struct KeyView {
     key_type: &'static str,
     state: &'static str,
     primary_version: u32,
+    minimum_encrypt: u32,
+    minimum_decrypt: u32,
     versions: Vec<VersionView>,
 }
 
@@ -71,6 +87,8 @@ impl From<&Key> for KeyView {
             key_type: key.key_type.as_str(),
             state: key.state.as_str(),
             primary_version: key.primary_version.0,
+            minimum_encrypt: key.minimum_encrypt.0,
+            minimum_decrypt: key.minimum_decrypt.0,
             versions: key.versions.iter().map(version).collect(),
         }
     }
@@ -80,8 +98,14 @@ impl Answer for KeyView {
     fn text(&self) -> String {
         let mut text = format!(
             "name             {}\nkey id           {}\ntype             {}\nstate            {}\n\
-             primary version  {}\n",
-            self.name, self.key_id, self.key_type, self.state, self.primary_version
+             primary version  {}\nminimum          encrypt {}, decrypt {}\n",
+            self.name,
+            self.key_id,
+            self.key_type,
+            self.state,
+            self.primary_version,
+            self.minimum_encrypt,
+            self.minimum_decrypt
         );
         for version in &self.versions {
             let VersionView {

@@ -35,6 +35,40 @@ fn a_key_goes_through_its_life() {
 }
 
 #[test]
+fn one_version_is_disabled_and_versions_have_a_minimum() {
+    let stack = Stack::up(&["--nodes", "1"]);
+    stack.json(&["key", "create", "lab", "--type", "ed25519"]);
+    let rotated = stack.json(&["key", "rotate", "lab", "--expected-primary", "1"]);
+    assert_eq!(rotated["primary_version"], 2);
+    let lost = ["key", "rotate", "lab", "--expected-primary", "1"];
+    assert_eq!(stack.reason(&lost), "CONFLICT");
+
+    let now = stack.json(&["key", "disable", "lab", "--version", "1"]);
+    let states = [
+        &now["state"],
+        &now["versions"][0]["state"],
+        &now["versions"][1]["state"],
+    ];
+    assert_eq!(states, ["enabled", "disabled", "enabled"]);
+    let sign = ["sign", "--key", "lab", "--version", "1"];
+    assert_eq!(stack.reason(&sign), "VERSION_DISABLED");
+    stack.json(&["key", "enable", "lab", "--version", "1"]);
+    stack.json(&sign);
+
+    let now = stack.json(&["key", "set-minimum", "lab", "--encrypt", "2"]);
+    assert_eq!(
+        (&now["minimum_encrypt"], &now["minimum_decrypt"]),
+        (&json!(2), &json!(1))
+    );
+    assert_eq!(stack.reason(&sign), "VERSION_TOO_OLD");
+    let beyond = ["key", "set-minimum", "lab", "--decrypt", "3"];
+    assert_eq!(stack.reason(&beyond), "INVALID_ARGUMENT");
+    let text = stack.ward(&["key", "describe", "lab"]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("encrypt 2, decrypt 1"), "{text}");
+}
+
+#[test]
 fn a_device_is_enrolled_once_with_its_key() {
     let stack = Stack::up(&["--nodes", "1"]);
     let enroll = [

@@ -94,6 +94,27 @@ impl KeyAdminService for Shared {
     ) -> Result<Response<admin::DisableKeyResponse>, Status> {
         Err(Status::unimplemented("not in the tests"))
     }
+
+    async fn enable_key_version(
+        &self,
+        _: Request<admin::EnableKeyVersionRequest>,
+    ) -> Result<Response<admin::EnableKeyVersionResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
+    }
+
+    async fn disable_key_version(
+        &self,
+        _: Request<admin::DisableKeyVersionRequest>,
+    ) -> Result<Response<admin::DisableKeyVersionResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
+    }
+
+    async fn set_key_minimum(
+        &self,
+        _: Request<admin::SetKeyMinimumRequest>,
+    ) -> Result<Response<admin::SetKeyMinimumResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
+    }
 }
 
 #[tonic::async_trait]

@@ -205,6 +205,6 @@ fn reader(channel: Channel) -> KeyServiceClient<Channel> {
     KeyServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX)
 }
 
-fn operator(channel: Channel) -> KeyAdminServiceClient<Channel> {
+pub(super) fn operator(channel: Channel) -> KeyAdminServiceClient<Channel> {
     KeyAdminServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX)
 }

@@ -7,6 +7,7 @@ mod cluster;
 mod containment;
 mod crypto;
 mod devices;
+mod key_versions;
 mod keys;
 mod members;
 mod policies;

@@ -5,7 +5,9 @@ pub(crate) mod describe;
 pub(crate) mod list;
 pub(crate) mod public_key;
 pub(crate) mod rotate;
+pub(crate) mod set_minimum;
 pub(crate) mod set_state;
+pub(crate) mod version_state;
 
 use envelope::id::KeyId;
 use kms_client::reason::Reason;

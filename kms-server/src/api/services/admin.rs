@@ -10,11 +10,13 @@ use ward_proto::admin::v1::token_admin_service_server::TokenAdminService;
 use ward_proto::admin::v1::{
     ContainDeviceRequest, ContainDeviceResponse, CreateJoinTokenRequest, CreateJoinTokenResponse,
     CreateKeyRequest, CreateKeyResponse, DescribeContainmentRequest, DescribeContainmentResponse,
-    DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse,
+    DisableKeyRequest, DisableKeyResponse, DisableKeyVersionRequest, DisableKeyVersionResponse,
+    EnableKeyRequest, EnableKeyResponse, EnableKeyVersionRequest, EnableKeyVersionResponse,
     EnrollDeviceRequest, EnrollDeviceResponse, ReleaseDeviceRequest, ReleaseDeviceResponse,
     RemoveNodeRequest, RemoveNodeResponse, RevokeDeviceRequest, RevokeDeviceResponse,
     RevokeGatewayRequest, RevokeGatewayResponse, RotateKeyRequest, RotateKeyResponse,
-    SetOfflineAllowanceRequest, SetOfflineAllowanceResponse,
+    SetKeyMinimumRequest, SetKeyMinimumResponse, SetOfflineAllowanceRequest,
+    SetOfflineAllowanceResponse,
 };
 use ward_proto::v1::ContainLevel;
 
@@ -70,6 +72,42 @@ impl KeyAdminService for Api {
         let write = async move { keys::set_state::disable(&call, request).await };
         Ok(Response::new(
             self.node.writes.carry("disable-key", write).await?,
+        ))
+    }
+
+    async fn enable_key_version(
+        &self,
+        request: Request<EnableKeyVersionRequest>,
+    ) -> Result<Response<EnableKeyVersionResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { keys::version_state::enable(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("enable-key-version", write).await?,
+        ))
+    }
+
+    async fn disable_key_version(
+        &self,
+        request: Request<DisableKeyVersionRequest>,
+    ) -> Result<Response<DisableKeyVersionResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { keys::version_state::disable(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("disable-key-version", write).await?,
+        ))
+    }
+
+    async fn set_key_minimum(
+        &self,
+        request: Request<SetKeyMinimumRequest>,
+    ) -> Result<Response<SetKeyMinimumResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { keys::set_minimum::set_minimum(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("set-key-minimum", write).await?,
         ))
     }
 }

@@ -26,6 +26,7 @@ mod policies;
 mod sealed;
 mod tokens;
 mod typed_keys;
+mod versions;
 
 /// The time of the first entry of each test.
 const START: u64 = 1_000_000;

@@ -155,6 +155,9 @@ fn an_application_has_its_own_keys_and_no_others() {
         Action::RotateKey,
         Action::EnableKey,
         Action::DisableKey,
+        Action::EnableKeyVersion,
+        Action::DisableKeyVersion,
+        Action::SetKeyMinimum,
     ] {
         assert!(
             !allows(&app("viewer"), action, key("app/viewer/x")),

@@ -105,6 +105,9 @@ fn ask(
         | Action::VerifyMac
         | Action::GenerateRandom
         | Action::GetPublicKey
+        | Action::EnableKeyVersion
+        | Action::DisableKeyVersion
+        | Action::SetKeyMinimum
         | Action::ReadAudit => Facts::None,
     };
     engine.authorize(&Request {
@@ -138,6 +141,9 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::GenerateMac
         | Action::VerifyMac
         | Action::GetPublicKey
+        | Action::EnableKeyVersion
+        | Action::DisableKeyVersion
+        | Action::SetKeyMinimum
         | Action::DescribeKey => device_key(),
         Action::EnrollDevice
         | Action::DescribeDevice
