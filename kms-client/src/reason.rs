@@ -22,6 +22,8 @@ pub enum Reason {
     VersionDisabled,
     /// This version of the key is below the minimum that was set.
     VersionTooOld,
+    /// No such alias.
+    AliasNotFound,
     /// The key is of a type that is for something else.
     KeyUsage,
     /// Another key has this name.
@@ -109,6 +111,7 @@ impl Reason {
         Self::KeyDisabled,
         Self::VersionDisabled,
         Self::VersionTooOld,
+        Self::AliasNotFound,
         Self::KeyUsage,
         Self::NameTaken,
         Self::IdExists,
@@ -158,6 +161,7 @@ impl Reason {
             Self::KeyDisabled => "KEY_DISABLED",
             Self::VersionDisabled => "VERSION_DISABLED",
             Self::VersionTooOld => "VERSION_TOO_OLD",
+            Self::AliasNotFound => "ALIAS_NOT_FOUND",
             Self::KeyUsage => "KEY_USAGE",
             Self::NameTaken => "NAME_TAKEN",
             Self::IdExists => "ID_EXISTS",
@@ -218,6 +222,7 @@ impl Reason {
             | Self::KeyDisabled
             | Self::VersionDisabled
             | Self::VersionTooOld
+            | Self::AliasNotFound
             | Self::KeyUsage
             | Self::NameTaken
             | Self::IdExists

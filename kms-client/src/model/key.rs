@@ -1,5 +1,7 @@
 //! Keys, and what using one answers.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use envelope::id::{KeyId, KeyVersion};
 use envelope::secret::SecretBytes;
@@ -13,7 +15,7 @@ use crate::error::Error;
 pub enum KeySelector {
     /// By its id, which never changes hands.
     Id(KeyId),
-    /// By its name.
+    /// By its name, or an alias of it.
     Name(String),
 }
 
@@ -104,6 +106,22 @@ impl KeyType {
     }
 }
 
+/// Pairs by which operators find keys: not secret, and no part of any decision.
+pub type Labels = BTreeMap<String, String>;
+
+/// Another name of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias {
+    /// The whole name, `alias/NAME`.
+    pub name: String,
+    /// Which key it means.
+    pub key_id: KeyId,
+    /// What that key is called.
+    pub key_name: String,
+    /// Previous plus one at each change; never comes twice.
+    pub revision: u64,
+}
+
 /// A key to be made. `"billing".into()` asks for one of the usual type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKey {
@@ -111,6 +129,8 @@ pub struct NewKey {
     pub name: String,
     /// What it shall be for.
     pub key_type: KeyType,
+    /// By which operators find it; at most 16.
+    pub labels: Labels,
 }
 
 impl From<&str> for NewKey {
@@ -127,8 +147,11 @@ impl From<&String> for NewKey {
 
 impl From<String> for NewKey {
     fn from(name: String) -> Self {
-        let key_type = KeyType::default();
-        Self { name, key_type }
+        Self {
+            name,
+            key_type: KeyType::default(),
+            labels: Labels::new(),
+        }
     }
 }
 
@@ -160,6 +183,10 @@ pub struct Key {
     pub minimum_encrypt: KeyVersion,
     /// The lowest version that is used at all.
     pub minimum_decrypt: KeyVersion,
+    /// By which operators find it.
+    pub labels: Labels,
+    /// Its other names.
+    pub aliases: Vec<String>,
     /// All versions, oldest first.
     pub versions: Vec<KeyVersionInfo>,
     /// Previous revision plus one at each change.
@@ -213,9 +240,32 @@ pub(crate) fn key_from_wire(key: Option<v1::Key>) -> Result<Key, Error> {
         // A node of a version without minima leaves them out.
         minimum_encrypt: KeyVersion(key.minimum_encrypt_version.max(1)),
         minimum_decrypt: KeyVersion(key.minimum_decrypt_version.max(1)),
+        labels: key
+            .labels
+            .into_iter()
+            .map(|it| (it.key, it.value))
+            .collect(),
+        aliases: key.aliases,
         versions,
         revision: key.revision,
         epoch: key.epoch,
+    })
+}
+
+pub(crate) fn labels_to_wire(labels: &Labels) -> Vec<v1::Label> {
+    let label = |(key, value): (&String, &String)| v1::Label {
+        key: key.clone(),
+        value: value.clone(),
+    };
+    labels.iter().map(label).collect()
+}
+
+pub(crate) fn alias_from_wire(alias: v1::Alias) -> Result<Alias, Error> {
+    Ok(Alias {
+        name: alias.name,
+        key_id: id_from_wire("key id", &alias.key_id)?,
+        key_name: alias.key_name,
+        revision: alias.revision,
     })
 }
 

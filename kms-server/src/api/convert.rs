@@ -5,8 +5,8 @@ use envelope::context::EncryptionContext;
 use ward_proto::v1::{self as proto, ContextPair};
 
 use crate::api::failure::Failure;
-use crate::command::is_id;
-use crate::state::{Index, KeyRecord, KeyState, KeyType};
+use crate::command::{LABELS_MAX, is_id, is_label};
+use crate::state::{AliasRecord, Index, KeyRecord, KeyState, KeyType, Labels};
 use crate::vault;
 
 /// Reads an encryption context. Whether reserved pairs have a place in it is the vault's business.
@@ -61,6 +61,52 @@ pub(crate) fn key(index: &Index, key: &KeyRecord) -> proto::Key {
         key_type: key_type(traits.key_type).into(),
         minimum_encrypt_version: traits.minimum_encrypt,
         minimum_decrypt_version: traits.minimum_decrypt,
+        labels: index
+            .key_labels(&key.key_id)
+            .map(labels)
+            .unwrap_or_default(),
+        aliases: index.aliases_of(key.key_id).map(str::to_owned).collect(),
+    }
+}
+
+/// Writes labels.
+fn labels(labels: &Labels) -> Vec<proto::Label> {
+    let label = |(key, value): (&String, &String)| proto::Label {
+        key: key.clone(),
+        value: value.clone(),
+    };
+    labels.iter().map(label).collect()
+}
+
+/// Reads labels.
+///
+/// # Errors
+/// INVALID_ARGUMENT for one given twice, or beyond the limits.
+pub(crate) fn wanted_labels(wanted: &[proto::Label]) -> Result<Labels, Failure> {
+    let mut labels = Labels::new();
+    for proto::Label { key, value } in wanted {
+        if !is_label(key, value) {
+            return Err(Failure::invalid(
+                "a label has 1 to 64 of `a-z 0-9 - . _` and a value of at most 128 bytes of text",
+            ));
+        }
+        if labels.insert(key.clone(), value.clone()).is_some() {
+            return Err(Failure::invalid("a label is given twice; name each once"));
+        }
+    }
+    match labels.len() <= LABELS_MAX {
+        true => Ok(labels),
+        false => Err(Failure::invalid("a key has at most 16 labels")),
+    }
+}
+
+/// Writes an alias.
+pub(crate) fn alias(alias: &AliasRecord, key: &KeyRecord) -> proto::Alias {
+    proto::Alias {
+        name: alias.name.clone(),
+        key_id: Bytes::copy_from_slice(key.key_id.as_bytes()),
+        key_name: key.name.clone(),
+        revision: alias.revision,
     }
 }
 

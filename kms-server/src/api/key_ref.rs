@@ -168,8 +168,8 @@ impl FoundKey {
             return Ok(());
         }
         let message = format!(
-            "version {} is older than may be used for this, {minimum}; use a newer one, or let an \
-             operator lower the minimum",
+            "version {} is below the minimum for this, version {minimum}; use a newer one, or let \
+             an operator lower the minimum",
             self.version.0
         );
         Err(Failure::new(Reason::VersionTooOld, message))
@@ -213,7 +213,7 @@ pub(crate) fn lookup<'a>(index: &'a Index, key: Option<&KeyRef>) -> Result<&'a K
                 .map_err(|_| Failure::invalid("a key id has 16 bytes"))?;
             index.key(&id).ok_or_else(not_found)
         }
-        Some(By::Name(name)) => index.key_by_name(name).ok_or_else(not_found),
+        Some(By::Name(name)) => index.key_by_name_or_alias(name).ok_or_else(not_found),
         None => Err(Failure::invalid("name a key, by its id or its name")),
     }
 }

@@ -62,7 +62,10 @@ impl From<Refusal> for Failure {
             Refusal::NameInvalid
             | Refusal::IdempotencyReused
             | Refusal::TooLarge
-            | Refusal::MinimumInvalid => Reason::InvalidArgument,
+            | Refusal::MinimumInvalid
+            | Refusal::LabelsInvalid
+            | Refusal::AliasesFull => Reason::InvalidArgument,
+            Refusal::AliasNotFound => Reason::AliasNotFound,
             Refusal::KeyNotFound | Refusal::VersionNotFound => Reason::KeyNotFound,
             Refusal::KeyDisabled => Reason::KeyDisabled,
             Refusal::DeviceExists => Reason::DeviceExists,
@@ -196,6 +199,7 @@ impl From<CaError> for Failure {
 fn code(reason: Reason) -> Code {
     match reason {
         Reason::KeyNotFound
+        | Reason::AliasNotFound
         | Reason::DeviceNotFound
         | Reason::GatewayNotFound
         | Reason::ObjectNotFound

@@ -142,7 +142,8 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         | Outcome::KeyRotated { key_id, .. }
         | Outcome::KeyStateSet { key_id, .. }
         | Outcome::DeviceEnrolled { key_id }
-        | Outcome::KeyChanged { key_id } => Some(*key_id),
+        | Outcome::KeyChanged { key_id }
+        | Outcome::AliasPut { key_id } => Some(*key_id),
         Outcome::Begun
         | Outcome::TokenCreated
         | Outcome::Joined { .. }
@@ -157,6 +158,7 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         | Outcome::GatewayForgotten
         | Outcome::AuditAnchored
         | Outcome::NodeRemoved
-        | Outcome::FormatRaised => None,
+        | Outcome::FormatRaised
+        | Outcome::AliasDeleted => None,
     }
 }

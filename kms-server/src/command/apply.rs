@@ -155,6 +155,9 @@ fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
         Command::RotateSigningKey(command) => command.apply(frame),
         Command::SetVersionState(command) => command.apply(frame),
         Command::SetKeyMinimum(command) => command.apply(frame),
+        Command::SetKeyLabels(command) => command.apply(frame),
+        Command::PutAlias(command) => command.apply(frame),
+        Command::DeleteAlias(command) => command.apply(frame),
     }
 }
 

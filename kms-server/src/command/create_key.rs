@@ -4,7 +4,7 @@ use envelope::id::{KeyId, KeyVersion};
 use serde::{Deserialize, Serialize};
 
 use super::apply::Frame;
-use super::names::is_key_name;
+use super::names::{ALIAS_PREFIX, is_key_name};
 use super::{Outcome, Refusal, sealed};
 use crate::keyring::Place;
 use crate::state::{KeyRecord, KeyState, KeyType, Record, RecordId, VersionRecord};
@@ -38,7 +38,9 @@ impl CreateKey {
 
     /// Makes the key whatever its name's prefix; enrolment uses this too.
     pub(super) fn create(&self, frame: &mut Frame<'_>, key_type: KeyType) -> Result<(), Refusal> {
-        if !is_key_name(&self.name) {
+        // In the first format there were no aliases, and its members do not refuse such a name.
+        let is_alias = frame.index.format_version() > 1 && self.name.starts_with(ALIAS_PREFIX);
+        if is_alias || !is_key_name(&self.name) {
             return Err(Refusal::NameInvalid);
         }
         if frame.index.key(&self.key_id).is_some() {

@@ -1,14 +1,15 @@
-//! Makes a key of another type than AES-256-GCM, with its first version.
+//! Makes a key of another type than AES-256-GCM, or with labels, with its first version.
 
 use serde::{Deserialize, Serialize};
 
 use super::apply::Frame;
 use super::create_key::DEVICE_PREFIX;
+use super::set_key_labels::{check_labels, put_labels};
 use super::{CreateKey, Outcome, Refusal};
 use crate::replica::limits::PUBLIC_KEY_BYTES_MAX;
-use crate::state::{KeyTraits, KeyType, Record, RecordId};
+use crate::state::{KeyTraits, KeyType, Labels, Record, RecordId};
 
-/// A key of a type of its own, and the public key of its version 1.
+/// A key of any type, and the public key of its version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateTypedKey {
     /// As for any key; the sealed record says the type too.
@@ -18,6 +19,8 @@ pub struct CreateTypedKey {
     /// A SubjectPublicKeyInfo in DER; empty for types that have none.
     #[serde(with = "serde_bytes")]
     pub public_key: Vec<u8>,
+    /// What operators find it by.
+    pub labels: Labels,
 }
 
 impl CreateTypedKey {
@@ -26,6 +29,7 @@ impl CreateTypedKey {
             return Err(Refusal::NameInvalid);
         }
         check_public_key(self.key_type, &self.public_key)?;
+        check_labels(&self.labels)?;
         self.key.create(frame, self.key_type)?;
         let key_id = self.key.key_id;
         if self.key_type != KeyType::default() {
@@ -39,6 +43,9 @@ impl CreateTypedKey {
                 RecordId::PublicKey(key_id, 1),
                 Record::PublicKey(self.public_key.clone()),
             );
+        }
+        if !self.labels.is_empty() {
+            put_labels(frame, key_id, self.labels.clone());
         }
         Ok(Outcome::KeyCreated { key_id })
     }

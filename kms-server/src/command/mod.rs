@@ -14,12 +14,14 @@ mod consume_join_token;
 mod create_join_token;
 mod create_key;
 mod create_typed_key;
+mod delete_alias;
 mod enroll_device;
 mod genesis;
 mod names;
 mod order_containment;
 mod outcome;
 mod proposal;
+mod put_alias;
 mod put_policy;
 mod raise_format;
 mod record_certificate;
@@ -29,6 +31,7 @@ mod revoke_gateway;
 mod rotate_key;
 mod rotate_signing_key;
 mod sealed;
+mod set_key_labels;
 mod set_key_minimum;
 mod set_key_state;
 mod set_offline_allowance;
@@ -51,13 +54,17 @@ pub use consume_join_token::{ConsumeJoinToken, NodeJoin};
 pub use create_join_token::CreateJoinToken;
 pub use create_key::CreateKey;
 pub use create_typed_key::CreateTypedKey;
+pub use delete_alias::DeleteAlias;
 pub use enroll_device::EnrollDevice;
 pub use genesis::{FirstIdentity, Genesis};
-pub(crate) use names::{is_case_id, is_id, is_key_name, is_service};
+pub(crate) use names::{
+    ALIAS_PREFIX, LABELS_MAX, is_alias, is_case_id, is_id, is_key_name, is_label, is_service,
+};
 pub use order_containment::OrderContainment;
 pub(crate) use order_containment::SERVICES_MAX;
 pub use outcome::Outcome;
 pub use proposal::{Guard, Idempotency, Proposal};
+pub use put_alias::PutAlias;
 pub use put_policy::PutPolicy;
 pub use raise_format::RaiseFormat;
 pub use record_certificate::RecordCertificate;
@@ -66,6 +73,7 @@ pub use remove_node::RemoveNode;
 pub use revoke_gateway::{ForgetGateway, RevokeGateway};
 pub use rotate_key::RotateKey;
 pub use rotate_signing_key::RotateSigningKey;
+pub use set_key_labels::SetKeyLabels;
 pub use set_key_minimum::SetKeyMinimum;
 pub use set_key_state::SetKeyState;
 pub use set_offline_allowance::SetOfflineAllowance;
@@ -122,6 +130,12 @@ pub enum Command {
     SetVersionState(SetVersionState),
     /// Sets the lowest versions of a key that may be used.
     SetKeyMinimum(SetKeyMinimum),
+    /// Sets and removes labels of a key.
+    SetKeyLabels(SetKeyLabels),
+    /// Makes an alias or moves it.
+    PutAlias(PutAlias),
+    /// Deletes an alias.
+    DeleteAlias(DeleteAlias),
 }
 
 impl Command {
@@ -151,6 +165,9 @@ impl Command {
             Self::RotateSigningKey(_) => "rotate_signing_key",
             Self::SetVersionState(_) => "set_version_state",
             Self::SetKeyMinimum(_) => "set_key_minimum",
+            Self::SetKeyLabels(_) => "set_key_labels",
+            Self::PutAlias(_) => "put_alias",
+            Self::DeleteAlias(_) => "delete_alias",
         }
     }
 
@@ -180,7 +197,10 @@ impl Command {
             Self::CreateTypedKey(_)
             | Self::RotateSigningKey(_)
             | Self::SetVersionState(_)
-            | Self::SetKeyMinimum(_) => 2,
+            | Self::SetKeyMinimum(_)
+            | Self::SetKeyLabels(_)
+            | Self::PutAlias(_)
+            | Self::DeleteAlias(_) => 2,
         }
     }
 }

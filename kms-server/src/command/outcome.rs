@@ -82,4 +82,12 @@ pub enum Outcome {
         #[serde(with = "crate::state::wire::id16")]
         key_id: KeyId,
     },
+    /// The alias is this key's.
+    AliasPut {
+        /// Which key.
+        #[serde(with = "crate::state::wire::id16")]
+        key_id: KeyId,
+    },
+    /// The alias is nobody's.
+    AliasDeleted,
 }

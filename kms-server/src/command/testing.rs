@@ -6,7 +6,7 @@ use envelope::id::{ClusterId, KeyId, KeyVersion};
 
 use super::{Command, CreateKey, CreateTypedKey, Genesis};
 use crate::keyring::{KeyRing, Place};
-use crate::state::{Addresses, FORMAT_VERSION, KeyType, NodeId, NodeRecord, SealWrap};
+use crate::state::{Addresses, FORMAT_VERSION, KeyType, Labels, NodeId, NodeRecord, SealWrap};
 
 /// A key's id from a number.
 pub(crate) fn key_id(number: u64) -> KeyId {
@@ -74,6 +74,7 @@ pub(crate) fn create_typed_key(name: &str, number: u64, key_type: KeyType) -> Cr
         },
         key_type,
         public_key: public_key(key_type, 1),
+        labels: Labels::new(),
     }
 }
 

@@ -44,12 +44,20 @@ pub enum Action {
     DisableKeyVersion,
     /// Sets the lowest versions of a key that may be used.
     SetKeyMinimum,
+    /// Sets and removes labels of a key.
+    SetKeyLabels,
+    /// Gives an alias to a key, or takes it from one towards another.
+    PutAlias,
+    /// Takes an alias from a key.
+    DeleteAlias,
     /// Tells about one key.
     DescribeKey,
     /// Tells a public key.
     GetPublicKey,
     /// Tells about all keys.
     ListKeys,
+    /// Tells about all aliases.
+    ListAliases,
     /// Adds a device to the inventory.
     EnrollDevice,
     /// Tells about one device.
@@ -96,7 +104,7 @@ pub enum Action {
 
 impl Action {
     /// All of them, for tables and for the test that compares them with the schema.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 47] = [
         Self::Encrypt,
         Self::Decrypt,
         Self::ReEncryptFrom,
@@ -116,9 +124,13 @@ impl Action {
         Self::EnableKeyVersion,
         Self::DisableKeyVersion,
         Self::SetKeyMinimum,
+        Self::SetKeyLabels,
+        Self::PutAlias,
+        Self::DeleteAlias,
         Self::DescribeKey,
         Self::GetPublicKey,
         Self::ListKeys,
+        Self::ListAliases,
         Self::EnrollDevice,
         Self::DescribeDevice,
         Self::ListDevices,
@@ -165,9 +177,13 @@ impl Action {
             Self::EnableKeyVersion => "EnableKeyVersion",
             Self::DisableKeyVersion => "DisableKeyVersion",
             Self::SetKeyMinimum => "SetKeyMinimum",
+            Self::SetKeyLabels => "SetKeyLabels",
+            Self::PutAlias => "PutAlias",
+            Self::DeleteAlias => "DeleteAlias",
             Self::DescribeKey => "DescribeKey",
             Self::GetPublicKey => "GetPublicKey",
             Self::ListKeys => "ListKeys",
+            Self::ListAliases => "ListAliases",
             Self::EnrollDevice => "EnrollDevice",
             Self::DescribeDevice => "DescribeDevice",
             Self::ListDevices => "ListDevices",

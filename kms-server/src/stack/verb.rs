@@ -19,6 +19,7 @@ pub(crate) enum Verb {
     DescribeKey,
     ListKeys,
     GetPublicKey,
+    ListAliases,
     DescribeDevice,
     ListDevices,
     IssueCertificate,
@@ -37,6 +38,9 @@ pub(crate) enum Verb {
     EnableKeyVersion,
     DisableKeyVersion,
     SetKeyMinimum,
+    SetKeyLabels,
+    PutAlias,
+    DeleteAlias,
     EnrollDevice,
     ContainDevice,
     ReleaseDevice,
@@ -72,6 +76,7 @@ impl Verb {
             "/ward.v1.KeyService/DescribeKey" => Self::DescribeKey,
             "/ward.v1.KeyService/ListKeys" => Self::ListKeys,
             "/ward.v1.KeyService/GetPublicKey" => Self::GetPublicKey,
+            "/ward.v1.KeyService/ListAliases" => Self::ListAliases,
             "/ward.v1.DeviceService/DescribeDevice" => Self::DescribeDevice,
             "/ward.v1.DeviceService/ListDevices" => Self::ListDevices,
             "/ward.v1.CertificateService/IssueCertificate" => Self::IssueCertificate,
@@ -90,6 +95,9 @@ impl Verb {
             "/ward.admin.v1.KeyAdminService/EnableKeyVersion" => Self::EnableKeyVersion,
             "/ward.admin.v1.KeyAdminService/DisableKeyVersion" => Self::DisableKeyVersion,
             "/ward.admin.v1.KeyAdminService/SetKeyMinimum" => Self::SetKeyMinimum,
+            "/ward.admin.v1.KeyAdminService/SetKeyLabels" => Self::SetKeyLabels,
+            "/ward.admin.v1.KeyAdminService/PutAlias" => Self::PutAlias,
+            "/ward.admin.v1.KeyAdminService/DeleteAlias" => Self::DeleteAlias,
             "/ward.admin.v1.DeviceAdminService/EnrollDevice" => Self::EnrollDevice,
             "/ward.admin.v1.DeviceAdminService/ContainDevice" => Self::ContainDevice,
             "/ward.admin.v1.DeviceAdminService/ReleaseDevice" => Self::ReleaseDevice,
@@ -124,6 +132,7 @@ impl Verb {
             Self::DescribeKey => "DescribeKey",
             Self::ListKeys => "ListKeys",
             Self::GetPublicKey => "GetPublicKey",
+            Self::ListAliases => "ListAliases",
             Self::DescribeDevice => "DescribeDevice",
             Self::ListDevices => "ListDevices",
             Self::IssueCertificate => "IssueCertificate",
@@ -142,6 +151,9 @@ impl Verb {
             Self::EnableKeyVersion => "EnableKeyVersion",
             Self::DisableKeyVersion => "DisableKeyVersion",
             Self::SetKeyMinimum => "SetKeyMinimum",
+            Self::SetKeyLabels => "SetKeyLabels",
+            Self::PutAlias => "PutAlias",
+            Self::DeleteAlias => "DeleteAlias",
             Self::EnrollDevice => "EnrollDevice",
             Self::ContainDevice => "ContainDevice",
             Self::ReleaseDevice => "ReleaseDevice",
@@ -186,6 +198,7 @@ impl Verb {
             | Self::VerifyMac
             | Self::GenerateRandom
             | Self::GetPublicKey
+            | Self::ListAliases
             | Self::Join => Place::Unsealed,
             Self::CreateKey
             | Self::RotateKey
@@ -205,6 +218,9 @@ impl Verb {
             | Self::EnableKeyVersion
             | Self::DisableKeyVersion
             | Self::SetKeyMinimum
+            | Self::SetKeyLabels
+            | Self::PutAlias
+            | Self::DeleteAlias
             | Self::DescribePolicy => Place::Leader,
         }
     }
@@ -257,7 +273,7 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 45);
+        assert_eq!(seen, 49);
     }
 
     fn paths(proto: &str) -> Vec<String> {

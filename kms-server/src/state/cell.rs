@@ -170,6 +170,9 @@ fn event_of(id: &RecordId) -> Option<Event> {
         | RecordId::IdempotencyExpiry(..)
         | RecordId::AuditTrail(_)
         | RecordId::KeyTraits(_)
-        | RecordId::PublicKey(..) => None,
+        | RecordId::PublicKey(..)
+        | RecordId::KeyLabels(_)
+        | RecordId::Alias(_)
+        | RecordId::KeyAlias(..) => None,
     }
 }

@@ -336,6 +336,14 @@ impl Index {
         self.records.get(id)
     }
 
+    /// Records in a range of ids, in order.
+    pub(super) fn range(
+        &self,
+        bounds: (Bound<RecordId>, Bound<RecordId>),
+    ) -> impl Iterator<Item = (&RecordId, &Record)> {
+        self.records.range(bounds)
+    }
+
     /// Puts or removes a record and gives back the former one.
     pub(crate) fn put(&mut self, id: RecordId, record: Option<Record>) -> Option<Record> {
         match record {

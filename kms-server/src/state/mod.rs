@@ -1,5 +1,6 @@
 //! The applied state: records, the memory index that reads are served from, and its store on disk.
 
+mod alias;
 mod applied;
 mod audit;
 mod cell;
@@ -11,6 +12,7 @@ mod id;
 mod idempotency;
 mod identity;
 mod index;
+mod index_names;
 mod key;
 mod key_traits;
 mod pin;
@@ -20,6 +22,7 @@ mod sealed;
 mod store;
 pub(crate) mod wire;
 
+pub use alias::{AliasRecord, Labels};
 pub(crate) use applied::Applied;
 pub use audit::{Anchor, AuditKey, AuditTrail};
 pub(crate) use cell::StateCell;

@@ -12,8 +12,11 @@ use kms_client::{Client, Error};
 use crate::harness::Cluster;
 
 async fn create(client: &Client, name: &str, key_type: KeyType) {
-    let name = name.to_owned();
-    let made = client.create_key(NewKey { name, key_type }).await.unwrap();
+    let key = NewKey {
+        key_type,
+        ..NewKey::from(name)
+    };
+    let made = client.create_key(key).await.unwrap();
     assert_eq!(made.key_type, key_type);
 }
 

@@ -4,13 +4,15 @@ use clap::builder::PossibleValue;
 use clap::{Args, Subcommand, ValueEnum};
 use kms_client::model::KeyType;
 
+use super::label::{AliasVerb, Label, LabelArguments, gather_labels};
+
 /// What to do with keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyVerb {
     /// Make a key with its first version.
     Create(CreateKeyArguments),
-    /// List all keys by name.
-    List,
+    /// List keys by name.
+    List(ListKeysArguments),
     /// Show one key with its versions.
     Describe(KeyArguments),
     /// Show the public key of a version that signs, as PEM.
@@ -26,6 +28,30 @@ pub(crate) enum KeyVerb {
     Enable(StateArguments),
     /// Refuse every use of versions below a minimum, or allow it again.
     SetMinimum(MinimumArguments),
+    /// Set and remove labels, by which `ward key list --label` finds keys.
+    Label(LabelArguments),
+    /// Give keys other names, `alias/NAME`, which can be moved from key to key.
+    #[command(subcommand)]
+    Alias(AliasVerb),
+}
+
+impl KeyVerb {
+    /// What one argument alone does not show.
+    pub(crate) fn contradiction(&self) -> Option<String> {
+        let labels = match self {
+            Self::Create(arguments) => &arguments.label,
+            Self::List(arguments) => &arguments.label,
+            Self::Label(arguments) => &arguments.set,
+            Self::Describe(_)
+            | Self::PublicKey(_)
+            | Self::Rotate(_)
+            | Self::Disable(_)
+            | Self::Enable(_)
+            | Self::SetMinimum(_)
+            | Self::Alias(_) => return None,
+        };
+        gather_labels(labels).err()
+    }
 }
 
 /// Which key to make.
@@ -37,6 +63,25 @@ pub(crate) struct CreateKeyArguments {
     /// What it is for; fixed for its life.
     #[arg(long = "type", value_name = "TYPE", value_enum, default_value_t)]
     pub(crate) key_type: TypeWord,
+    /// A label to find it by. May be repeated.
+    #[arg(long, value_name = "K=V")]
+    pub(crate) label: Vec<Label>,
+}
+
+/// Which keys to list.
+#[derive(Args, Debug)]
+pub(crate) struct ListKeysArguments {
+    /// Only keys whose names begin so.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) prefix: String,
+    /// Only keys that have this label. May be repeated: all of them.
+    #[arg(long, value_name = "K=V")]
+    pub(crate) label: Vec<Label>,
 }
 
 /// A type of key, by the word that the cluster's answers have.
@@ -78,7 +123,7 @@ pub(crate) struct PublicKeyArguments {
 /// Which key to rotate.
 #[derive(Args, Debug)]
 pub(crate) struct RotateArguments {
-    /// Its name; a device's key is `device/ID`.
+    /// Its name, or an alias; a device's key is `device/ID`.
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
     /// Only if this version is the primary now, so that two who rotate at once make one version.
@@ -89,7 +134,7 @@ pub(crate) struct RotateArguments {
 /// What to enable or disable.
 #[derive(Args, Debug)]
 pub(crate) struct StateArguments {
-    /// The key's name; a device's key is `device/ID`.
+    /// The key's name, or an alias; a device's key is `device/ID`.
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
     /// This version alone.
@@ -100,7 +145,7 @@ pub(crate) struct StateArguments {
 /// Which versions may be used.
 #[derive(Args, Debug)]
 pub(crate) struct MinimumArguments {
-    /// The key's name; a device's key is `device/ID`.
+    /// The key's name, or an alias; a device's key is `device/ID`.
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
     /// The lowest version that may encrypt, sign or authenticate; at most the primary.
@@ -115,7 +160,44 @@ pub(crate) struct MinimumArguments {
 /// Which key.
 #[derive(Args, Debug)]
 pub(crate) struct KeyArguments {
-    /// Its name; a device's key is `device/ID`.
+    /// Its name, or an alias; a device's key is `device/ID`.
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use crate::cli::Cli;
+
+    #[test]
+    fn wrong_usage_of_keys_exits_with_2() {
+        for line in [
+            "ward key create k --type rsa",
+            "ward key public-key",
+            "ward key disable k --version 0",
+            "ward key set-minimum k",
+            "ward key create k --label site",
+            "ward key create k --label a=1 --label a=2",
+            "ward key list --label =x",
+            "ward key label k",
+            "ward key label k --set a=1 --set a=2",
+            "ward key alias",
+            "ward key alias create alias/a",
+            "ward key alias move alias/a",
+            "ward key set-minimum k --decrypt 0",
+            "ward key rotate k --expected-primary 0",
+            "ward sign",
+            "ward sign --key k --version 0",
+            "ward verify --key k",
+            "ward verify --key k AAAA",
+            "ward verify-mac --key k v0:AAAA",
+            "ward random 0",
+            "ward random 1025",
+        ] {
+            let words = line.split_whitespace().map(OsString::from);
+            assert_eq!(Cli::read(words).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
 }

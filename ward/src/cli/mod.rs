@@ -8,6 +8,7 @@ mod device;
 mod enter;
 mod global;
 mod key;
+mod label;
 mod manual;
 mod node;
 mod policy;
@@ -34,7 +35,8 @@ pub(crate) use enter::{
     EnrollArguments, GATEWAY_PORT, Guest, InitArguments, NODE_PORT, TokenArguments, TokenVerb,
 };
 pub(crate) use global::Global;
-pub(crate) use key::{CreateKeyArguments, KeyVerb, PublicKeyArguments};
+pub(crate) use key::{KeyVerb, PublicKeyArguments};
+pub(crate) use label::{AliasVerb, Label, gather_labels};
 pub(crate) use manual::{CompletionsArguments, ManArguments};
 pub(crate) use node::{NodeArguments, NodeVerb, RemoveArguments};
 pub(crate) use policy::{PolicyVerb, PutArguments};
@@ -144,6 +146,7 @@ impl Cli {
         match &self.verb {
             Verb::Up(arguments) => arguments.contradiction(),
             Verb::Device(verb) => verb.contradiction(),
+            Verb::Key(verb) => verb.contradiction(),
             Verb::Encrypt(EncryptArguments { context, .. })
             | Verb::Decrypt(DecryptArguments { context }) => gather(context).err(),
             Verb::Demo
@@ -153,7 +156,6 @@ impl Cli {
             | Verb::Init(_)
             | Verb::Token(_)
             | Verb::Enroll(_)
-            | Verb::Key(_)
             | Verb::Sign(_)
             | Verb::Verify(_)
             | Verb::Mac(_)
@@ -261,19 +263,6 @@ mod tests {
             "ward --data-dir= key list",
             "ward key list --output yaml",
             "ward encrypt",
-            "ward key create k --type rsa",
-            "ward key public-key",
-            "ward key disable k --version 0",
-            "ward key set-minimum k",
-            "ward key set-minimum k --decrypt 0",
-            "ward key rotate k --expected-primary 0",
-            "ward sign",
-            "ward sign --key k --version 0",
-            "ward verify --key k",
-            "ward verify --key k AAAA",
-            "ward verify-mac --key k v0:AAAA",
-            "ward random 0",
-            "ward random 1025",
             "ward encrypt --key k --context noequals",
             "ward encrypt --key k --context ward:dk=x",
             "ward encrypt --key k --context a=1 --context a=2",

@@ -1,12 +1,12 @@
 //! `ward key …`.
 
 use envelope::id::KeyVersion;
-use kms_client::model::{Key, KeyVersionInfo, NewKey};
+use kms_client::model::{Key, KeyVersionInfo, Labels, NewKey};
 use serde::Serialize;
 
-use super::{client, public_key};
-use crate::cli::{Global, KeyVerb};
-use crate::error::Failure;
+use super::{client, key_alias, public_key};
+use crate::cli::{Global, KeyVerb, Label, gather_labels};
+use crate::error::{Failure, Reason};
 use crate::output::{Answer, answer};
 use crate::text::{Table, time};
 
@@ -14,18 +14,30 @@ use crate::text::{Table, time};
 pub(super) async fn run(global: &Global, verb: KeyVerb) -> Result<(), Failure> {
     let client = client(global)?;
     let key = match verb {
-        KeyVerb::List => {
-            let keys = client.list_keys("").await?;
+        KeyVerb::List(wanted) => {
+            let labels = labels(&wanted.label)?;
+            let keys = client.list_labelled_keys(&wanted.prefix, &labels).await?;
             let keys = KeyList(keys.iter().map(KeyView::from).collect());
             return answer(global.format(), &keys);
+        }
+        KeyVerb::Alias(verb) => return key_alias::run(&client, global.format(), verb).await,
+        KeyVerb::Label(asked) => {
+            let set = labels(&asked.set)?;
+            client
+                .set_key_labels(asked.name, &set, &asked.remove)
+                .await?
         }
         KeyVerb::PublicKey(which) => {
             return public_key::run(&client, global.format(), which).await;
         }
         KeyVerb::Create(key) => {
-            let key_type = key.key_type.0;
-            let name = key.name;
-            client.create_key(NewKey { name, key_type }).await?
+            let (key_type, labels) = (key.key_type.0, labels(&key.label)?);
+            let key = NewKey {
+                name: key.name,
+                key_type,
+                labels,
+            };
+            client.create_key(key).await?
         }
         KeyVerb::Describe(key) => client.describe_key(key.name).await?,
         KeyVerb::Rotate(key) => {
@@ -48,6 +60,10 @@ pub(super) async fn run(global: &Global, verb: KeyVerb) -> Result<(), Failure> {
     answer(global.format(), &KeyView::from(&key))
 }
 
+fn labels(typed: &[Label]) -> Result<Labels, Failure> {
+    gather_labels(typed).map_err(|problem| Failure::new(Reason::INVALID_ARGUMENT, problem))
+}
+
 /// A key, as shown.
 #[derive(Serialize)]
 struct KeyView {
@@ -58,6 +74,8 @@ struct KeyView {
     primary_version: u32,
     minimum_encrypt: u32,
     minimum_decrypt: u32,
+    labels: Labels,
+    aliases: Vec<String>,
     versions: Vec<VersionView>,
 }
 
@@ -89,6 +107,8 @@ impl From<&Key> for KeyView {
             primary_version: key.primary_version.0,
             minimum_encrypt: key.minimum_encrypt.0,
             minimum_decrypt: key.minimum_decrypt.0,
+            labels: key.labels.clone(),
+            aliases: key.aliases.clone(),
             versions: key.versions.iter().map(version).collect(),
         }
     }
@@ -107,6 +127,12 @@ impl Answer for KeyView {
             self.minimum_encrypt,
             self.minimum_decrypt
         );
+        for (key, value) in &self.labels {
+            text.push_str(&format!("label            {key}={value}\n"));
+        }
+        for alias in &self.aliases {
+            text.push_str(&format!("alias            {alias}\n"));
+        }
         for version in &self.versions {
             let VersionView {
                 version,
@@ -121,7 +147,9 @@ impl Answer for KeyView {
 
 impl Answer for KeyList {
     fn text(&self) -> String {
-        let mut table = Table::new(&["NAME", "TYPE", "STATE", "PRIMARY", "VERSIONS", "KEY ID"]);
+        let mut table = Table::new(&[
+            "NAME", "TYPE", "STATE", "PRIMARY", "VERSIONS", "KEY ID", "LABELS",
+        ]);
         for key in &self.0 {
             table.row([
                 key.name.clone(),
@@ -130,8 +158,15 @@ impl Answer for KeyList {
                 key.primary_version.to_string(),
                 key.versions.len().to_string(),
                 key.key_id.clone(),
+                listed(&key.labels),
             ]);
         }
         table.text()
     }
+}
+
+/// Labels in one cell of a table.
+fn listed(labels: &Labels) -> String {
+    let pairs = labels.iter().map(|(key, value)| format!("{key}={value}"));
+    pairs.collect::<Vec<_>>().join(" ")
 }

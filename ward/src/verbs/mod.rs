@@ -19,6 +19,7 @@ mod enroll;
 mod gateway;
 mod init;
 mod key;
+mod key_alias;
 mod known_services;
 mod manual;
 mod node;

@@ -115,6 +115,27 @@ impl KeyAdminService for Shared {
     ) -> Result<Response<admin::SetKeyMinimumResponse>, Status> {
         Err(Status::unimplemented("not in the tests"))
     }
+
+    async fn set_key_labels(
+        &self,
+        _: Request<admin::SetKeyLabelsRequest>,
+    ) -> Result<Response<admin::SetKeyLabelsResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
+    }
+
+    async fn put_alias(
+        &self,
+        _: Request<admin::PutAliasRequest>,
+    ) -> Result<Response<admin::PutAliasResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
+    }
+
+    async fn delete_alias(
+        &self,
+        _: Request<admin::DeleteAliasRequest>,
+    ) -> Result<Response<admin::DeleteAliasResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
+    }
 }
 
 #[tonic::async_trait]
@@ -155,6 +176,13 @@ impl KeyService for Shared {
             next_page_token,
             applied,
         }))
+    }
+
+    async fn list_aliases(
+        &self,
+        _: Request<v1::ListAliasesRequest>,
+    ) -> Result<Response<v1::ListAliasesResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
     }
 
     async fn get_public_key(

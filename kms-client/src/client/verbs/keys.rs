@@ -13,8 +13,8 @@ use crate::client::nodes::Route;
 use crate::error::Error;
 use crate::limits::{ANSWER_BYTES_MAX, PAGE_SIZE};
 use crate::model::{
-    Key, KeySelector, NewKey, PublicKey, id_from_wire, key_from_wire, selector_to_wire,
-    type_from_wire, type_to_wire,
+    Key, KeySelector, Labels, NewKey, PublicKey, id_from_wire, key_from_wire, labels_to_wire,
+    selector_to_wire, type_from_wire, type_to_wire,
 };
 
 impl Client {
@@ -38,9 +38,14 @@ impl Client {
     /// `NAME_TAKEN` when a living key has this name, `INVALID_ARGUMENT` when it is no name,
     /// `VERSION_NEWER` while a node of the cluster does not know the type.
     pub async fn create_key(&self, key: impl Into<NewKey>) -> Result<Key, Error> {
-        let NewKey { name, key_type } = key.into();
+        let NewKey {
+            name,
+            key_type,
+            labels,
+        } = key.into();
         let message = admin::CreateKeyRequest {
             name,
+            labels: labels_to_wire(&labels),
             write: new_intent()?,
             key_type: type_to_wire(key_type).into(),
         };
@@ -79,6 +84,19 @@ impl Client {
     ///
     /// As every verb: what no node answered before the deadline.
     pub async fn list_keys(&self, prefix: &str) -> Result<Vec<Key>, Error> {
+        self.list_labelled_keys(prefix, &Labels::new()).await
+    }
+
+    /// Lists all keys whose names begin with `prefix` and that have all of these labels, by name.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID_ARGUMENT` for what is no label.
+    pub async fn list_labelled_keys(
+        &self,
+        prefix: &str,
+        labels: &Labels,
+    ) -> Result<Vec<Key>, Error> {
         let mut keys = Vec::new();
         let mut page_token = String::new();
         loop {
@@ -87,6 +105,7 @@ impl Client {
                 page_size: PAGE_SIZE,
                 page_token,
                 read: self.inner.read_options(),
+                labels: labels_to_wire(labels),
             };
             let answer = self.inner.call(Route::AnyNode, |attempt| {
                 let request = attempt.request(message.clone());
@@ -201,7 +220,7 @@ impl Client {
     }
 }
 
-fn reader(channel: Channel) -> KeyServiceClient<Channel> {
+pub(super) fn reader(channel: Channel) -> KeyServiceClient<Channel> {
     KeyServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX)
 }
 

@@ -10,7 +10,8 @@ use ward_proto::v1::{
     AnnounceGatewayRequest, AnnounceGatewayResponse, DescribeDeviceRequest, DescribeDeviceResponse,
     DescribeKeyRequest, DescribeKeyResponse, GetClusterStatusRequest, GetClusterStatusResponse,
     GetPublicKeyRequest, GetPublicKeyResponse, IssueCertificateRequest, IssueCertificateResponse,
-    ListDevicesRequest, ListDevicesResponse, ListKeysRequest, ListKeysResponse, WatchRequest,
+    ListAliasesRequest, ListAliasesResponse, ListDevicesRequest, ListDevicesResponse,
+    ListKeysRequest, ListKeysResponse, WatchRequest,
 };
 
 use super::Api;
@@ -47,6 +48,16 @@ impl KeyService for Api {
         let call = Call::begin(&self.node, &request)?;
         Ok(Response::new(
             keys::public_key::public_key(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn list_aliases(
+        &self,
+        request: Request<ListAliasesRequest>,
+    ) -> Result<Response<ListAliasesResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            keys::aliases::list(&call, request.into_inner()).await?,
         ))
     }
 }

@@ -7,7 +7,7 @@ use super::testing::{begin, create_key, genesis, key_id, record};
 use super::{
     AnnounceGateway, Command, ConsumeJoinToken, CreateJoinToken, CreateKey, EnrollDevice,
     FirstIdentity, Genesis, Guard, Idempotency, NodeJoin, Outcome, Proposal, PutPolicy,
-    RecordCertificate, Refusal, RotateKey, SetKeyState, apply,
+    RaiseFormat, RecordCertificate, Refusal, RotateKey, SetKeyState, apply,
 };
 use crate::keyring::Place;
 use crate::replica::limits::{IDENTITY_KEYS_MAX, SEALED_BYTES_MAX};
@@ -16,12 +16,14 @@ use crate::state::{
     RecordId, Role,
 };
 
+mod aliases;
 mod certificates;
 mod devices;
 mod frame;
 mod gateways;
 mod genesis;
 mod keys;
+mod labels;
 mod policies;
 mod sealed;
 mod tokens;

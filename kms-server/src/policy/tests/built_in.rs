@@ -158,6 +158,9 @@ fn an_application_has_its_own_keys_and_no_others() {
         Action::EnableKeyVersion,
         Action::DisableKeyVersion,
         Action::SetKeyMinimum,
+        Action::SetKeyLabels,
+        Action::PutAlias,
+        Action::DeleteAlias,
     ] {
         assert!(
             !allows(&app("viewer"), action, key("app/viewer/x")),

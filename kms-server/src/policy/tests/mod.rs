@@ -108,6 +108,10 @@ fn ask(
         | Action::EnableKeyVersion
         | Action::DisableKeyVersion
         | Action::SetKeyMinimum
+        | Action::SetKeyLabels
+        | Action::PutAlias
+        | Action::DeleteAlias
+        | Action::ListAliases
         | Action::ReadAudit => Facts::None,
     };
     engine.authorize(&Request {
@@ -144,6 +148,9 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::EnableKeyVersion
         | Action::DisableKeyVersion
         | Action::SetKeyMinimum
+        | Action::SetKeyLabels
+        | Action::PutAlias
+        | Action::DeleteAlias
         | Action::DescribeKey => device_key(),
         Action::EnrollDevice
         | Action::DescribeDevice
@@ -167,6 +174,7 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::PutPolicy
         | Action::ReadPolicies
         | Action::GenerateRandom
+        | Action::ListAliases
         | Action::ReadAudit => Resource::Cluster,
     }
 }
