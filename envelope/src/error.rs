@@ -1,4 +1,5 @@
-//! The crate's two errors: one for everything that cannot be opened, one for malformed input.
+//! The crate's errors: one for everything that cannot be opened, one for what does not verify, one
+//! for malformed input.
 //!
 //! They are apart on purpose. Whether secret data opens must say nothing about why it did not;
 //! what is wrong with a public structure may be said, without ever repeating its bytes.
@@ -11,6 +12,11 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("cannot be opened: wrong key or context, or the data was changed")]
 pub struct OpenFailed;
+
+/// The one answer to a wrong key, another message and a changed signature or tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("does not verify: another key, version or message, or it was changed")]
+pub struct VerifyFailed;
 
 /// Says what is malformed in a structure of ours, and what to do about it.
 ///
@@ -102,6 +108,9 @@ pub enum FormatError {
     /// A slice is no key.
     #[error("a key is exactly 32 bytes")]
     KeyLength,
+    /// The bytes are no private key of the algorithm.
+    #[error("a signing key is PKCS#8 of its own algorithm, with its public key")]
+    SigningKey,
     /// An object's context does not name its own data key.
     #[error("an object's context names its data key under `ward:dk`; insert the same id there")]
     DataKeyNotNamed,

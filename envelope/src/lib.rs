@@ -10,16 +10,19 @@
 //!
 //! Three rules hold everywhere. No nonce is a parameter: each message derives a key of its own from
 //! a random salt. A commitment to that key is compared before anything is decrypted. Every failure
-//! to open is the one error [`OpenFailed`], whatever its cause.
+//! to open is the one error [`OpenFailed`], whatever its cause, and each failure to verify
+//! [`VerifyFailed`].
 
 pub mod blob;
 pub mod context;
 pub mod id;
 pub mod limits;
+pub mod mac;
 pub mod object;
 pub mod record;
 pub mod secret;
 pub mod segment;
+pub mod signature;
 pub mod stream;
 pub mod token;
 
@@ -31,7 +34,7 @@ mod random;
 mod wipe;
 mod wire;
 
-pub use error::{FormatError, OpenFailed};
+pub use error::{FormatError, OpenFailed, VerifyFailed};
 
 #[cfg(test)]
 mod tests;

@@ -35,7 +35,9 @@ mod tests {
         context::EncryptionContext,
         derive,
         id::{KeyId, KeyVersion},
+        mac,
         secret::{SecretKey, SecretVec},
+        signature::{self, Algorithm},
     };
 
     /// Looking copies memory, other tests' keys included, so only one test at a time may look.
@@ -139,6 +141,31 @@ mod tests {
         );
         drop(key);
         assert_eq!(masked.occurrences(), 0);
+    }
+
+    #[test]
+    fn keys_that_sign_and_authenticate_are_in_memory_while_they_are_used_and_not_after() {
+        let _one = LOOKING.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = SecretKey::generate();
+        let masked = Masked::new(key.expose());
+        let tag = mac::generate(&key, b"text");
+        assert_eq!(mac::verify(&key, b"text", &tag), Ok(()));
+        assert_ne!(masked.occurrences(), 0, "the positive control");
+        drop(key);
+        assert_eq!(masked.occurrences(), 0);
+
+        // Where the private key stands in what ring writes as PKCS#8.
+        for (algorithm, at) in [(Algorithm::Ed25519, 16), (Algorithm::EcdsaP256, 36)] {
+            let key = signature::generate(algorithm);
+            let masked = Masked::new(key.expose()[at..].first_chunk().unwrap());
+            let public = signature::public_key(algorithm, &key).unwrap();
+            let signed = signature::sign(algorithm, &key, b"text").unwrap();
+            let verified = signature::verify(algorithm, &public, b"text", &signed);
+            assert_eq!(verified, Ok(()));
+            assert_ne!(masked.occurrences(), 0, "the positive control");
+            drop(key);
+            assert_eq!(masked.occurrences(), 0, "{algorithm:?}");
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@
 //! | Data | Use |
 //! |---|---|
 //! | a few bytes, at most 4 096 | [`Client::encrypt`], [`Client::decrypt`] |
+//! | a signature, a message authentication code | [`Client::sign`], [`Client::generate_mac`] |
 //! | a file or stream of any size | [`stream::seal_stream`], [`stream::open_stream`] |
 //! | many objects | [`data_keys::DataKeyCache`] with `envelope::object` |
 //! | what a gateway has archived | [`archive::Archive`] |

@@ -16,8 +16,16 @@ pub const LEADER_METADATA: &str = "ward-leader";
 pub enum Reason {
     /// No such key.
     KeyNotFound,
-    /// The key or the version is disabled.
+    /// The key is disabled, with all its versions.
     KeyDisabled,
+    /// This version of the key is disabled.
+    VersionDisabled,
+    /// This version of the key is below the minimum that was set.
+    VersionTooOld,
+    /// No such alias.
+    AliasNotFound,
+    /// The key is of a type that is for something else.
+    KeyUsage,
     /// Another key has this name.
     NameTaken,
     /// The id is or was in use.
@@ -36,6 +44,8 @@ pub enum Reason {
     InvalidArgument,
     /// Wrong key, wrong context or changed data; never told apart.
     OpenFailed,
+    /// Wrong key, wrong message or changed signature; never told apart.
+    VerifyFailed,
     /// No policy permits it.
     Denied,
     /// No certificate, or one that the cluster does not know.
@@ -101,6 +111,10 @@ impl Reason {
     pub const ALL: &[Self] = &[
         Self::KeyNotFound,
         Self::KeyDisabled,
+        Self::VersionDisabled,
+        Self::VersionTooOld,
+        Self::AliasNotFound,
+        Self::KeyUsage,
         Self::NameTaken,
         Self::IdExists,
         Self::DeviceNotFound,
@@ -110,6 +124,7 @@ impl Reason {
         Self::Conflict,
         Self::InvalidArgument,
         Self::OpenFailed,
+        Self::VerifyFailed,
         Self::Denied,
         Self::Unauthenticated,
         Self::CertificateExpired,
@@ -147,6 +162,10 @@ impl Reason {
         match self {
             Self::KeyNotFound => "KEY_NOT_FOUND",
             Self::KeyDisabled => "KEY_DISABLED",
+            Self::VersionDisabled => "VERSION_DISABLED",
+            Self::VersionTooOld => "VERSION_TOO_OLD",
+            Self::AliasNotFound => "ALIAS_NOT_FOUND",
+            Self::KeyUsage => "KEY_USAGE",
             Self::NameTaken => "NAME_TAKEN",
             Self::IdExists => "ID_EXISTS",
             Self::DeviceNotFound => "DEVICE_NOT_FOUND",
@@ -156,6 +175,7 @@ impl Reason {
             Self::Conflict => "CONFLICT",
             Self::InvalidArgument => "INVALID_ARGUMENT",
             Self::OpenFailed => "OPEN_FAILED",
+            Self::VerifyFailed => "VERIFY_FAILED",
             Self::Denied => "DENIED",
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::CertificateExpired => "CERTIFICATE_EXPIRED",
@@ -204,6 +224,10 @@ impl Reason {
             | Self::AuditUnavailable => true,
             Self::KeyNotFound
             | Self::KeyDisabled
+            | Self::VersionDisabled
+            | Self::VersionTooOld
+            | Self::AliasNotFound
+            | Self::KeyUsage
             | Self::NameTaken
             | Self::IdExists
             | Self::DeviceNotFound
@@ -213,6 +237,7 @@ impl Reason {
             | Self::Conflict
             | Self::InvalidArgument
             | Self::OpenFailed
+            | Self::VerifyFailed
             | Self::Denied
             | Self::Unauthenticated
             | Self::CertificateExpired

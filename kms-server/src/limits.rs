@@ -74,6 +74,8 @@ pub(crate) const RATED_IDENTITIES_MAX: usize = 16_384;
 pub(crate) const PAGE_ENTRIES_MAX: usize = 1_000;
 /// Bytes of them: a key that is rotated often is long. One entry may be more.
 pub(crate) const PAGE_BYTES_MAX: usize = RESPONSE_BYTES_MAX / 2;
+/// Keys looked at for a page of those that have certain labels.
+pub(crate) const PAGE_SCAN_MAX: usize = 10_000;
 /// Open watch streams at once.
 pub(crate) const WATCHES_MAX: usize = 1_024;
 /// Open watch streams of one identity at once.
@@ -96,6 +98,7 @@ pub(crate) const WRITES_IN_FLIGHT_MAX: u32 = 1_024;
 /// A write that lost against a concurrent one is sealed and proposed anew so often.
 pub(crate) const CONFLICT_RETRIES_MAX: usize = 8;
 
+const _: () = assert!(PAGE_SCAN_MAX > PAGE_ENTRIES_MAX);
 const _: () = assert!(JOIN_CONNECTION_AGE_MAX.as_secs() >= REQUEST_DEADLINE.as_secs());
 const _: () = assert!(CONTAINMENT_WAIT_MAX.as_secs() < REQUEST_DEADLINE.as_secs());
 const _: () = assert!(HANDSHAKES_PER_ADDRESS_MAX < HANDSHAKES_MAX);

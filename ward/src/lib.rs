@@ -18,6 +18,7 @@ mod runtime;
 mod text;
 mod up;
 mod verbs;
+mod versioned;
 
 use std::process::ExitCode;
 

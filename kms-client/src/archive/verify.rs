@@ -54,7 +54,13 @@ pub const FAILURES_MAX: usize = 1_000;
 const KEYS_MAX: usize = 64;
 
 /// By these the KMS keeps a key back that it could open.
-const WITHHELD: &[Reason] = &[Reason::Denied, Reason::KeyDisabled, Reason::DeviceRevoked];
+const WITHHELD: &[Reason] = &[
+    Reason::Denied,
+    Reason::KeyDisabled,
+    Reason::VersionDisabled,
+    Reason::VersionTooOld,
+    Reason::DeviceRevoked,
+];
 
 /// These speak of the wrapped key that was sent; all others of the KMS or of who asks.
 const OF_THE_WRAPPED_KEY: &[Reason] = &[

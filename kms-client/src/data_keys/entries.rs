@@ -35,6 +35,11 @@ impl LeaseFor {
         Ok(EncryptionContext::decode(&self.context)?)
     }
 
+    /// Which key an alias means is known once there is a lease.
+    fn is_by_alias(&self) -> bool {
+        matches!(&self.key, KeySelector::Name(name) if name.starts_with("alias/"))
+    }
+
     fn is_about(&self, change: &KeyChange) -> bool {
         match &self.key {
             KeySelector::Id(id) => *id == change.key_id,
@@ -61,8 +66,8 @@ struct Entry {
     fetch: Option<Fetch>,
     /// Moves with each withdrawal and suspicion: a fetch that began before brings nothing of use.
     generation: u64,
-    /// Keys that changed since the fetch under way asked, of which only the id was told: the lease
-    /// that it brings may be of one of them.
+    /// Keys that changed since the fetch under way asked, of which only the id was told, or which
+    /// an alias may mean: the lease that it brings may be of one of them.
     unnamed: Vec<KeyId>,
     last_used: Duration,
     retry_at: Duration,
@@ -152,7 +157,8 @@ impl Entries {
     pub(super) fn withdraw(&mut self, change: &KeyChange) -> Vec<LeaseFor> {
         let mut dropped = Vec::new();
         for (what, entry) in &mut self.map {
-            if change.name.is_empty() && entry.fetch.is_some() {
+            let named_otherwise = change.name.is_empty() || what.is_by_alias();
+            if named_otherwise && entry.fetch.is_some() {
                 entry.note_unnamed(change.key_id);
             }
             let of_the_key = entry

@@ -8,6 +8,7 @@ mod device;
 mod identity;
 mod key;
 mod policy;
+mod signature;
 mod watch;
 
 pub use audit::AuditFile;
@@ -22,15 +23,21 @@ pub use data_key::{
 };
 pub use device::{Device, DeviceState, Inventory, NewDevice};
 pub use identity::{CreatedJoinToken, IssuedCertificate};
-pub use key::{Decrypted, Encrypted, Key, KeySelector, KeyState, KeyVersionInfo};
+pub use key::{
+    Alias, Decrypted, Encrypted, Key, KeySelector, KeyState, KeyType, KeyVersionInfo, Labels,
+    NewKey,
+};
 pub use policy::Policy;
+pub use signature::{Mac, PublicKey, Signature};
 pub use watch::{KeyChange, WatchEvent, WatchEventKind};
 
 pub(crate) use cluster::status_from_wire;
 pub(crate) use containment::{level_to_wire, report_from_wire};
 pub(crate) use data_key::{data_key_from_wire, limits_from_wire, wrapped_from_wire};
 pub(crate) use device::{device_from_wire, inventory_to_wire};
-pub(crate) use key::{key_from_wire, selector_to_wire};
+pub(crate) use key::{
+    alias_from_wire, key_from_wire, labels_to_wire, selector_to_wire, type_from_wire, type_to_wire,
+};
 pub(crate) use watch::event_from_wire;
 
 use bytes::Bytes;

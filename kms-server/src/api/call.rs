@@ -153,6 +153,22 @@ impl Call {
         settle(&self.node, record, made).await
     }
 
+    /// Looks whether the policies are those that a decision was made under.
+    ///
+    /// # Errors
+    /// EPOCH_MOVED when only asking again tells.
+    pub(crate) fn check_policies(&self, authorized: &Authorized) -> Result<(), Failure> {
+        let present = self
+            .node
+            .replica
+            .read(|index| index.counters().policy_epoch);
+        if present == authorized.policy_epoch() {
+            return Ok(());
+        }
+        let message = "permissions were changed meanwhile; repeat";
+        Err(Failure::new(Reason::EpochMoved, message))
+    }
+
     /// Looks at the caller's status in the state as it is now.
     ///
     /// # Errors

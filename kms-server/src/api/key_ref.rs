@@ -9,8 +9,8 @@ use crate::api::call::Call;
 use crate::api::failure::Failure;
 use crate::policy::{Action, DeviceRef, Facts, Resource};
 use crate::replica::ReadBarrier;
-use crate::state::{DeviceState, Index, KeyRecord, KeyState, Sealed};
-use crate::vault::KeyUse;
+use crate::state::{DeviceState, Index, KeyRecord, KeyState, KeyTraits, KeyType, KeyUsage, Sealed};
+use crate::vault::{KeyUse, VaultError};
 
 /// A key version as the index held it behind a read barrier; a copy, so that the index is free
 /// while the vault works.
@@ -18,8 +18,11 @@ pub(crate) struct FoundKey {
     pub(crate) key_id: KeyId,
     pub(crate) name: String,
     pub(crate) version: KeyVersion,
+    pub(crate) key_type: KeyType,
     epoch: u64,
-    enabled: bool,
+    key_state: KeyState,
+    version_state: KeyState,
+    traits: KeyTraits,
     sealed: Sealed,
     device: Option<Device>,
 }
@@ -36,7 +39,7 @@ struct Device {
 enum Which {
     /// The one that encrypts now.
     Primary,
-    /// The one that a blob names.
+    /// The one that a blob or a request names.
     Exactly(KeyVersion),
 }
 
@@ -52,6 +55,23 @@ impl FoundKey {
     ) -> Result<Self, Failure> {
         let record = lookup(index, key)?;
         Self::of(index, record, Which::Primary).ok_or_else(not_found)
+    }
+
+    /// Finds the key of a reference and one of its versions; 0 means the primary.
+    ///
+    /// # Errors
+    /// As [`Self::by_ref`], KEY_NOT_FOUND also when there is no such version.
+    pub(crate) fn by_version(
+        index: &Index,
+        barrier: &ReadBarrier,
+        key: Option<&KeyRef>,
+        version: u32,
+    ) -> Result<Self, Failure> {
+        if version == 0 {
+            return Self::by_ref(index, barrier, key);
+        }
+        let record = lookup(index, key)?;
+        Self::of(index, record, Which::Exactly(KeyVersion(version))).ok_or_else(no_version)
     }
 
     /// Finds the key and version that a blob names; none when there is no such.
@@ -75,12 +95,16 @@ impl FoundKey {
             Which::Exactly(version) => version,
         };
         let stored = index.key_version(&key.key_id, version)?;
+        let traits = index.key_traits(&key.key_id);
         Some(Self {
             key_id: key.key_id,
             name: key.name.clone(),
             version,
+            key_type: traits.key_type,
             epoch: key.epoch,
-            enabled: key.state == KeyState::Enabled && stored.state == KeyState::Enabled,
+            key_state: key.state,
+            version_state: stored.state,
+            traits,
             sealed: stored.sealed.clone(),
             device: device_of(index, key),
         })
@@ -98,17 +122,26 @@ impl FoundKey {
         }
     }
 
-    /// The key for the vault.
+    /// The key for the vault, to be used so.
     ///
     /// # Errors
-    /// KEY_DISABLED.
-    pub(crate) fn usable(&self) -> Result<KeyUse<'_>, Failure> {
-        if !self.enabled {
+    /// KEY_DISABLED, KEY_USAGE, VERSION_DISABLED, VERSION_TOO_OLD.
+    pub(crate) fn usable(&self, usage: KeyUsage) -> Result<KeyUse<'_>, Failure> {
+        if self.key_state == KeyState::Disabled {
             return Err(disabled());
         }
+        let own = self.key_type.usage();
+        if own != usage {
+            return Err(VaultError::KeyUsage { usage: own }.into());
+        }
+        if self.version_state == KeyState::Disabled {
+            return Err(self.version_disabled());
+        }
+        self.check_minimum(self.traits.minimum_decrypt)?;
         Ok(KeyUse {
             name: &self.name,
             key_id: self.key_id,
+            key_type: self.key_type,
             version: self.version,
             epoch: self.epoch,
             sealed: &self.sealed,
@@ -116,16 +149,38 @@ impl FoundKey {
         })
     }
 
-    /// The key for the vault, to seal something new: nothing more is kept of a revoked device.
+    /// The key for the vault, to make something new: nothing more is kept of a revoked device.
     ///
     /// # Errors
-    /// KEY_DISABLED, DEVICE_REVOKED.
-    pub(crate) fn sealable(&self) -> Result<KeyUse<'_>, Failure> {
+    /// DEVICE_REVOKED, or as [`Self::usable`].
+    pub(crate) fn sealable(&self, usage: KeyUsage) -> Result<KeyUse<'_>, Failure> {
         if self.device.as_ref().is_some_and(|device| device.revoked) {
             let message = "the device was revoked: its key opens what there is, and seals no more";
             return Err(Failure::new(Reason::DeviceRevoked, message));
         }
-        self.usable()
+        let usable = self.usable(usage)?;
+        self.check_minimum(self.traits.minimum_encrypt)?;
+        Ok(usable)
+    }
+
+    fn check_minimum(&self, minimum: u32) -> Result<(), Failure> {
+        if self.version.0 >= minimum {
+            return Ok(());
+        }
+        let message = format!(
+            "version {} is below the minimum for this, version {minimum}; use a newer one, or let \
+             an operator lower the minimum",
+            self.version.0
+        );
+        Err(Failure::new(Reason::VersionTooOld, message))
+    }
+
+    fn version_disabled(&self) -> Failure {
+        let message = format!(
+            "version {} of the key is disabled; enable it, or rotate the key for a new one",
+            self.version.0
+        );
+        Failure::new(Reason::VersionDisabled, message)
     }
 
     /// Compares the key's epoch once more, after the audit record is durable and just before the
@@ -158,7 +213,7 @@ pub(crate) fn lookup<'a>(index: &'a Index, key: Option<&KeyRef>) -> Result<&'a K
                 .map_err(|_| Failure::invalid("a key id has 16 bytes"))?;
             index.key(&id).ok_or_else(not_found)
         }
-        Some(By::Name(name)) => index.key_by_name(name).ok_or_else(not_found),
+        Some(By::Name(name)) => index.key_by_name_or_alias(name).ok_or_else(not_found),
         None => Err(Failure::invalid("name a key, by its id or its name")),
     }
 }
@@ -201,6 +256,11 @@ fn not_found() -> Failure {
         Reason::KeyNotFound,
         "no such key; list the keys for what there is",
     )
+}
+
+pub(crate) fn no_version() -> Failure {
+    let message = "the key has no such version; describe it for what there is";
+    Failure::new(Reason::KeyNotFound, message)
 }
 
 fn disabled() -> Failure {

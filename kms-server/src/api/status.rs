@@ -59,10 +59,14 @@ impl From<Refusal> for Failure {
             Refusal::AlreadyBegun | Refusal::IdExists => Reason::IdExists,
             Refusal::NotBegun => Reason::Unavailable,
             Refusal::NameTaken => Reason::NameTaken,
-            Refusal::NameInvalid | Refusal::IdempotencyReused | Refusal::TooLarge => {
-                Reason::InvalidArgument
-            }
-            Refusal::KeyNotFound => Reason::KeyNotFound,
+            Refusal::NameInvalid
+            | Refusal::IdempotencyReused
+            | Refusal::TooLarge
+            | Refusal::MinimumInvalid
+            | Refusal::LabelsInvalid
+            | Refusal::AliasesFull => Reason::InvalidArgument,
+            Refusal::AliasNotFound => Reason::AliasNotFound,
+            Refusal::KeyNotFound | Refusal::VersionNotFound => Reason::KeyNotFound,
             Refusal::KeyDisabled => Reason::KeyDisabled,
             Refusal::DeviceExists => Reason::DeviceExists,
             Refusal::DeviceNotFound => Reason::DeviceNotFound,
@@ -157,10 +161,15 @@ impl From<VaultError> for Failure {
         let reason = match &error {
             VaultError::Sealed => Reason::Sealed,
             VaultError::OpenFailed => Reason::OpenFailed,
+            VaultError::VerifyFailed => Reason::VerifyFailed,
+            VaultError::KeyUsage { .. } => Reason::KeyUsage,
+            VaultError::NoRandom => Reason::Unavailable,
             VaultError::Format(_)
             | VaultError::ReservedContext
             | VaultError::ContextMoved
             | VaultError::Count { .. }
+            | VaultError::RandomCount { .. }
+            | VaultError::MessageTooLong
             | VaultError::Kind => Reason::InvalidArgument,
             VaultError::NotAuthorized | VaultError::Material { .. } | VaultError::Record(_) => {
                 tracing::error!(%error, "the vault failed");
@@ -203,19 +212,25 @@ impl From<CaError> for Failure {
 fn code(reason: Reason) -> Code {
     match reason {
         Reason::KeyNotFound
+        | Reason::AliasNotFound
         | Reason::DeviceNotFound
         | Reason::GatewayNotFound
         | Reason::ObjectNotFound
         | Reason::NodeNotFound => Code::NotFound,
         Reason::NameTaken | Reason::IdExists | Reason::DeviceExists => Code::AlreadyExists,
         Reason::KeyDisabled
+        | Reason::KeyUsage
+        | Reason::VersionDisabled
+        | Reason::VersionTooOld
         | Reason::DeviceRevoked
         | Reason::Sealed
         | Reason::NotLeader
         | Reason::QuorumAtRisk
         | Reason::CannotLead => Code::FailedPrecondition,
         Reason::Conflict | Reason::EpochMoved => Code::Aborted,
-        Reason::InvalidArgument | Reason::OpenFailed => Code::InvalidArgument,
+        Reason::InvalidArgument | Reason::OpenFailed | Reason::VerifyFailed => {
+            Code::InvalidArgument
+        }
         Reason::Denied | Reason::NodeRemoved => Code::PermissionDenied,
         Reason::Unauthenticated
         | Reason::CertificateExpired

@@ -141,7 +141,9 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         Outcome::KeyCreated { key_id }
         | Outcome::KeyRotated { key_id, .. }
         | Outcome::KeyStateSet { key_id, .. }
-        | Outcome::DeviceEnrolled { key_id } => Some(*key_id),
+        | Outcome::DeviceEnrolled { key_id }
+        | Outcome::KeyChanged { key_id }
+        | Outcome::AliasPut { key_id } => Some(*key_id),
         Outcome::Begun
         | Outcome::TokenCreated
         | Outcome::Joined { .. }
@@ -156,6 +158,7 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         | Outcome::GatewayForgotten
         | Outcome::AuditAnchored
         | Outcome::NodeRemoved
-        | Outcome::FormatRaised => None,
+        | Outcome::FormatRaised
+        | Outcome::AliasDeleted => None,
     }
 }

@@ -151,6 +151,13 @@ fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
         Command::AnchorAudit(command) => command.apply(frame),
         Command::RemoveNode(command) => command.apply(frame),
         Command::RaiseFormat(command) => command.apply(frame),
+        Command::CreateTypedKey(command) => command.apply(frame),
+        Command::RotateSigningKey(command) => command.apply(frame),
+        Command::SetVersionState(command) => command.apply(frame),
+        Command::SetKeyMinimum(command) => command.apply(frame),
+        Command::SetKeyLabels(command) => command.apply(frame),
+        Command::PutAlias(command) => command.apply(frame),
+        Command::DeleteAlias(command) => command.apply(frame),
         #[cfg(feature = "rehearse-upgrade")]
         Command::Rehearsal => Ok(Outcome::FormatRaised),
     }

@@ -1,13 +1,13 @@
-//! Makes a key with its first version.
+//! Makes an AES-256-GCM key with its first version.
 
 use envelope::id::{KeyId, KeyVersion};
 use serde::{Deserialize, Serialize};
 
 use super::apply::Frame;
-use super::names::is_key_name;
+use super::names::{ALIAS_PREFIX, is_key_name};
 use super::{Outcome, Refusal, sealed};
 use crate::keyring::Place;
-use crate::state::{KeyRecord, KeyState, Record, RecordId, VersionRecord};
+use crate::state::{KeyRecord, KeyState, KeyType, Record, RecordId, VersionRecord};
 
 /// A key and the sealed material of its version 1, revision 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,15 +30,17 @@ impl CreateKey {
         if self.name.starts_with(DEVICE_PREFIX) {
             return Err(Refusal::NameInvalid);
         }
-        self.create(frame)?;
+        self.create(frame, KeyType::default())?;
         Ok(Outcome::KeyCreated {
             key_id: self.key_id,
         })
     }
 
     /// Makes the key whatever its name's prefix; enrolment uses this too.
-    pub(super) fn create(&self, frame: &mut Frame<'_>) -> Result<(), Refusal> {
-        if !is_key_name(&self.name) {
+    pub(super) fn create(&self, frame: &mut Frame<'_>, key_type: KeyType) -> Result<(), Refusal> {
+        // In the first format there were no aliases, and its members do not refuse such a name.
+        let is_alias = frame.index.format_version() > 1 && self.name.starts_with(ALIAS_PREFIX);
+        if is_alias || !is_key_name(&self.name) {
             return Err(Refusal::NameInvalid);
         }
         if frame.index.key(&self.key_id).is_some() {
@@ -47,7 +49,7 @@ impl CreateKey {
         if frame.index.key_by_name(&self.name).is_some() {
             return Err(Refusal::NameTaken);
         }
-        let place = Place::key_version(self.key_id, KeyVersion(1), &self.name);
+        let place = Place::key_version(key_type, self.key_id, KeyVersion(1), &self.name);
         let sealed = sealed::fit(frame.cluster_id, &place, None, &self.sealed)?;
         let created_ms = frame.now_ms;
         frame.writes.put(

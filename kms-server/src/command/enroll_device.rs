@@ -8,8 +8,8 @@ use super::names::is_id;
 use super::{CreateKey, Outcome, Refusal, sealed};
 use crate::keyring::Place;
 use crate::state::{
-    ALLOWANCE_DEFAULT_S, ALLOWANCE_MAX_S, ContainmentRecord, DeviceRecord, DeviceState, Record,
-    RecordId,
+    ALLOWANCE_DEFAULT_S, ALLOWANCE_MAX_S, ContainmentRecord, DeviceRecord, DeviceState, KeyType,
+    Record, RecordId,
 };
 
 /// A device and its key `device/<id>`.
@@ -43,7 +43,7 @@ impl EnrollDevice {
         }
         let place = Place::device(&self.device_id, self.key.key_id);
         let sealed = sealed::fit(frame.cluster_id, &place, None, &self.sealed_inventory)?;
-        self.key.create(frame)?;
+        self.key.create(frame, KeyType::default())?;
         if self.offline_allowance_s != ALLOWANCE_DEFAULT_S {
             let initial = ContainmentRecord::initial(&self.device_id, self.offline_allowance_s);
             let id = RecordId::Containment(self.device_id.clone());

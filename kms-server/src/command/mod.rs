@@ -13,12 +13,15 @@ mod apply;
 mod consume_join_token;
 mod create_join_token;
 mod create_key;
+mod create_typed_key;
+mod delete_alias;
 mod enroll_device;
 mod genesis;
 mod names;
 mod order_containment;
 mod outcome;
 mod proposal;
+mod put_alias;
 mod put_policy;
 mod raise_format;
 mod record_certificate;
@@ -26,9 +29,13 @@ mod refusal;
 mod remove_node;
 mod revoke_gateway;
 mod rotate_key;
+mod rotate_signing_key;
 mod sealed;
+mod set_key_labels;
+mod set_key_minimum;
 mod set_key_state;
 mod set_offline_allowance;
+mod set_version_state;
 mod settle_containment;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -46,13 +53,18 @@ pub(crate) use consume_join_token::Holder;
 pub use consume_join_token::{ConsumeJoinToken, NodeJoin};
 pub use create_join_token::CreateJoinToken;
 pub use create_key::CreateKey;
+pub use create_typed_key::CreateTypedKey;
+pub use delete_alias::DeleteAlias;
 pub use enroll_device::EnrollDevice;
 pub use genesis::{FirstIdentity, Genesis};
-pub(crate) use names::{is_case_id, is_id, is_key_name, is_service};
+pub(crate) use names::{
+    ALIAS_PREFIX, LABELS_MAX, is_alias, is_case_id, is_id, is_key_name, is_label, is_service,
+};
 pub use order_containment::OrderContainment;
 pub(crate) use order_containment::SERVICES_MAX;
 pub use outcome::Outcome;
 pub use proposal::{Guard, Idempotency, Proposal};
+pub use put_alias::PutAlias;
 pub use put_policy::PutPolicy;
 pub use raise_format::RaiseFormat;
 pub use record_certificate::RecordCertificate;
@@ -60,8 +72,12 @@ pub use refusal::Refusal;
 pub use remove_node::RemoveNode;
 pub use revoke_gateway::{ForgetGateway, RevokeGateway};
 pub use rotate_key::RotateKey;
+pub use rotate_signing_key::RotateSigningKey;
+pub use set_key_labels::SetKeyLabels;
+pub use set_key_minimum::SetKeyMinimum;
 pub use set_key_state::SetKeyState;
 pub use set_offline_allowance::SetOfflineAllowance;
+pub use set_version_state::SetVersionState;
 pub use settle_containment::SettleContainment;
 pub(crate) use writes::{Write, Writes};
 
@@ -106,6 +122,20 @@ pub enum Command {
     RemoveNode(RemoveNode),
     /// Raises the version of everything stored.
     RaiseFormat(RaiseFormat),
+    /// Makes a key of another type than AES-256-GCM.
+    CreateTypedKey(CreateTypedKey),
+    /// Makes a new primary version of a key that signs.
+    RotateSigningKey(RotateSigningKey),
+    /// Enables or disables one version of a key.
+    SetVersionState(SetVersionState),
+    /// Sets the lowest versions of a key that may be used.
+    SetKeyMinimum(SetKeyMinimum),
+    /// Sets and removes labels of a key.
+    SetKeyLabels(SetKeyLabels),
+    /// Makes an alias or moves it.
+    PutAlias(PutAlias),
+    /// Deletes an alias.
+    DeleteAlias(DeleteAlias),
     /// Changes nothing; no other build can read it.
     #[cfg(feature = "rehearse-upgrade")]
     Rehearsal,
@@ -134,6 +164,13 @@ impl Command {
             Self::AnchorAudit(_) => "anchor_audit",
             Self::RemoveNode(_) => "remove_node",
             Self::RaiseFormat(_) => "raise_format",
+            Self::CreateTypedKey(_) => "create_typed_key",
+            Self::RotateSigningKey(_) => "rotate_signing_key",
+            Self::SetVersionState(_) => "set_version_state",
+            Self::SetKeyMinimum(_) => "set_key_minimum",
+            Self::SetKeyLabels(_) => "set_key_labels",
+            Self::PutAlias(_) => "put_alias",
+            Self::DeleteAlias(_) => "delete_alias",
             #[cfg(feature = "rehearse-upgrade")]
             Self::Rehearsal => "rehearsal",
         }
@@ -162,6 +199,13 @@ impl Command {
             | Self::RevokeGateway(_)
             | Self::ForgetGateway(_)
             | Self::AnchorAudit(_) => 1,
+            Self::CreateTypedKey(_)
+            | Self::RotateSigningKey(_)
+            | Self::SetVersionState(_)
+            | Self::SetKeyMinimum(_)
+            | Self::SetKeyLabels(_)
+            | Self::PutAlias(_)
+            | Self::DeleteAlias(_) => 2,
             #[cfg(feature = "rehearse-upgrade")]
             Self::Rehearsal => crate::state::FORMAT_VERSION,
         }

@@ -13,6 +13,29 @@ pub(crate) fn is_key_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"/-._".contains(&b))
 }
 
+/// `alias/` and a name that, with it, is a key's.
+pub(crate) fn is_alias(name: &str) -> bool {
+    is_key_name(name)
+        && name
+            .strip_prefix(ALIAS_PREFIX)
+            .is_some_and(|rest| !rest.is_empty())
+}
+
+/// A label: a key of 1 to 64 of `a-z 0-9 - . _`, and a value of at most 128 bytes without control
+/// characters.
+pub(crate) fn is_label(key: &str, value: &str) -> bool {
+    is_id(key) && value.len() <= LABEL_VALUE_BYTES_MAX && !value.chars().any(char::is_control)
+}
+
+/// Names that begin so are aliases, never keys.
+pub(crate) const ALIAS_PREFIX: &str = "alias/";
+/// The longest value of a label.
+const LABEL_VALUE_BYTES_MAX: usize = 128;
+/// Labels of one key.
+pub(crate) const LABELS_MAX: usize = 16;
+/// Aliases of one key.
+pub(crate) const ALIASES_MAX: usize = 16;
+
 /// 1 to 64 of `a-z 0-9 - . _`.
 pub(crate) fn is_id(id: &str) -> bool {
     (1..=ID_MAX).contains(&id.len())
@@ -59,6 +82,31 @@ mod tests {
         }
         assert!(is_case_id("") && is_case_id("INC/2026#7"));
         assert!(!is_case_id("two words") && !is_case_id(&"x".repeat(65)));
+    }
+
+    #[test]
+    fn aliases_and_labels() {
+        for good in ["alias/a", "alias/team/x"] {
+            assert!(is_alias(good), "{good}");
+        }
+        for bad in [
+            "alias/",
+            "alias",
+            "a",
+            "alias/a b",
+            &format!("alias/{}", "x".repeat(123)),
+        ] {
+            assert!(!is_alias(bad), "{bad}");
+        }
+        assert!(is_label("site", "") && is_label("owner", "Frau Müller"));
+        for (key, value) in [
+            ("", "a"),
+            ("Site", "a"),
+            ("site", "a\n"),
+            ("a", &"x".repeat(129)),
+        ] {
+            assert!(!is_label(key, value), "{key} {value}");
+        }
     }
 
     #[test]

@@ -76,4 +76,18 @@ pub enum Outcome {
     NodeRemoved,
     /// Everything stored from here on has a newer format.
     FormatRaised,
+    /// The key has what was asked for.
+    KeyChanged {
+        /// Which key.
+        #[serde(with = "crate::state::wire::id16")]
+        key_id: KeyId,
+    },
+    /// The alias is this key's.
+    AliasPut {
+        /// Which key.
+        #[serde(with = "crate::state::wire::id16")]
+        key_id: KeyId,
+    },
+    /// The alias is nobody's.
+    AliasDeleted,
 }

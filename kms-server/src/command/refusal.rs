@@ -81,4 +81,21 @@ pub enum Refusal {
     /// The command came with a newer format than the state has.
     #[error("not every node of the cluster knows this yet; run the newer version on all of them")]
     FormatNewer,
+    /// No such version of the key.
+    #[error("the key has no such version; describe it for what there is")]
+    VersionNotFound,
+    /// Minima that no version, or not the primary, would meet.
+    #[error(
+        "a minimum is at most the primary version, and that to encrypt at least that to decrypt"
+    )]
+    MinimumInvalid,
+    /// Labels beyond their limits.
+    #[error("a key has at most 16 labels: 64 of a-z 0-9 - . _ each, with a value of 128 bytes")]
+    LabelsInvalid,
+    /// No such alias.
+    #[error("no such alias; list the aliases for what there is")]
+    AliasNotFound,
+    /// The key has as many aliases as one may have.
+    #[error("a key has at most 16 aliases; delete one of them first")]
+    AliasesFull,
 }

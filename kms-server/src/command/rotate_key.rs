@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::apply::Frame;
 use super::{Outcome, Refusal, sealed};
 use crate::keyring::Place;
-use crate::state::{KeyState, Record, RecordId, VersionRecord};
+use crate::state::{KeyState, KeyType, Record, RecordId, VersionRecord};
 
 /// A new version, sealed for exactly this revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,20 @@ pub struct RotateKey {
 
 impl RotateKey {
     pub(super) fn apply(&self, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
+        let key_type = frame.index.key_traits(&self.key_id).key_type;
+        if key_type.algorithm().is_some() {
+            // Its public key is missing.
+            return Err(Refusal::RecordUnfit);
+        }
+        self.rotate(frame, key_type)
+    }
+
+    /// Makes the version, whatever else belongs to it.
+    pub(super) fn rotate(
+        &self,
+        frame: &mut Frame<'_>,
+        key_type: KeyType,
+    ) -> Result<Outcome, Refusal> {
         let key = frame.index.key(&self.key_id).ok_or(Refusal::KeyNotFound)?;
         if key.state == KeyState::Disabled {
             return Err(Refusal::KeyDisabled);
@@ -33,7 +47,8 @@ impl RotateKey {
         if key.revision != self.expected_revision || next != Some(self.version) {
             return Err(Refusal::Conflict);
         }
-        let place = Place::key_version(self.key_id, KeyVersion(self.version), &key.name);
+        let version = KeyVersion(self.version);
+        let place = Place::key_version(key_type, self.key_id, version, &key.name);
         let sealed = sealed::fit(frame.cluster_id, &place, None, &self.sealed)?;
         let mut key = key.clone();
         key.primary = self.version;

@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use envelope::id::{ClusterId, KeyId, KeyVersion};
 
-use super::{Command, CreateKey, Genesis};
+use super::{Command, CreateKey, CreateTypedKey, Genesis};
 use crate::keyring::{KeyRing, Place};
-use crate::state::{Addresses, FORMAT_VERSION, NodeId, NodeRecord, SealWrap};
+use crate::state::{Addresses, FORMAT_VERSION, KeyType, Labels, NodeId, NodeRecord, SealWrap};
 
 /// A key's id from a number.
 pub(crate) fn key_id(number: u64) -> KeyId {
@@ -55,12 +55,35 @@ pub(crate) fn genesis() -> Genesis {
 
 /// Makes a key whose id comes from `number`.
 pub(crate) fn create_key(name: &str, number: u64) -> Command {
-    let place = Place::key_version(key_id(number), KeyVersion(1), name);
+    let place = Place::key_version(KeyType::Aes256Gcm, key_id(number), KeyVersion(1), name);
     Command::CreateKey(CreateKey {
         key_id: key_id(number),
         name: name.to_owned(),
         sealed: record(&place, 1),
     })
+}
+
+/// Makes a key of a type of its own, with a public key where it has one.
+pub(crate) fn create_typed_key(name: &str, number: u64, key_type: KeyType) -> CreateTypedKey {
+    let place = Place::key_version(key_type, key_id(number), KeyVersion(1), name);
+    CreateTypedKey {
+        key: CreateKey {
+            key_id: key_id(number),
+            name: name.to_owned(),
+            sealed: record(&place, 1),
+        },
+        key_type,
+        public_key: public_key(key_type, 1),
+        labels: Labels::new(),
+    }
+}
+
+/// What stands for the public key of a version; empty for types that have none.
+pub(crate) fn public_key(key_type: KeyType, version: u32) -> Vec<u8> {
+    match key_type.algorithm() {
+        Some(_) => format!("public key {version}").into_bytes(),
+        None => Vec::new(),
+    }
 }
 
 const CLUSTER: ClusterId = ClusterId::from_bytes([1; 16]);

@@ -3,13 +3,15 @@
 //! keeps it only there, which it can tell without any key.
 
 use envelope::id::{KeyId, KeyVersion};
-use envelope::record::{KeyType, RecordHeader, RecordPurpose};
+use envelope::record::{self, RecordHeader, RecordPurpose};
+
+use crate::state::{KeyType, KeyUsage};
 
 /// The place of one record in the replicated state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     pub(super) purpose: RecordPurpose,
-    pub(super) key_type: KeyType,
+    pub(super) key_type: record::KeyType,
     pub(super) key_id: KeyId,
     pub(super) key_version: KeyVersion,
     pub(super) tree: &'static str,
@@ -20,17 +22,23 @@ pub struct Place {
 
 impl Place {
     /// The secret of one version of the key called `name`. The name is part of the place because
-    /// policies decide on names: material that is found under another one does not open.
+    /// policies decide on names: material that is found under another one does not open. So are
+    /// the type and what it is for: a signing key never opens as one that encrypts.
     #[must_use]
-    pub fn key_version(key_id: KeyId, key_version: KeyVersion, name: &str) -> Self {
+    pub fn key_version(
+        key_type: KeyType,
+        key_id: KeyId,
+        key_version: KeyVersion,
+        name: &str,
+    ) -> Self {
         Self {
             purpose: RecordPurpose::KeyVersion,
-            key_type: KeyType::Aes256Gcm,
+            key_type: sealed_type(key_type),
             key_id,
             key_version,
             tree: "keys",
             record_id: format!("{key_id}/{}", key_version.0),
-            attributes: [&[ENCRYPT_AND_DECRYPT], name.as_bytes()].concat(),
+            attributes: [&[sealed_usage(key_type.usage())], name.as_bytes()].concat(),
         }
     }
 
@@ -38,7 +46,7 @@ impl Place {
     #[must_use]
     pub fn ca_key() -> Self {
         Self {
-            key_type: KeyType::EcdsaP256,
+            key_type: record::KeyType::EcdsaP256,
             ..Self::named(RecordPurpose::CaKey, "ca", "1")
         }
     }
@@ -71,7 +79,7 @@ impl Place {
     fn named(purpose: RecordPurpose, tree: &'static str, record_id: &str) -> Self {
         Self {
             purpose,
-            key_type: KeyType::NotAKey,
+            key_type: record::KeyType::NotAKey,
             key_id: KeyId::from_bytes([0; 16]),
             key_version: KeyVersion(0),
             tree,
@@ -92,5 +100,21 @@ impl Place {
     }
 }
 
-/// The first attribute of a key version: what the key is for. The only usage so far.
-const ENCRYPT_AND_DECRYPT: u8 = 1;
+/// The byte in the header of a key version's record.
+fn sealed_type(key_type: KeyType) -> record::KeyType {
+    match key_type {
+        KeyType::Aes256Gcm => record::KeyType::Aes256Gcm,
+        KeyType::HmacSha256 => record::KeyType::HmacSha256,
+        KeyType::Ed25519 => record::KeyType::Ed25519,
+        KeyType::EcdsaP256 => record::KeyType::EcdsaP256,
+    }
+}
+
+/// The first attribute of a key version: what the key is for.
+fn sealed_usage(usage: KeyUsage) -> u8 {
+    match usage {
+        KeyUsage::EncryptDecrypt => 1,
+        KeyUsage::Mac => 2,
+        KeyUsage::SignVerify => 3,
+    }
+}

@@ -197,6 +197,7 @@ mod tests {
     use envelope::id::{KeyId, KeyVersion};
 
     use super::*;
+    use crate::state::KeyType;
 
     fn ring(cluster: u8) -> KeyRing {
         KeyRing::generate(ClusterId::from_bytes([cluster; 16]))
@@ -212,10 +213,18 @@ mod tests {
         let ring = ring(1);
         let key = KeyId::from_bytes([3; 16]);
         let places = [
-            Place::key_version(key, KeyVersion(1), "k"),
-            Place::key_version(key, KeyVersion(1), "l"),
-            Place::key_version(key, KeyVersion(2), "k"),
-            Place::key_version(KeyId::from_bytes([4; 16]), KeyVersion(1), "k"),
+            Place::key_version(KeyType::Aes256Gcm, key, KeyVersion(1), "k"),
+            Place::key_version(KeyType::HmacSha256, key, KeyVersion(1), "k"),
+            Place::key_version(KeyType::Ed25519, key, KeyVersion(1), "k"),
+            Place::key_version(KeyType::EcdsaP256, key, KeyVersion(1), "k"),
+            Place::key_version(KeyType::Aes256Gcm, key, KeyVersion(1), "l"),
+            Place::key_version(KeyType::Aes256Gcm, key, KeyVersion(2), "k"),
+            Place::key_version(
+                KeyType::Aes256Gcm,
+                KeyId::from_bytes([4; 16]),
+                KeyVersion(1),
+                "k",
+            ),
             Place::ca_key(),
             Place::ring(),
             Place::root_wrap("1"),

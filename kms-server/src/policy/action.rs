@@ -20,6 +20,16 @@ pub enum Action {
     GenerateDataKeyWithoutPlaintext,
     /// Opens a wrapped data key.
     UnwrapDataKey,
+    /// Signs a message.
+    Sign,
+    /// Verifies a signature.
+    Verify,
+    /// Makes a message authentication code.
+    GenerateMac,
+    /// Verifies such a code.
+    VerifyMac,
+    /// Gives random bytes.
+    GenerateRandom,
     /// Makes a key.
     CreateKey,
     /// Makes a new primary version.
@@ -28,10 +38,26 @@ pub enum Action {
     EnableKey,
     /// Refuses every use of a key.
     DisableKey,
+    /// Lets a disabled version of a key be used again.
+    EnableKeyVersion,
+    /// Refuses every use of one version of a key.
+    DisableKeyVersion,
+    /// Sets the lowest versions of a key that may be used.
+    SetKeyMinimum,
+    /// Sets and removes labels of a key.
+    SetKeyLabels,
+    /// Gives an alias to a key, or takes it from one towards another.
+    PutAlias,
+    /// Takes an alias from a key.
+    DeleteAlias,
     /// Tells about one key.
     DescribeKey,
+    /// Tells a public key.
+    GetPublicKey,
     /// Tells about all keys.
     ListKeys,
+    /// Tells about all aliases.
+    ListAliases,
     /// Adds a device to the inventory.
     EnrollDevice,
     /// Tells about one device.
@@ -80,7 +106,7 @@ pub enum Action {
 
 impl Action {
     /// All of them, for tables and for the test that compares them with the schema.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 48] = [
         Self::Encrypt,
         Self::Decrypt,
         Self::ReEncryptFrom,
@@ -88,12 +114,25 @@ impl Action {
         Self::GenerateDataKey,
         Self::GenerateDataKeyWithoutPlaintext,
         Self::UnwrapDataKey,
+        Self::Sign,
+        Self::Verify,
+        Self::GenerateMac,
+        Self::VerifyMac,
+        Self::GenerateRandom,
         Self::CreateKey,
         Self::RotateKey,
         Self::EnableKey,
         Self::DisableKey,
+        Self::EnableKeyVersion,
+        Self::DisableKeyVersion,
+        Self::SetKeyMinimum,
+        Self::SetKeyLabels,
+        Self::PutAlias,
+        Self::DeleteAlias,
         Self::DescribeKey,
+        Self::GetPublicKey,
         Self::ListKeys,
+        Self::ListAliases,
         Self::EnrollDevice,
         Self::DescribeDevice,
         Self::ListDevices,
@@ -129,12 +168,25 @@ impl Action {
             Self::GenerateDataKey => "GenerateDataKey",
             Self::GenerateDataKeyWithoutPlaintext => "GenerateDataKeyWithoutPlaintext",
             Self::UnwrapDataKey => "UnwrapDataKey",
+            Self::Sign => "Sign",
+            Self::Verify => "Verify",
+            Self::GenerateMac => "GenerateMac",
+            Self::VerifyMac => "VerifyMac",
+            Self::GenerateRandom => "GenerateRandom",
             Self::CreateKey => "CreateKey",
             Self::RotateKey => "RotateKey",
             Self::EnableKey => "EnableKey",
             Self::DisableKey => "DisableKey",
+            Self::EnableKeyVersion => "EnableKeyVersion",
+            Self::DisableKeyVersion => "DisableKeyVersion",
+            Self::SetKeyMinimum => "SetKeyMinimum",
+            Self::SetKeyLabels => "SetKeyLabels",
+            Self::PutAlias => "PutAlias",
+            Self::DeleteAlias => "DeleteAlias",
             Self::DescribeKey => "DescribeKey",
+            Self::GetPublicKey => "GetPublicKey",
             Self::ListKeys => "ListKeys",
+            Self::ListAliases => "ListAliases",
             Self::EnrollDevice => "EnrollDevice",
             Self::DescribeDevice => "DescribeDevice",
             Self::ListDevices => "ListDevices",

@@ -11,8 +11,15 @@ pub(crate) enum Verb {
     GenerateDataKey,
     GenerateDataKeyWithoutPlaintext,
     UnwrapDataKey,
+    Sign,
+    Verify,
+    GenerateMac,
+    VerifyMac,
+    GenerateRandom,
     DescribeKey,
     ListKeys,
+    GetPublicKey,
+    ListAliases,
     DescribeDevice,
     ListDevices,
     IssueCertificate,
@@ -28,6 +35,12 @@ pub(crate) enum Verb {
     RotateKey,
     EnableKey,
     DisableKey,
+    EnableKeyVersion,
+    DisableKeyVersion,
+    SetKeyMinimum,
+    SetKeyLabels,
+    PutAlias,
+    DeleteAlias,
     EnrollDevice,
     ContainDevice,
     ReleaseDevice,
@@ -56,8 +69,15 @@ impl Verb {
                 Self::GenerateDataKeyWithoutPlaintext
             }
             "/ward.v1.CryptoService/UnwrapDataKey" => Self::UnwrapDataKey,
+            "/ward.v1.CryptoService/Sign" => Self::Sign,
+            "/ward.v1.CryptoService/Verify" => Self::Verify,
+            "/ward.v1.CryptoService/GenerateMac" => Self::GenerateMac,
+            "/ward.v1.CryptoService/VerifyMac" => Self::VerifyMac,
+            "/ward.v1.CryptoService/GenerateRandom" => Self::GenerateRandom,
             "/ward.v1.KeyService/DescribeKey" => Self::DescribeKey,
             "/ward.v1.KeyService/ListKeys" => Self::ListKeys,
+            "/ward.v1.KeyService/GetPublicKey" => Self::GetPublicKey,
+            "/ward.v1.KeyService/ListAliases" => Self::ListAliases,
             "/ward.v1.DeviceService/DescribeDevice" => Self::DescribeDevice,
             "/ward.v1.DeviceService/ListDevices" => Self::ListDevices,
             "/ward.v1.CertificateService/IssueCertificate" => Self::IssueCertificate,
@@ -73,6 +93,12 @@ impl Verb {
             "/ward.admin.v1.KeyAdminService/RotateKey" => Self::RotateKey,
             "/ward.admin.v1.KeyAdminService/EnableKey" => Self::EnableKey,
             "/ward.admin.v1.KeyAdminService/DisableKey" => Self::DisableKey,
+            "/ward.admin.v1.KeyAdminService/EnableKeyVersion" => Self::EnableKeyVersion,
+            "/ward.admin.v1.KeyAdminService/DisableKeyVersion" => Self::DisableKeyVersion,
+            "/ward.admin.v1.KeyAdminService/SetKeyMinimum" => Self::SetKeyMinimum,
+            "/ward.admin.v1.KeyAdminService/SetKeyLabels" => Self::SetKeyLabels,
+            "/ward.admin.v1.KeyAdminService/PutAlias" => Self::PutAlias,
+            "/ward.admin.v1.KeyAdminService/DeleteAlias" => Self::DeleteAlias,
             "/ward.admin.v1.DeviceAdminService/EnrollDevice" => Self::EnrollDevice,
             "/ward.admin.v1.DeviceAdminService/ContainDevice" => Self::ContainDevice,
             "/ward.admin.v1.DeviceAdminService/ReleaseDevice" => Self::ReleaseDevice,
@@ -100,8 +126,15 @@ impl Verb {
             Self::GenerateDataKey => "GenerateDataKey",
             Self::GenerateDataKeyWithoutPlaintext => "GenerateDataKeyWithoutPlaintext",
             Self::UnwrapDataKey => "UnwrapDataKey",
+            Self::Sign => "Sign",
+            Self::Verify => "Verify",
+            Self::GenerateMac => "GenerateMac",
+            Self::VerifyMac => "VerifyMac",
+            Self::GenerateRandom => "GenerateRandom",
             Self::DescribeKey => "DescribeKey",
             Self::ListKeys => "ListKeys",
+            Self::GetPublicKey => "GetPublicKey",
+            Self::ListAliases => "ListAliases",
             Self::DescribeDevice => "DescribeDevice",
             Self::ListDevices => "ListDevices",
             Self::IssueCertificate => "IssueCertificate",
@@ -117,6 +150,12 @@ impl Verb {
             Self::RotateKey => "RotateKey",
             Self::EnableKey => "EnableKey",
             Self::DisableKey => "DisableKey",
+            Self::EnableKeyVersion => "EnableKeyVersion",
+            Self::DisableKeyVersion => "DisableKeyVersion",
+            Self::SetKeyMinimum => "SetKeyMinimum",
+            Self::SetKeyLabels => "SetKeyLabels",
+            Self::PutAlias => "PutAlias",
+            Self::DeleteAlias => "DeleteAlias",
             Self::EnrollDevice => "EnrollDevice",
             Self::ContainDevice => "ContainDevice",
             Self::ReleaseDevice => "ReleaseDevice",
@@ -156,6 +195,13 @@ impl Verb {
             | Self::ListAuditFiles
             | Self::ReadAuditFile
             | Self::ReadAuditAnchors
+            | Self::Sign
+            | Self::Verify
+            | Self::GenerateMac
+            | Self::VerifyMac
+            | Self::GenerateRandom
+            | Self::GetPublicKey
+            | Self::ListAliases
             | Self::Join => Place::Unsealed,
             Self::CreateKey
             | Self::RotateKey
@@ -173,6 +219,12 @@ impl Verb {
             | Self::TransferLeadership
             | Self::PutPolicy
             | Self::ListPolicies
+            | Self::EnableKeyVersion
+            | Self::DisableKeyVersion
+            | Self::SetKeyMinimum
+            | Self::SetKeyLabels
+            | Self::PutAlias
+            | Self::DeleteAlias
             | Self::DescribePolicy => Place::Leader,
         }
     }
@@ -225,7 +277,7 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 37);
+        assert_eq!(seen, 50);
     }
 
     fn paths(proto: &str) -> Vec<String> {

@@ -168,6 +168,11 @@ fn event_of(id: &RecordId) -> Option<Event> {
         | RecordId::Token(_)
         | RecordId::Idempotency(_)
         | RecordId::IdempotencyExpiry(..)
-        | RecordId::AuditTrail(_) => None,
+        | RecordId::AuditTrail(_)
+        | RecordId::KeyTraits(_)
+        | RecordId::PublicKey(..)
+        | RecordId::KeyLabels(_)
+        | RecordId::Alias(_)
+        | RecordId::KeyAlias(..) => None,
     }
 }

@@ -9,8 +9,8 @@ use envelope::id::{KeyId, KeyVersion};
 
 use super::{
     ALLOWANCE_DEFAULT_S, AuditTrail, ClusterRecord, ContainmentRecord, Counters, DeviceRecord,
-    FormerGateway, GatewayRecord, IdempotencyRecord, IdentityRecord, KeyRecord, NodeId, NodeRecord,
-    PolicyRecord, Record, RecordId, Role, TokenRecord, VersionRecord,
+    FormerGateway, GatewayRecord, IdempotencyRecord, IdentityRecord, KeyRecord, KeyTraits, NodeId,
+    NodeRecord, PolicyRecord, Record, RecordId, Role, TokenRecord, VersionRecord,
 };
 
 /// Every record of the state, at one applied index.
@@ -26,6 +26,11 @@ impl Index {
             return None;
         };
         Some(cluster)
+    }
+
+    /// The version of everything stored; the first one before the cluster has begun.
+    pub fn format_version(&self) -> u32 {
+        self.cluster().map_or(1, |cluster| cluster.format_version)
     }
 
     /// Clock, epochs, next node id.
@@ -55,6 +60,22 @@ impl Index {
     /// One version of a key.
     pub fn key_version(&self, id: &KeyId, version: KeyVersion) -> Option<&VersionRecord> {
         let Record::KeyVersion(found) = self.get(&RecordId::KeyVersion(*id, version.0))? else {
+            return None;
+        };
+        Some(found)
+    }
+
+    /// What a key has beside its record; what most have, when nothing is stored.
+    pub fn key_traits(&self, id: &KeyId) -> KeyTraits {
+        match self.get(&RecordId::KeyTraits(*id)) {
+            Some(Record::KeyTraits(found)) => *found,
+            Some(_) | None => KeyTraits::default(),
+        }
+    }
+
+    /// The public key of a version that signs, a SubjectPublicKeyInfo in DER.
+    pub fn public_key(&self, id: &KeyId, version: KeyVersion) -> Option<&[u8]> {
+        let Record::PublicKey(found) = self.get(&RecordId::PublicKey(*id, version.0))? else {
             return None;
         };
         Some(found)
@@ -313,6 +334,14 @@ impl Index {
     /// A record by its id.
     pub(crate) fn get(&self, id: &RecordId) -> Option<&Record> {
         self.records.get(id)
+    }
+
+    /// Records in a range of ids, in order.
+    pub(super) fn range(
+        &self,
+        bounds: (Bound<RecordId>, Bound<RecordId>),
+    ) -> impl Iterator<Item = (&RecordId, &Record)> {
+        self.records.range(bounds)
     }
 
     /// Puts or removes a record and gives back the former one.

@@ -1,5 +1,6 @@
 //! The applied state: records, the memory index that reads are served from, and its store on disk.
 
+mod alias;
 mod applied;
 mod audit;
 mod cell;
@@ -11,7 +12,9 @@ mod id;
 mod idempotency;
 mod identity;
 mod index;
+mod index_names;
 mod key;
+mod key_traits;
 mod pin;
 mod policy;
 mod record;
@@ -19,6 +22,7 @@ mod sealed;
 mod store;
 pub(crate) mod wire;
 
+pub use alias::{AliasRecord, Labels};
 pub(crate) use applied::Applied;
 pub use audit::{Anchor, AuditKey, AuditTrail};
 pub(crate) use cell::StateCell;
@@ -35,6 +39,7 @@ pub use identity::{
 };
 pub use index::Index;
 pub use key::{KeyRecord, KeyState, VersionRecord};
+pub use key_traits::{KeyTraits, KeyType, KeyUsage};
 pub(crate) use pin::Pin;
 pub use policy::PolicyRecord;
 pub use record::{Record, RecordId};
@@ -47,7 +52,7 @@ pub(crate) use store::wait_until_free;
 /// snapshots.
 pub const FORMAT_VERSION: u32 = NEWEST + REHEARSED;
 
-const NEWEST: u32 = 1;
+const NEWEST: u32 = 2;
 
 /// The version that every program knows.
 pub const FORMAT_FIRST: u32 = 1;

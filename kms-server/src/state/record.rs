@@ -7,9 +7,9 @@ use envelope::id::KeyId;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AuditTrail, ClusterRecord, ContainmentRecord, Counters, DeviceRecord, FormerGateway,
-    GatewayRecord, IdempotencyRecord, IdentityRecord, KeyRecord, NodeId, NodeRecord, PolicyRecord,
-    Role, TokenRecord, VersionRecord,
+    AliasRecord, AuditTrail, ClusterRecord, ContainmentRecord, Counters, DeviceRecord,
+    FormerGateway, GatewayRecord, IdempotencyRecord, IdentityRecord, KeyRecord, KeyTraits, Labels,
+    NodeId, NodeRecord, PolicyRecord, Role, TokenRecord, VersionRecord,
 };
 
 /// Where a record is found. The order of the variants is the order of a snapshot.
@@ -49,6 +49,16 @@ pub enum RecordId {
     FormerGateway(String),
     /// What is known of a node's audit log.
     AuditTrail(NodeId),
+    /// What a key has beside its record; none of one that has nothing special.
+    KeyTraits(#[serde(with = "super::wire::id16")] KeyId),
+    /// The public key of a version that signs.
+    PublicKey(#[serde(with = "super::wire::id16")] KeyId, u32),
+    /// The labels of a key; none of one that has none.
+    KeyLabels(#[serde(with = "super::wire::id16")] KeyId),
+    /// An alias, by its whole name.
+    Alias(String),
+    /// That a key has this alias.
+    KeyAlias(#[serde(with = "super::wire::id16")] KeyId, String),
 }
 
 /// What is found there. What is large and not one of millions is boxed: each record has the size of
@@ -89,4 +99,14 @@ pub enum Record {
     FormerGateway(FormerGateway),
     /// What is known of a node's audit log.
     AuditTrail(AuditTrail),
+    /// What a key has beside its record.
+    KeyTraits(KeyTraits),
+    /// A SubjectPublicKeyInfo in DER.
+    PublicKey(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// The labels of a key.
+    KeyLabels(Labels),
+    /// An alias.
+    Alias(AliasRecord),
+    /// Nothing but its id.
+    KeyAlias,
 }

@@ -8,10 +8,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use envelope::id::{KeyId, KeyVersion};
-use envelope::secret::SecretKey;
-
 use super::limits::{CACHE_AGE_MAX, CACHE_ENTRIES_MAX};
+use super::material::Material;
+use envelope::id::{KeyId, KeyVersion};
 
 /// What an entry is found by.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,7 +28,7 @@ pub(super) struct Cache {
 }
 
 struct Entry {
-    secret: Arc<SecretKey>,
+    material: Arc<Material>,
     since: Duration,
 }
 
@@ -42,15 +41,15 @@ impl Cache {
     }
 
     /// Finds an entry that is young enough.
-    pub(super) fn get(&mut self, slot: &Slot, now: Duration) -> Option<Arc<SecretKey>> {
+    pub(super) fn get(&mut self, slot: &Slot, now: Duration) -> Option<Arc<Material>> {
         self.sweep(now);
         self.entries
             .get(slot)
-            .map(|entry| Arc::clone(&entry.secret))
+            .map(|entry| Arc::clone(&entry.material))
     }
 
-    /// Keeps `secret`; a full cache gives up its oldest entry.
-    pub(super) fn put(&mut self, slot: Slot, secret: Arc<SecretKey>, now: Duration) {
+    /// Keeps `material`; a full cache gives up its oldest entry.
+    pub(super) fn put(&mut self, slot: Slot, material: Arc<Material>, now: Duration) {
         self.sweep(now);
         if self.entries.contains_key(&slot) {
             // Two calls unwrapped it at once. The older one's age stands.
@@ -59,7 +58,11 @@ impl Cache {
         if self.entries.len() == CACHE_ENTRIES_MAX {
             self.drop_oldest();
         }
-        self.entries.insert(slot, Entry { secret, since: now });
+        let entry = Entry {
+            material,
+            since: now,
+        };
+        self.entries.insert(slot, entry);
         self.by_age.push_back(slot);
     }
 
@@ -89,6 +92,8 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
+    use envelope::secret::SecretKey;
+
     use super::*;
 
     fn slot(version: u32, epoch: u64) -> Slot {
@@ -100,8 +105,8 @@ mod tests {
         }
     }
 
-    fn secret() -> Arc<SecretKey> {
-        Arc::new(SecretKey::generate())
+    fn secret() -> Arc<Material> {
+        Arc::new(Material::Aes256Gcm(SecretKey::generate()))
     }
 
     const START: Duration = Duration::from_secs(1_000);

@@ -23,9 +23,9 @@ impl Vault {
     ) -> Result<Vec<u8>, VaultError> {
         key.check(authorized, Action::Encrypt)?;
         refuse_reserved(context)?;
-        let secret = self.material(key)?;
+        let material = self.material(key)?;
         Ok(blob::seal(
-            &secret,
+            material.cipher()?,
             key.key_id,
             key.version,
             Purpose::Data,
@@ -62,8 +62,8 @@ impl Vault {
         if header.key_id != key.key_id || header.key_version != key.version {
             return Err(VaultError::OpenFailed);
         }
-        let secret = self.material(key)?;
-        Ok(blob::open(&secret, purpose, context, blob)?)
+        let material = self.material(key)?;
+        Ok(blob::open(material.cipher()?, purpose, context, blob)?)
     }
 }
 

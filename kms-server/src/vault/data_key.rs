@@ -161,9 +161,10 @@ impl Vault {
         if let Some(device) = key.device {
             context.insert_reserved(reserved::DEVICE, device)?;
         }
-        let secret = self.material(key)?;
+        let material = self.material(key)?;
+        let secret = material.cipher()?;
         (0..count)
-            .map(|_| wrap_new(&secret, key, context.clone()))
+            .map(|_| wrap_new(secret, key, context.clone()))
             .collect()
     }
 }

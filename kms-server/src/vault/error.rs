@@ -3,6 +3,7 @@
 use envelope::id::{KeyId, KeyVersion};
 
 use crate::keyring::RecordError;
+use crate::state::KeyUsage;
 
 /// Why the vault refuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +14,27 @@ pub enum VaultError {
     /// Wrong key, context or purpose, or changed data: which of them is never told.
     #[error("cannot be opened: wrong key or context, or the data was changed")]
     OpenFailed,
+    /// Another key, version or message, or a changed signature: which of them is never told.
+    #[error("does not verify: another key, version or message, or it was changed")]
+    VerifyFailed,
+    /// The key is of another type than the verb needs.
+    #[error("this key is for {}, nothing else; use one made with a fitting type", usage.words())]
+    KeyUsage {
+        /// What it is for.
+        usage: KeyUsage,
+    },
+    /// A message beyond what is signed or authenticated.
+    #[error("a message has at most {MESSAGE_BYTES_MAX} bytes; pass a digest of it instead", MESSAGE_BYTES_MAX = super::MESSAGE_BYTES_MAX)]
+    MessageTooLong,
+    /// More random bytes than are made at once, or none.
+    #[error("{asked} random bytes were asked for; ask for 1 to {RANDOM_BYTES_MAX}", RANDOM_BYTES_MAX = super::RANDOM_BYTES_MAX)]
+    RandomCount {
+        /// How many.
+        asked: u32,
+    },
+    /// The operating system has no random bytes.
+    #[error("the operating system of this node gives no random bytes; ask another node")]
+    NoRandom,
     /// A plaintext or context beyond the limits of the format.
     #[error("{0}")]
     Format(envelope::FormatError),
@@ -65,6 +87,12 @@ impl VaultError {
 impl From<envelope::OpenFailed> for VaultError {
     fn from(_: envelope::OpenFailed) -> Self {
         Self::OpenFailed
+    }
+}
+
+impl From<envelope::VerifyFailed> for VaultError {
+    fn from(_: envelope::VerifyFailed) -> Self {
+        Self::VerifyFailed
     }
 }
 

@@ -3,8 +3,9 @@
 use envelope::id::{KeyId, KeyVersion};
 
 use super::VaultError;
+use crate::keyring::RecordError;
 use crate::policy::{Action, Authorized};
-use crate::state::Sealed;
+use crate::state::{KeyType, Sealed};
 
 /// One version of a key, with all that the vault needs to know of it.
 #[derive(Clone, Copy)]
@@ -13,6 +14,8 @@ pub struct KeyUse<'a> {
     pub name: &'a str,
     /// The key.
     pub key_id: KeyId,
+    /// What kind of key it is; material of another type does not open.
+    pub key_type: KeyType,
     /// The version to use: the primary to encrypt, the blob's to decrypt.
     pub version: KeyVersion,
     /// The key's epoch; cached material of another epoch is not found.
@@ -24,6 +27,11 @@ pub struct KeyUse<'a> {
 }
 
 impl KeyUse<'_> {
+    /// The material opened and is no key of its type.
+    pub(super) fn damaged(&self, error: envelope::FormatError) -> VaultError {
+        VaultError::material(self.key_id, self.version, RecordError::Format(error))
+    }
+
     /// Checks that `authorized` is the proof for `action` on this key.
     pub(super) fn check(&self, authorized: &Authorized, action: Action) -> Result<(), VaultError> {
         if authorized.covers(action, self.name) {

@@ -6,6 +6,10 @@ use std::time::Duration;
 pub(super) const CACHE_ENTRIES_MAX: usize = 4_096;
 /// How long an unwrapped key version is kept, used or not.
 pub(super) const CACHE_AGE_MAX: Duration = Duration::from_secs(60);
+/// Bytes of a message that is signed or authenticated.
+pub const MESSAGE_BYTES_MAX: usize = 4_096;
+/// Random bytes made by one call.
+pub const RANDOM_BYTES_MAX: u32 = 1_024;
 /// Data keys made by one call.
 pub const DATA_KEYS_MAX: u32 = 1_000;
 

@@ -18,7 +18,8 @@ use cache::Cache;
 pub use data_key::{DataKey, DataKeyKind, UnwrappedDataKey, WrappedDataKey};
 pub use error::VaultError;
 pub use key_use::KeyUse;
-pub use limits::{CACHE_LIMITS, CacheLimits, DATA_KEYS_MAX};
+pub use limits::{CACHE_LIMITS, CacheLimits, DATA_KEYS_MAX, MESSAGE_BYTES_MAX, RANDOM_BYTES_MAX};
+pub use material::NewVersion;
 pub use re_encrypt::{Destination, Source};
 pub use withheld::Withheld;
 
@@ -31,8 +32,11 @@ mod data_key;
 mod error;
 mod key_use;
 mod limits;
+mod mac;
 mod material;
+mod random;
 mod re_encrypt;
+mod sign;
 #[cfg(test)]
 mod tests;
 mod withheld;

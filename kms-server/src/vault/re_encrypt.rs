@@ -62,10 +62,10 @@ impl Vault {
         }
         let plaintext = self.open(&source.key, header.purpose, source.context, source.blob)?;
         let to = &destination.key;
-        let secret = self.material(to)?;
+        let material = self.material(to)?;
         let (purpose, context) = (header.purpose, destination.context);
         Ok(blob::seal(
-            &secret,
+            material.cipher()?,
             to.key_id,
             to.version,
             purpose,

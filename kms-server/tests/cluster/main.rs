@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod aliases;
 mod audit;
 mod containment;
 mod containment_waits;
@@ -12,6 +13,8 @@ mod one_node;
 mod reasons;
 mod refusals;
 mod sealed;
+mod signatures;
 mod strangers;
 mod three_nodes;
 mod transfer;
+mod versions;

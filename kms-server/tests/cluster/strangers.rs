@@ -110,7 +110,7 @@ async fn a_follower_names_the_leader_for_operator_verbs() {
         let channel = channel(&node.file.listen.api, as_operator(&cluster)).await;
         let request = CreateKeyRequest {
             name: format!("key-{at}"),
-            write: None,
+            ..CreateKeyRequest::default()
         };
         let answer = KeyAdminServiceClient::new(channel)
             .create_key(request)

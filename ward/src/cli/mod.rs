@@ -8,11 +8,13 @@ mod device;
 mod enter;
 mod global;
 mod key;
+mod label;
 mod manual;
 mod node;
 mod policy;
 mod serve;
 mod sha256;
+mod sign;
 mod unsaid;
 mod up;
 
@@ -33,11 +35,13 @@ pub(crate) use enter::{
     EnrollArguments, GATEWAY_PORT, Guest, InitArguments, NODE_PORT, TokenArguments, TokenVerb,
 };
 pub(crate) use global::Global;
-pub(crate) use key::KeyVerb;
+pub(crate) use key::{KeyVerb, PublicKeyArguments};
+pub(crate) use label::{AliasVerb, Label, gather_labels};
 pub(crate) use manual::{CompletionsArguments, ManArguments};
 pub(crate) use node::{NodeArguments, NodeVerb, RemoveArguments};
 pub(crate) use policy::{PolicyVerb, PutArguments};
 pub(crate) use serve::{DoctorArguments, ServeArguments};
+pub(crate) use sign::{RandomArguments, SignArguments, VerifySignedArguments};
 pub(crate) use up::{ArchiveMode, UpArguments};
 
 use crate::context::gather;
@@ -81,6 +85,18 @@ pub(crate) enum Verb {
     Encrypt(EncryptArguments),
     /// Decrypt standard input to standard output.
     Decrypt(DecryptArguments),
+    /// Sign standard input with a key of type ed25519 or ecdsa-p256.
+    #[command(disable_version_flag = true)]
+    Sign(SignArguments),
+    /// Verify a signature of standard input; exits with 1 when it is none.
+    Verify(VerifySignedArguments),
+    /// Make a message authentication code of standard input, with a key of type hmac-sha-256.
+    #[command(disable_version_flag = true)]
+    Mac(SignArguments),
+    /// Verify such a code of standard input; exits with 1 when it is none.
+    VerifyMac(VerifySignedArguments),
+    /// Show random bytes of the cluster, in base64.
+    Random(RandomArguments),
     /// Enrol, show and contain devices.
     #[command(subcommand)]
     Device(DeviceVerb),
@@ -130,6 +146,7 @@ impl Cli {
         match &self.verb {
             Verb::Up(arguments) => arguments.contradiction(),
             Verb::Device(verb) => verb.contradiction(),
+            Verb::Key(verb) => verb.contradiction(),
             Verb::Encrypt(EncryptArguments { context, .. })
             | Verb::Decrypt(DecryptArguments { context }) => gather(context).err(),
             Verb::Demo
@@ -139,7 +156,11 @@ impl Cli {
             | Verb::Init(_)
             | Verb::Token(_)
             | Verb::Enroll(_)
-            | Verb::Key(_)
+            | Verb::Sign(_)
+            | Verb::Verify(_)
+            | Verb::Mac(_)
+            | Verb::VerifyMac(_)
+            | Verb::Random(_)
             | Verb::Policy(_)
             | Verb::Cluster(_)
             | Verb::Archive(_)

@@ -9,11 +9,11 @@ use envelope::token::PREFIX;
 
 use super::Cli;
 
-/// Takes out of a refusal the words that hold a join token, and those beside `encrypt` and
-/// `decrypt`, whose data comes on standard input and may have been written there instead.
+/// Takes out of a refusal the words that hold a join token, and those beside `encrypt` and others
+/// whose data comes on standard input and may have been written there instead.
 pub(super) fn without_secrets(mut refusal: clap::Error, words: &[OsString]) -> clap::Error {
     let words: Vec<String> = words.iter().map(|it| it.display().to_string()).collect();
-    let is_crypt = |word: &String| word == "encrypt" || word == "decrypt";
+    let is_crypt = |word: &String| READERS.contains(&word.as_str());
     let data = words.iter().any(is_crypt);
     let is_data = |text: &str| data && !text.starts_with('-') && words.iter().any(|it| it == text);
     let told: Vec<(ContextKind, String)> = refusal
@@ -33,6 +33,9 @@ pub(super) fn without_secrets(mut refusal: clap::Error, words: &[OsString]) -> c
         false => refusal,
     }
 }
+
+/// The verbs that read data on standard input.
+const READERS: [&str; 6] = ["encrypt", "decrypt", "sign", "verify", "mac", "verify-mac"];
 
 /// Where clap keeps what was typed.
 const QUOTED: [ContextKind; 3] = [
@@ -64,6 +67,9 @@ mod tests {
             "ward encrypt --key k --context SECRET",
             "ward encrypt --key k --context ward:dk=SECRET",
             "ward decrypt SECRET",
+            "ward sign --key k SECRET",
+            "ward mac --key k SECRET",
+            "ward verify --key k SECRET",
         ] {
             let told = refusal(line);
             assert!(!told.contains("SECRET"), "{line}: {told}");

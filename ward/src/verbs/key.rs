@@ -1,11 +1,12 @@
 //! `ward key …`.
 
-use kms_client::model::{Key, KeyVersionInfo};
+use envelope::id::KeyVersion;
+use kms_client::model::{Key, KeyVersionInfo, Labels, NewKey};
 use serde::Serialize;
 
-use super::client;
-use crate::cli::{Global, KeyVerb};
-use crate::error::Failure;
+use super::{client, key_alias, public_key};
+use crate::cli::{Global, KeyVerb, Label, gather_labels};
+use crate::error::{Failure, Reason};
 use crate::output::{Answer, answer};
 use crate::text::{Table, time};
 
@@ -13,18 +14,54 @@ use crate::text::{Table, time};
 pub(super) async fn run(global: &Global, verb: KeyVerb) -> Result<(), Failure> {
     let client = client(global)?;
     let key = match verb {
-        KeyVerb::List => {
-            let keys = client.list_keys("").await?;
+        KeyVerb::List(wanted) => {
+            let labels = labels(&wanted.label)?;
+            let keys = client.list_labelled_keys(&wanted.prefix, &labels).await?;
             let keys = KeyList(keys.iter().map(KeyView::from).collect());
             return answer(global.format(), &keys);
         }
-        KeyVerb::Create(key) => client.create_key(&key.name).await?,
+        KeyVerb::Alias(verb) => return key_alias::run(&client, global.format(), verb).await,
+        KeyVerb::Label(asked) => {
+            let set = labels(&asked.set)?;
+            client
+                .set_key_labels(asked.name, &set, &asked.remove)
+                .await?
+        }
+        KeyVerb::PublicKey(which) => {
+            return public_key::run(&client, global.format(), which).await;
+        }
+        KeyVerb::Create(key) => {
+            let (key_type, labels) = (key.key_type.0, labels(&key.label)?);
+            let key = NewKey {
+                name: key.name,
+                key_type,
+                labels,
+            };
+            client.create_key(key).await?
+        }
         KeyVerb::Describe(key) => client.describe_key(key.name).await?,
-        KeyVerb::Rotate(key) => client.rotate_key(key.name, None).await?,
-        KeyVerb::Disable(key) => client.disable_key(key.name).await?,
-        KeyVerb::Enable(key) => client.enable_key(key.name).await?,
+        KeyVerb::Rotate(key) => {
+            let expected = key.expected_primary.map(KeyVersion);
+            client.rotate_key(key.name, expected).await?
+        }
+        KeyVerb::Disable(which) => match which.version.map(KeyVersion) {
+            None => client.disable_key(which.name).await?,
+            Some(version) => client.disable_key_version(which.name, version).await?,
+        },
+        KeyVerb::Enable(which) => match which.version.map(KeyVersion) {
+            None => client.enable_key(which.name).await?,
+            Some(version) => client.enable_key_version(which.name, version).await?,
+        },
+        KeyVerb::SetMinimum(asked) => {
+            let (encrypt, decrypt) = (asked.encrypt.map(KeyVersion), asked.decrypt.map(KeyVersion));
+            client.set_key_minimum(asked.name, encrypt, decrypt).await?
+        }
     };
     answer(global.format(), &KeyView::from(&key))
+}
+
+fn labels(typed: &[Label]) -> Result<Labels, Failure> {
+    gather_labels(typed).map_err(|problem| Failure::new(Reason::INVALID_ARGUMENT, problem))
 }
 
 /// A key, as shown.
@@ -32,8 +69,13 @@ pub(super) async fn run(global: &Global, verb: KeyVerb) -> Result<(), Failure> {
 struct KeyView {
     key_id: String,
     name: String,
+    key_type: &'static str,
     state: &'static str,
     primary_version: u32,
+    minimum_encrypt: u32,
+    minimum_decrypt: u32,
+    labels: Labels,
+    aliases: Vec<String>,
     versions: Vec<VersionView>,
 }
 
@@ -60,8 +102,13 @@ impl From<&Key> for KeyView {
         Self {
             key_id: key.id.to_string(),
             name: key.name.clone(),
+            key_type: key.key_type.as_str(),
             state: key.state.as_str(),
             primary_version: key.primary_version.0,
+            minimum_encrypt: key.minimum_encrypt.0,
+            minimum_decrypt: key.minimum_decrypt.0,
+            labels: key.labels.clone(),
+            aliases: key.aliases.clone(),
             versions: key.versions.iter().map(version).collect(),
         }
     }
@@ -70,9 +117,22 @@ impl From<&Key> for KeyView {
 impl Answer for KeyView {
     fn text(&self) -> String {
         let mut text = format!(
-            "name             {}\nkey id           {}\nstate            {}\nprimary version  {}\n",
-            self.name, self.key_id, self.state, self.primary_version
+            "name             {}\nkey id           {}\ntype             {}\nstate            {}\n\
+             primary version  {}\nminimum          encrypt {}, decrypt {}\n",
+            self.name,
+            self.key_id,
+            self.key_type,
+            self.state,
+            self.primary_version,
+            self.minimum_encrypt,
+            self.minimum_decrypt
         );
+        for (key, value) in &self.labels {
+            text.push_str(&format!("label            {key}={value}\n"));
+        }
+        for alias in &self.aliases {
+            text.push_str(&format!("alias            {alias}\n"));
+        }
         for version in &self.versions {
             let VersionView {
                 version,
@@ -87,16 +147,26 @@ impl Answer for KeyView {
 
 impl Answer for KeyList {
     fn text(&self) -> String {
-        let mut table = Table::new(&["NAME", "STATE", "PRIMARY", "VERSIONS", "KEY ID"]);
+        let mut table = Table::new(&[
+            "NAME", "TYPE", "STATE", "PRIMARY", "VERSIONS", "KEY ID", "LABELS",
+        ]);
         for key in &self.0 {
             table.row([
                 key.name.clone(),
+                key.key_type.to_owned(),
                 key.state.to_owned(),
                 key.primary_version.to_string(),
                 key.versions.len().to_string(),
                 key.key_id.clone(),
+                listed(&key.labels),
             ]);
         }
         table.text()
     }
+}
+
+/// Labels in one cell of a table.
+fn listed(labels: &Labels) -> String {
+    let pairs = labels.iter().map(|(key, value)| format!("{key}={value}"));
+    pairs.collect::<Vec<_>>().join(" ")
 }

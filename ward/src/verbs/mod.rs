@@ -21,12 +21,16 @@ mod enroll;
 mod gateway;
 mod init;
 mod key;
+mod key_alias;
 mod known_services;
 mod manual;
 mod node;
 mod node_remove;
 mod policy;
+mod public_key;
+mod random;
 mod revoke_gateway;
+mod sign;
 mod token;
 
 use std::io::ErrorKind;
@@ -69,6 +73,11 @@ pub(crate) fn run(cli: Cli, warnings: &[String]) -> Result<(), Failure> {
         Verb::Key(verb) => ask(&global, key::run(&global, verb)),
         Verb::Encrypt(arguments) => ask(&global, encrypt::run(&global, arguments)),
         Verb::Decrypt(arguments) => ask(&global, decrypt::run(&global, arguments)),
+        Verb::Sign(arguments) => ask(&global, sign::sign(&global, arguments)),
+        Verb::Verify(arguments) => ask(&global, sign::verify(&global, arguments)),
+        Verb::Mac(arguments) => ask(&global, sign::mac(&global, arguments)),
+        Verb::VerifyMac(arguments) => ask(&global, sign::verify_mac(&global, arguments)),
+        Verb::Random(arguments) => ask(&global, random::run(&global, arguments)),
         Verb::Device(verb) => ask(&global, device::run(&global, verb)),
         Verb::Policy(verb) => ask(&global, policy::run(&global, verb)),
         Verb::Cluster(ClusterVerb::Status) => ask(&global, cluster_status::run(&global)),

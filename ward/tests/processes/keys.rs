@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::Stack;
+use crate::harness::{Stack, succeeded};
 
 #[test]
 fn a_key_goes_through_its_life() {
@@ -32,6 +32,132 @@ fn a_key_goes_through_its_life() {
     let text = stack.ward(&["key", "list"]);
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(text.contains("lab") && text.contains("enabled"), "{text}");
+}
+
+#[test]
+fn one_version_is_disabled_and_versions_have_a_minimum() {
+    let stack = Stack::up(&["--nodes", "1"]);
+    stack.json(&["key", "create", "lab", "--type", "ed25519"]);
+    let rotated = stack.json(&["key", "rotate", "lab", "--expected-primary", "1"]);
+    assert_eq!(rotated["primary_version"], 2);
+    let lost = ["key", "rotate", "lab", "--expected-primary", "1"];
+    assert_eq!(stack.reason(&lost), "CONFLICT");
+
+    let now = stack.json(&["key", "disable", "lab", "--version", "1"]);
+    let states = [
+        &now["state"],
+        &now["versions"][0]["state"],
+        &now["versions"][1]["state"],
+    ];
+    assert_eq!(states, ["enabled", "disabled", "enabled"]);
+    let sign = ["sign", "--key", "lab", "--version", "1"];
+    assert_eq!(stack.reason(&sign), "VERSION_DISABLED");
+    stack.json(&["key", "enable", "lab", "--version", "1"]);
+    stack.json(&sign);
+
+    let now = stack.json(&["key", "set-minimum", "lab", "--encrypt", "2"]);
+    assert_eq!(
+        (&now["minimum_encrypt"], &now["minimum_decrypt"]),
+        (&json!(2), &json!(1))
+    );
+    assert_eq!(stack.reason(&sign), "VERSION_TOO_OLD");
+    let beyond = ["key", "set-minimum", "lab", "--decrypt", "3"];
+    assert_eq!(stack.reason(&beyond), "INVALID_ARGUMENT");
+    let text = stack.ward(&["key", "describe", "lab"]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("encrypt 2, decrypt 1"), "{text}");
+}
+
+#[test]
+fn keys_have_labels_and_are_listed_by_them() {
+    let stack = Stack::up(&["--nodes", "1"]);
+    let made = stack.json(&[
+        "key",
+        "create",
+        "lab",
+        "--label",
+        "site=north",
+        "--label",
+        "ward=3",
+    ]);
+    assert_eq!(made["labels"], json!({ "site": "north", "ward": "3" }));
+    stack.json(&["key", "create", "lab-2"]);
+    let names = |arguments: &[&str]| -> Vec<String> {
+        let keys = stack.json(arguments);
+        let name = |key: &serde_json::Value| key["name"].as_str().unwrap().to_owned();
+        keys.as_array().unwrap().iter().map(name).collect()
+    };
+    assert_eq!(names(&["key", "list", "--label", "site=north"]), ["lab"]);
+    assert_eq!(names(&["key", "list", "--prefix", "lab-"]), ["lab-2"]);
+    let set = [
+        "key",
+        "label",
+        "lab-2",
+        "--set",
+        "site=north",
+        "--remove",
+        "none",
+    ];
+    stack.json(&set);
+    assert_eq!(
+        names(&["key", "list", "--label", "site=north"]),
+        ["lab", "lab-2"]
+    );
+}
+
+#[test]
+fn an_alias_is_another_name_that_moves() {
+    let stack = Stack::up(&["--nodes", "1"]);
+    for key in ["lab", "lab-2"] {
+        stack.json(&["key", "create", key]);
+    }
+    let alias = stack.json(&["key", "alias", "create", "alias/today", "lab"]);
+    assert_eq!(
+        (&alias["key"], &alias["revision"]),
+        (&json!("lab"), &json!(1))
+    );
+    let create = ["key", "alias", "create", "alias/today", "lab-2"];
+    assert_eq!(stack.reason(&create), "NAME_TAKEN");
+    let moved = stack.json(&["key", "alias", "move", "alias/today", "lab-2"]);
+    assert_eq!(
+        (&moved["key"], &moved["revision"]),
+        (&json!("lab-2"), &json!(2))
+    );
+    let stale = [
+        "key",
+        "alias",
+        "move",
+        "alias/today",
+        "lab",
+        "--revision",
+        "1",
+    ];
+    assert_eq!(stack.reason(&stale), "CONFLICT");
+    assert_eq!(
+        stack.json(&["key", "describe", "alias/today"])["name"],
+        "lab-2"
+    );
+    let sealed = succeeded(
+        &["encrypt"],
+        stack.ward_with(&["encrypt", "--key", "alias/today"], b"text"),
+    );
+    assert_eq!(
+        succeeded(&["decrypt"], stack.ward_with(&["decrypt"], &sealed)),
+        b"text"
+    );
+    let text = stack.ward(&["key", "alias", "list"]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(
+        text.contains("alias/today") && text.contains("lab-2"),
+        "{text}"
+    );
+    stack.json(&["key", "alias", "delete", "alias/today"]);
+    let gone = ["key", "alias", "delete", "alias/today"];
+    assert_eq!(stack.reason(&gone), "ALIAS_NOT_FOUND");
+    assert_eq!(
+        stack.reason(&["encrypt", "--key", "alias/today"]),
+        "KEY_NOT_FOUND"
+    );
 }
 
 #[test]

@@ -30,6 +30,7 @@ mod refusals;
 mod replace;
 mod second;
 mod servers;
+mod sign;
 mod talk;
 mod three_nodes;
 mod upgrade;

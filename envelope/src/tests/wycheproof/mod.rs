@@ -5,3 +5,5 @@
 mod aes_gcm;
 mod cobblestone;
 mod hkdf;
+mod hmac;
+mod signatures;

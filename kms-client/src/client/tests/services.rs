@@ -31,6 +31,7 @@ fn key() -> Option<v1::Key> {
         }],
         revision: 1,
         epoch: 1,
+        ..v1::Key::default()
     })
 }
 
@@ -93,6 +94,48 @@ impl KeyAdminService for Shared {
     ) -> Result<Response<admin::DisableKeyResponse>, Status> {
         Err(Status::unimplemented("not in the tests"))
     }
+
+    async fn enable_key_version(
+        &self,
+        _: Request<admin::EnableKeyVersionRequest>,
+    ) -> Result<Response<admin::EnableKeyVersionResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
+    }
+
+    async fn disable_key_version(
+        &self,
+        _: Request<admin::DisableKeyVersionRequest>,
+    ) -> Result<Response<admin::DisableKeyVersionResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
+    }
+
+    async fn set_key_minimum(
+        &self,
+        _: Request<admin::SetKeyMinimumRequest>,
+    ) -> Result<Response<admin::SetKeyMinimumResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
+    }
+
+    async fn set_key_labels(
+        &self,
+        _: Request<admin::SetKeyLabelsRequest>,
+    ) -> Result<Response<admin::SetKeyLabelsResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
+    }
+
+    async fn put_alias(
+        &self,
+        _: Request<admin::PutAliasRequest>,
+    ) -> Result<Response<admin::PutAliasResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
+    }
+
+    async fn delete_alias(
+        &self,
+        _: Request<admin::DeleteAliasRequest>,
+    ) -> Result<Response<admin::DeleteAliasResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
+    }
 }
 
 #[tonic::async_trait]
@@ -133,6 +176,20 @@ impl KeyService for Shared {
             next_page_token,
             applied,
         }))
+    }
+
+    async fn list_aliases(
+        &self,
+        _: Request<v1::ListAliasesRequest>,
+    ) -> Result<Response<v1::ListAliasesResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
+    }
+
+    async fn get_public_key(
+        &self,
+        _: Request<v1::GetPublicKeyRequest>,
+    ) -> Result<Response<v1::GetPublicKeyResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
     }
 }
 

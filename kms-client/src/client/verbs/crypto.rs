@@ -245,6 +245,6 @@ impl Client {
     }
 }
 
-fn service(channel: Channel) -> CryptoServiceClient<Channel> {
+pub(super) fn service(channel: Channel) -> CryptoServiceClient<Channel> {
     CryptoServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX)
 }

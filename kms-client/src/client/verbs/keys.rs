@@ -12,26 +12,42 @@ use crate::Client;
 use crate::client::nodes::Route;
 use crate::error::Error;
 use crate::limits::{ANSWER_BYTES_MAX, PAGE_SIZE};
-use crate::model::{Key, KeySelector, key_from_wire, selector_to_wire};
+use crate::model::{
+    Key, KeySelector, Labels, NewKey, PublicKey, id_from_wire, key_from_wire, labels_to_wire,
+    selector_to_wire, type_from_wire, type_to_wire,
+};
 
 impl Client {
-    /// Makes a key with its first version. An operator verb.
+    /// Makes a key with its first version. A name alone asks for the usual type, which encrypts.
+    /// An operator verb.
     ///
     /// ```no_run
     /// # async fn example(client: kms_client::Client) -> kms_client::Result<()> {
+    /// use kms_client::model::{KeyType, NewKey};
+    ///
     /// let key = client.create_key("billing").await?;
     /// assert_eq!(key.primary_version.0, 1);
+    /// let key_type = KeyType::Ed25519;
+    /// client.create_key(NewKey { key_type, ..NewKey::from("reports") }).await?;
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
     ///
-    /// `NAME_TAKEN` when a living key has this name, `INVALID_ARGUMENT` when it is no name.
-    pub async fn create_key(&self, name: &str) -> Result<Key, Error> {
+    /// `NAME_TAKEN` when a living key has this name, `INVALID_ARGUMENT` when it is no name,
+    /// `VERSION_NEWER` while a node of the cluster does not know the type.
+    pub async fn create_key(&self, key: impl Into<NewKey>) -> Result<Key, Error> {
+        let NewKey {
+            name,
+            key_type,
+            labels,
+        } = key.into();
         let message = admin::CreateKeyRequest {
-            name: name.into(),
+            name,
+            labels: labels_to_wire(&labels),
             write: new_intent()?,
+            key_type: type_to_wire(key_type).into(),
         };
         let answer = self.inner.call(Route::Leader, |attempt| {
             let request = attempt.request(message.clone());
@@ -68,6 +84,19 @@ impl Client {
     ///
     /// As every verb: what no node answered before the deadline.
     pub async fn list_keys(&self, prefix: &str) -> Result<Vec<Key>, Error> {
+        self.list_labelled_keys(prefix, &Labels::new()).await
+    }
+
+    /// Lists all keys whose names begin with `prefix` and that have all of these labels, by name.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID_ARGUMENT` for what is no label.
+    pub async fn list_labelled_keys(
+        &self,
+        prefix: &str,
+        labels: &Labels,
+    ) -> Result<Vec<Key>, Error> {
         let mut keys = Vec::new();
         let mut page_token = String::new();
         loop {
@@ -76,6 +105,7 @@ impl Client {
                 page_size: PAGE_SIZE,
                 page_token,
                 read: self.inner.read_options(),
+                labels: labels_to_wire(labels),
             };
             let answer = self.inner.call(Route::AnyNode, |attempt| {
                 let request = attempt.request(message.clone());
@@ -91,6 +121,36 @@ impl Client {
             }
             page_token = answer.next_page_token;
         }
+    }
+
+    /// Tells the public key of a version that signs, or of the primary: for verifying elsewhere, by
+    /// any program.
+    ///
+    /// # Errors
+    ///
+    /// `KEY_NOT_FOUND`, `KEY_USAGE` when the key does not sign.
+    pub async fn public_key(
+        &self,
+        key: impl Into<KeySelector>,
+        version: Option<KeyVersion>,
+    ) -> Result<PublicKey, Error> {
+        let message = v1::GetPublicKeyRequest {
+            key: Some(selector_to_wire(&key.into())),
+            key_version: version.map_or(0, |version| version.0),
+            read: self.inner.read_options(),
+        };
+        let answer = self.inner.call(Route::AnyNode, |attempt| {
+            let request = attempt.request(message.clone());
+            async move { reader(attempt.channel).get_public_key(request).await }
+        });
+        let answer = answer.await?;
+        self.inner.saw(answer.applied);
+        Ok(PublicKey {
+            der: answer.public_key_der.into(),
+            key_type: type_from_wire(answer.key_type)?,
+            key_id: id_from_wire("key id", &answer.key_id)?,
+            key_version: KeyVersion(answer.key_version),
+        })
     }
 
     /// Makes a new primary version. With `expected_primary`, only if that is the primary now. An
@@ -160,10 +220,10 @@ impl Client {
     }
 }
 
-fn reader(channel: Channel) -> KeyServiceClient<Channel> {
+pub(super) fn reader(channel: Channel) -> KeyServiceClient<Channel> {
     KeyServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX)
 }
 
-fn operator(channel: Channel) -> KeyAdminServiceClient<Channel> {
+pub(super) fn operator(channel: Channel) -> KeyAdminServiceClient<Channel> {
     KeyAdminServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX)
 }

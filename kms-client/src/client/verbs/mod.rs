@@ -1,15 +1,20 @@
 //! The verbs, one file a subject. Each builds its message, sends it through the call loop and
 //! reads the answer into a type of [`crate::model`].
 
+mod aliases;
 mod audit;
 mod certificates;
 mod cluster;
 mod containment;
 mod crypto;
 mod devices;
+mod key_versions;
 mod keys;
+mod labels;
 mod members;
 mod policies;
+mod random;
+mod signatures;
 mod tokens;
 
 use bytes::Bytes;

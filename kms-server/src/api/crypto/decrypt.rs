@@ -11,6 +11,7 @@ use crate::api::convert;
 use crate::api::failure::Failure;
 use crate::audit::AuditRecord;
 use crate::policy::Action;
+use crate::state::KeyUsage;
 use crate::vault::Withheld;
 
 /// Serves Decrypt.
@@ -46,7 +47,7 @@ async fn open(
         use_key::once(context),
         record,
     )?;
-    let usable = used.key.usable()?;
+    let usable = used.key.usable(KeyUsage::EncryptDecrypt)?;
     let plaintext = call
         .node
         .vault

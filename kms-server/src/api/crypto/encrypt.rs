@@ -10,6 +10,7 @@ use crate::api::convert;
 use crate::api::failure::Failure;
 use crate::audit::AuditRecord;
 use crate::policy::Action;
+use crate::state::KeyUsage;
 
 /// Serves Encrypt.
 pub(crate) async fn encrypt(
@@ -52,7 +53,7 @@ async fn seal(
         use_key::once(context),
         record,
     )?;
-    let usable = used.key.sealable()?;
+    let usable = used.key.sealable(KeyUsage::EncryptDecrypt)?;
     let blob = call
         .node
         .vault

@@ -11,6 +11,7 @@ use crate::api::failure::Failure;
 use crate::audit::AuditRecord;
 use crate::limits::RESPONSE_BYTES_MAX;
 use crate::policy::{Action, Facts};
+use crate::state::KeyUsage;
 use crate::vault::{DataKey, DataKeyKind, Withheld};
 
 /// What is asked for, checked; the same for both verbs that make data keys.
@@ -96,7 +97,7 @@ async fn make(
     )?;
     let made = call.node.vault.generate_data_keys(
         &used.authorized,
-        &used.key.sealable()?,
+        &used.key.sealable(KeyUsage::EncryptDecrypt)?,
         order.kind,
         &order.context,
         order.count,

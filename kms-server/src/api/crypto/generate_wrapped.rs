@@ -13,6 +13,7 @@ use crate::api::convert;
 use crate::api::failure::Failure;
 use crate::audit::AuditRecord;
 use crate::policy::Action;
+use crate::state::KeyUsage;
 use crate::vault::WrappedDataKey;
 
 /// Serves GenerateDataKeyWithoutPlaintext.
@@ -46,7 +47,7 @@ async fn make(
     let used = use_key::by_ref(call, &barrier, action, key, order.facts(), record)?;
     let made = call.node.vault.generate_wrapped_data_keys(
         &used.authorized,
-        &used.key.sealable()?,
+        &used.key.sealable(KeyUsage::EncryptDecrypt)?,
         order.kind,
         &order.context,
         order.count,

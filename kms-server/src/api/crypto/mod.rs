@@ -3,7 +3,12 @@
 pub(crate) mod decrypt;
 pub(crate) mod encrypt;
 pub(crate) mod generate_data_key;
+pub(crate) mod generate_mac;
+pub(crate) mod generate_random;
 pub(crate) mod generate_wrapped;
 pub(crate) mod re_encrypt;
+pub(crate) mod sign;
 pub(crate) mod unwrap_data_key;
 mod use_key;
+pub(crate) mod verify;
+pub(crate) mod verify_mac;

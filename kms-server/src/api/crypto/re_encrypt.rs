@@ -10,6 +10,7 @@ use crate::api::convert;
 use crate::api::failure::Failure;
 use crate::audit::AuditRecord;
 use crate::policy::Action;
+use crate::state::KeyUsage;
 use crate::vault::{Destination, Source};
 
 /// The records of a move: what was opened, and what was sealed.
@@ -75,13 +76,13 @@ async fn move_blob(
     )?;
     let source = Source {
         authorized: &from.authorized,
-        key: from.key.usable()?,
+        key: from.key.usable(KeyUsage::EncryptDecrypt)?,
         context: source_context,
         blob,
     };
     let target = Destination {
         authorized: &to.authorized,
-        key: to.key.sealable()?,
+        key: to.key.sealable(KeyUsage::EncryptDecrypt)?,
         context,
     };
     let moved = call.node.vault.re_encrypt(&source, &target)?;

@@ -10,6 +10,7 @@ use crate::api::convert;
 use crate::api::failure::Failure;
 use crate::audit::AuditRecord;
 use crate::policy::Action;
+use crate::state::KeyUsage;
 use crate::vault::{UnwrappedDataKey, Withheld};
 
 /// Serves UnwrapDataKey.
@@ -49,7 +50,7 @@ async fn open(
         use_key::once(context),
         record,
     )?;
-    let usable = used.key.usable()?;
+    let usable = used.key.usable(KeyUsage::EncryptDecrypt)?;
     let opened = call
         .node
         .vault

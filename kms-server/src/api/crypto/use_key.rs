@@ -35,11 +35,26 @@ pub(super) fn by_ref(
     facts: Facts<'_>,
     record: &mut AuditRecord,
 ) -> Result<Permitted, Failure> {
+    by_version(call, barrier, action, (reference, 0), facts, record)
+}
+
+/// As [`by_ref`], one version of the key; 0 means the primary.
+///
+/// # Errors
+/// As [`by_ref`]; KEY_NOT_FOUND also when there is no such version.
+pub(super) fn by_version(
+    call: &Call,
+    barrier: &ReadBarrier,
+    action: Action,
+    (reference, version): (Option<&KeyRef>, u32),
+    facts: Facts<'_>,
+    record: &mut AuditRecord,
+) -> Result<Permitted, Failure> {
     asked_for(record, reference);
     let found = call
         .node
         .replica
-        .read(|index| FoundKey::by_ref(index, barrier, reference));
+        .read(|index| FoundKey::by_version(index, barrier, reference, version));
     match found {
         Ok(key) => permit(call, action, key, facts, record),
         Err(unknown) => Err(refuse_unknown(call, action, reference, facts, unknown)),
@@ -101,13 +116,8 @@ impl Permitted {
     /// When any of them was changed since the decision.
     pub(super) fn recheck(&self, call: &Call) -> Result<(), Failure> {
         call.check_caller()?;
-        call.node.replica.read(|index| {
-            if index.counters().policy_epoch != self.authorized.policy_epoch() {
-                let message = "permissions were changed meanwhile; repeat";
-                return Err(Failure::new(Reason::EpochMoved, message));
-            }
-            self.key.still_usable(index)
-        })
+        call.check_policies(&self.authorized)?;
+        call.node.replica.read(|index| self.key.still_usable(index))
     }
 }
 
@@ -116,6 +126,19 @@ pub(super) fn record(call: &Call, action: Action, context: &EncryptionContext) -
     let mut record = call.record(action.name(), "");
     record.context = Some(ContextDigest::of(context));
     record
+}
+
+/// A signature or a code is verified with the version that made it, never with whichever fits.
+///
+/// # Errors
+/// INVALID_ARGUMENT for none.
+pub(super) fn check_named(version: u32) -> Result<(), Failure> {
+    match version {
+        0 => Err(Failure::invalid(
+            "name the version that made it: it came with the answer",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The one answer to everything that does not open.

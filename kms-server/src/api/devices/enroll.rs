@@ -11,7 +11,7 @@ use crate::api::failure::Failure;
 use crate::api::write::{Intent, OnConflict, propose};
 use crate::command::{Command, CreateKey, EnrollDevice};
 use crate::policy::{Action, Authorized, DeviceRef, Facts, Resource};
-use crate::state::ALLOWANCE_DEFAULT_S;
+use crate::state::{ALLOWANCE_DEFAULT_S, KeyType};
 
 /// Serves EnrollDevice.
 pub(crate) async fn enroll(
@@ -53,6 +53,8 @@ fn decide(
     let sealed_inventory = inventory::seal(call, &request.device_id, key_id, &fields, 1)?;
     let name = format!("device/{}", request.device_id);
     let (vault, now_ms) = (&call.node.vault, sys::clock::wall_ms());
+    let (key_type, first) = (KeyType::default(), KeyVersion(1));
+    let made = vault.new_key_version(key_type, key_id, first, &name, now_ms)?;
     let command = EnrollDevice {
         device_id: request.device_id.clone(),
         gateway: request.gateway.clone(),
@@ -60,7 +62,7 @@ fn decide(
         offline_allowance_s: request.offline_allowance_s.unwrap_or(ALLOWANCE_DEFAULT_S),
         key: CreateKey {
             key_id,
-            sealed: vault.new_key_version(key_id, KeyVersion(1), &name, now_ms)?,
+            sealed: made.sealed,
             name,
         },
     };

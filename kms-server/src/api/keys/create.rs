@@ -8,8 +8,9 @@ use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
 use crate::api::write::{Intent, OnConflict, key_of, propose};
-use crate::command::{Command, CreateKey, is_key_name};
+use crate::command::{ALIAS_PREFIX, Command, CreateKey, CreateTypedKey, is_key_name};
 use crate::policy::{Action, Facts, Resource};
+use crate::state::{KeyType, Labels};
 
 /// Serves CreateKey.
 pub(crate) async fn create(
@@ -17,11 +18,20 @@ pub(crate) async fn create(
     request: CreateKeyRequest,
 ) -> Result<CreateKeyResponse, Failure> {
     let action = Action::CreateKey;
+    if request.name.starts_with(ALIAS_PREFIX) {
+        return Err(Failure::invalid(
+            "names that begin with `alias/` are aliases; make the key under another one",
+        ));
+    }
     if !is_key_name(&request.name) {
         return Err(Failure::invalid(
             "a key's name has 1 to 128 letters, digits and `/ - . _`",
         ));
     }
+    let kind = Kind {
+        key_type: convert::wanted_type(request.key_type)?,
+        labels: convert::wanted_labels(&request.labels)?,
+    };
     let intent = Intent::new(call, action.name(), &request, request.write.as_ref())?;
     let mut record = call.record(action.name(), &request.name);
     let key_id = KeyId::random();
@@ -31,17 +41,7 @@ pub(crate) async fn create(
     };
     let made = propose(call, &intent, OnConflict::Refuse, &mut record, |_barrier| {
         let authorized = call.authorize(action, resource, Facts::None)?;
-        let (name, now_ms) = (request.name.clone(), sys::clock::wall_ms());
-        let vault = &call.node.vault;
-        let sealed = vault.new_key_version(key_id, KeyVersion(1), &name, now_ms)?;
-        Ok((
-            authorized,
-            Command::CreateKey(CreateKey {
-                key_id,
-                name,
-                sealed,
-            }),
-        ))
+        Ok((authorized, command(call, &kind, key_id, &request.name)?))
     })
     .await;
     let (made, _durable) = call.settle(record, made).await?;
@@ -50,4 +50,31 @@ pub(crate) async fn create(
         key: Some(key),
         applied: convert::applied(made.index),
     })
+}
+
+/// What the key shall be, beside its name.
+struct Kind {
+    key_type: KeyType,
+    labels: Labels,
+}
+
+/// Seals the first version. Members of every format know the command for the common kind.
+fn command(call: &Call, kind: &Kind, key_id: KeyId, name: &str) -> Result<Command, Failure> {
+    let (vault, now_ms) = (&call.node.vault, sys::clock::wall_ms());
+    let key_type = kind.key_type;
+    let made = vault.new_key_version(key_type, key_id, KeyVersion(1), name, now_ms)?;
+    let key = CreateKey {
+        key_id,
+        name: name.to_owned(),
+        sealed: made.sealed,
+    };
+    if key_type == KeyType::default() && kind.labels.is_empty() {
+        return Ok(Command::CreateKey(key));
+    }
+    Ok(Command::CreateTypedKey(CreateTypedKey {
+        key,
+        key_type,
+        public_key: made.public_key,
+        labels: kind.labels.clone(),
+    }))
 }

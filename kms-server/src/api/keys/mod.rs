@@ -1,10 +1,15 @@
 //! Keys: telling about them, and the operator verbs that change them.
 
+pub(crate) mod aliases;
 pub(crate) mod create;
 pub(crate) mod describe;
 pub(crate) mod list;
+pub(crate) mod public_key;
 pub(crate) mod rotate;
+pub(crate) mod set_labels;
+pub(crate) mod set_minimum;
 pub(crate) mod set_state;
+pub(crate) mod version_state;
 
 use envelope::id::KeyId;
 use kms_client::reason::Reason;

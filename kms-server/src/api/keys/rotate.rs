@@ -10,7 +10,7 @@ use crate::api::convert;
 use crate::api::failure::Failure;
 use crate::api::key_ref::{FoundKey, lookup, refuse_unknown};
 use crate::api::write::{Intent, OnConflict, key_of, propose};
-use crate::command::{Command, RotateKey};
+use crate::command::{Command, RotateKey, RotateSigningKey};
 use crate::policy::{Action, Authorized, Facts};
 use crate::replica::ReadBarrier;
 
@@ -60,12 +60,20 @@ fn decide(
     let version = found.version.0.saturating_add(1);
     let (key_id, now_ms) = (found.key_id, sys::clock::wall_ms());
     let vault = &call.node.vault;
-    let sealed = vault.new_key_version(key_id, KeyVersion(version), &found.name, now_ms)?;
-    let command = RotateKey {
+    let (key_type, next) = (found.key_type, KeyVersion(version));
+    let made = vault.new_key_version(key_type, key_id, next, &found.name, now_ms)?;
+    let rotation = RotateKey {
         key_id,
         expected_revision: revision,
         version,
-        sealed,
+        sealed: made.sealed,
     };
-    Ok((authorized, Command::RotateKey(command)))
+    let command = match key_type.algorithm() {
+        None => Command::RotateKey(rotation),
+        Some(_) => Command::RotateSigningKey(RotateSigningKey {
+            rotation,
+            public_key: made.public_key,
+        }),
+    };
+    Ok((authorized, command))
 }

@@ -1,6 +1,6 @@
 //! EnableKey and DisableKey: from the answer to DisableKey on, no node uses the key.
 
-use envelope::id::KeyId;
+use envelope::id::{KeyId, KeyVersion};
 use prost::Message;
 use ward_proto::admin::v1::{
     DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse,
@@ -14,7 +14,7 @@ use crate::api::convert;
 use crate::api::failure::Failure;
 use crate::api::key_ref::{FoundKey, lookup, refuse_unknown};
 use crate::api::write::{Intent, OnConflict, key_of, propose};
-use crate::command::{Command, SetKeyState, is_key_name};
+use crate::command::{Command, SetKeyState, SetVersionState, is_key_name};
 use crate::policy::{Action, Authorized, Facts};
 use crate::replica::ReadBarrier;
 use crate::state::KeyState;
@@ -29,6 +29,7 @@ pub(crate) async fn enable(
         action: Action::EnableKey,
         state: KeyState::Enabled,
         key,
+        version: None,
     };
     let (key, index) = change.carry_out(call, &request, write).await?;
     Ok(EnableKeyResponse {
@@ -47,6 +48,7 @@ pub(crate) async fn disable(
         action: Action::DisableKey,
         state: KeyState::Disabled,
         key,
+        version: None,
     };
     let (key, index) = change.carry_out(call, &request, write).await?;
     Ok(DisableKeyResponse {
@@ -56,14 +58,16 @@ pub(crate) async fn disable(
 }
 
 /// A change of state that was asked for.
-struct Change<'a> {
-    action: Action,
-    state: KeyState,
-    key: Option<&'a KeyRef>,
+pub(super) struct Change<'a> {
+    pub(super) action: Action,
+    pub(super) state: KeyState,
+    pub(super) key: Option<&'a KeyRef>,
+    /// Of this version alone.
+    pub(super) version: Option<u32>,
 }
 
 impl Change<'_> {
-    async fn carry_out<M: Message>(
+    pub(super) async fn carry_out<M: Message>(
         &self,
         call: &Call,
         request: &M,
@@ -73,6 +77,7 @@ impl Change<'_> {
         let (resource, key_id) = names(call, self.key);
         let mut record = call.record(self.action.name(), &resource);
         record.key_id = key_id;
+        record.key_version = self.version.map(KeyVersion);
         let decide = |barrier: &ReadBarrier| self.decide(call, barrier);
         let made = propose(call, &intent, OnConflict::Retry, &mut record, decide).await;
         let made = match self.state {
@@ -89,11 +94,16 @@ impl Change<'_> {
             .read(|index| FoundKey::by_ref(index, barrier, self.key))
             .map_err(|unknown| refuse_unknown(call, self.action, self.key, Facts::None, unknown))?;
         let authorized = call.authorize(self.action, found.resource(), Facts::None)?;
-        let command = SetKeyState {
-            key_id: found.key_id,
-            state: self.state,
+        let (key_id, state) = (found.key_id, self.state);
+        let command = match self.version {
+            None => Command::SetKeyState(SetKeyState { key_id, state }),
+            Some(version) => Command::SetVersionState(SetVersionState {
+                key_id,
+                version,
+                state,
+            }),
         };
-        Ok((authorized, Command::SetKeyState(command)))
+        Ok((authorized, command))
     }
 }
 

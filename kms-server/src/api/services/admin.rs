@@ -9,11 +9,14 @@ use ward_proto::admin::v1::key_admin_service_server::KeyAdminService;
 use ward_proto::admin::v1::token_admin_service_server::TokenAdminService;
 use ward_proto::admin::v1::{
     ContainDeviceRequest, ContainDeviceResponse, CreateJoinTokenRequest, CreateJoinTokenResponse,
-    CreateKeyRequest, CreateKeyResponse, DescribeContainmentRequest, DescribeContainmentResponse,
-    DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse,
-    EnrollDeviceRequest, EnrollDeviceResponse, ReleaseDeviceRequest, ReleaseDeviceResponse,
+    CreateKeyRequest, CreateKeyResponse, DeleteAliasRequest, DeleteAliasResponse,
+    DescribeContainmentRequest, DescribeContainmentResponse, DisableKeyRequest, DisableKeyResponse,
+    DisableKeyVersionRequest, DisableKeyVersionResponse, EnableKeyRequest, EnableKeyResponse,
+    EnableKeyVersionRequest, EnableKeyVersionResponse, EnrollDeviceRequest, EnrollDeviceResponse,
+    PutAliasRequest, PutAliasResponse, ReleaseDeviceRequest, ReleaseDeviceResponse,
     RemoveNodeRequest, RemoveNodeResponse, RevokeDeviceRequest, RevokeDeviceResponse,
     RevokeGatewayRequest, RevokeGatewayResponse, RotateKeyRequest, RotateKeyResponse,
+    SetKeyLabelsRequest, SetKeyLabelsResponse, SetKeyMinimumRequest, SetKeyMinimumResponse,
     SetOfflineAllowanceRequest, SetOfflineAllowanceResponse, TransferLeadershipRequest,
     TransferLeadershipResponse,
 };
@@ -71,6 +74,78 @@ impl KeyAdminService for Api {
         let write = async move { keys::set_state::disable(&call, request).await };
         Ok(Response::new(
             self.node.writes.carry("disable-key", write).await?,
+        ))
+    }
+
+    async fn enable_key_version(
+        &self,
+        request: Request<EnableKeyVersionRequest>,
+    ) -> Result<Response<EnableKeyVersionResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { keys::version_state::enable(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("enable-key-version", write).await?,
+        ))
+    }
+
+    async fn disable_key_version(
+        &self,
+        request: Request<DisableKeyVersionRequest>,
+    ) -> Result<Response<DisableKeyVersionResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { keys::version_state::disable(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("disable-key-version", write).await?,
+        ))
+    }
+
+    async fn set_key_minimum(
+        &self,
+        request: Request<SetKeyMinimumRequest>,
+    ) -> Result<Response<SetKeyMinimumResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { keys::set_minimum::set_minimum(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("set-key-minimum", write).await?,
+        ))
+    }
+
+    async fn set_key_labels(
+        &self,
+        request: Request<SetKeyLabelsRequest>,
+    ) -> Result<Response<SetKeyLabelsResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { keys::set_labels::set_labels(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("set-key-labels", write).await?,
+        ))
+    }
+
+    async fn put_alias(
+        &self,
+        request: Request<PutAliasRequest>,
+    ) -> Result<Response<PutAliasResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { keys::aliases::put(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("put-alias", write).await?,
+        ))
+    }
+
+    async fn delete_alias(
+        &self,
+        request: Request<DeleteAliasRequest>,
+    ) -> Result<Response<DeleteAliasResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { keys::aliases::delete(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("delete-alias", write).await?,
         ))
     }
 }

@@ -5,8 +5,10 @@ use ward_proto::v1::crypto_service_server::CryptoService;
 use ward_proto::v1::{
     DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse, GenerateDataKeyRequest,
     GenerateDataKeyResponse, GenerateDataKeyWithoutPlaintextRequest,
-    GenerateDataKeyWithoutPlaintextResponse, ReEncryptRequest, ReEncryptResponse,
-    UnwrapDataKeyRequest, UnwrapDataKeyResponse,
+    GenerateDataKeyWithoutPlaintextResponse, GenerateMacRequest, GenerateMacResponse,
+    GenerateRandomRequest, GenerateRandomResponse, ReEncryptRequest, ReEncryptResponse,
+    SignRequest, SignResponse, UnwrapDataKeyRequest, UnwrapDataKeyResponse, VerifyMacRequest,
+    VerifyMacResponse, VerifyRequest, VerifyResponse,
 };
 
 use super::Api;
@@ -72,6 +74,53 @@ impl CryptoService for Api {
         let call = Call::begin(&self.node, &request)?;
         Ok(Response::new(
             crypto::unwrap_data_key::unwrap_data_key(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn sign(&self, request: Request<SignRequest>) -> Result<Response<SignResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            crypto::sign::sign(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn verify(
+        &self,
+        request: Request<VerifyRequest>,
+    ) -> Result<Response<VerifyResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            crypto::verify::verify(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn generate_mac(
+        &self,
+        request: Request<GenerateMacRequest>,
+    ) -> Result<Response<GenerateMacResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            crypto::generate_mac::generate_mac(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn verify_mac(
+        &self,
+        request: Request<VerifyMacRequest>,
+    ) -> Result<Response<VerifyMacResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            crypto::verify_mac::verify_mac(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn generate_random(
+        &self,
+        request: Request<GenerateRandomRequest>,
+    ) -> Result<Response<GenerateRandomResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            crypto::generate_random::generate_random(&call, request.into_inner()).await?,
         ))
     }
 }

@@ -9,7 +9,8 @@ use ward_proto::v1::watch_service_server::WatchService;
 use ward_proto::v1::{
     AnnounceGatewayRequest, AnnounceGatewayResponse, DescribeDeviceRequest, DescribeDeviceResponse,
     DescribeKeyRequest, DescribeKeyResponse, GetClusterStatusRequest, GetClusterStatusResponse,
-    IssueCertificateRequest, IssueCertificateResponse, ListDevicesRequest, ListDevicesResponse,
+    GetPublicKeyRequest, GetPublicKeyResponse, IssueCertificateRequest, IssueCertificateResponse,
+    ListAliasesRequest, ListAliasesResponse, ListDevicesRequest, ListDevicesResponse,
     ListKeysRequest, ListKeysResponse, WatchRequest,
 };
 
@@ -37,6 +38,26 @@ impl KeyService for Api {
         let call = Call::begin(&self.node, &request)?;
         Ok(Response::new(
             keys::list::list(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn get_public_key(
+        &self,
+        request: Request<GetPublicKeyRequest>,
+    ) -> Result<Response<GetPublicKeyResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            keys::public_key::public_key(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn list_aliases(
+        &self,
+        request: Request<ListAliasesRequest>,
+    ) -> Result<Response<ListAliasesResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        Ok(Response::new(
+            keys::aliases::list(&call, request.into_inner()).await?,
         ))
     }
 }

@@ -7,23 +7,28 @@ use super::testing::{begin, create_key, genesis, key_id, record};
 use super::{
     AnnounceGateway, Command, ConsumeJoinToken, CreateJoinToken, CreateKey, EnrollDevice,
     FirstIdentity, Genesis, Guard, Idempotency, NodeJoin, Outcome, Proposal, PutPolicy,
-    RecordCertificate, Refusal, RotateKey, SetKeyState, apply,
+    RaiseFormat, RecordCertificate, Refusal, RotateKey, SetKeyState, apply,
 };
 use crate::keyring::Place;
 use crate::replica::limits::{IDENTITY_KEYS_MAX, SEALED_BYTES_MAX};
 use crate::state::{
-    Addresses, GatewayRole, IDEMPOTENCY_KEPT_MS, Index, KeyState, NodeId, Record, RecordId, Role,
+    Addresses, GatewayRole, IDEMPOTENCY_KEPT_MS, Index, KeyState, KeyType, NodeId, Record,
+    RecordId, Role,
 };
 
+mod aliases;
 mod certificates;
 mod devices;
 mod frame;
 mod gateways;
 mod genesis;
 mod keys;
+mod labels;
 mod policies;
 mod sealed;
 mod tokens;
+mod typed_keys;
+mod versions;
 
 /// The time of the first entry of each test.
 const START: u64 = 1_000_000;
@@ -84,7 +89,12 @@ fn set(state: KeyState) -> Command {
 
 /// Where the version of a test's key is kept.
 fn version_of(name: &str, number: u64, version: u32) -> Place {
-    Place::key_version(key_id(number), KeyVersion(version), name)
+    Place::key_version(
+        KeyType::Aes256Gcm,
+        key_id(number),
+        KeyVersion(version),
+        name,
+    )
 }
 
 fn rotate(expected_revision: u64, version: u32) -> Command {

@@ -119,7 +119,12 @@ fn an_application_has_its_own_keys_and_no_others() {
         Action::GenerateDataKey,
         Action::GenerateDataKeyWithoutPlaintext,
         Action::UnwrapDataKey,
+        Action::Sign,
+        Action::Verify,
+        Action::GenerateMac,
+        Action::VerifyMac,
         Action::DescribeKey,
+        Action::GetPublicKey,
     ];
     for action in uses {
         assert!(
@@ -150,6 +155,12 @@ fn an_application_has_its_own_keys_and_no_others() {
         Action::RotateKey,
         Action::EnableKey,
         Action::DisableKey,
+        Action::EnableKeyVersion,
+        Action::DisableKeyVersion,
+        Action::SetKeyMinimum,
+        Action::SetKeyLabels,
+        Action::PutAlias,
+        Action::DeleteAlias,
     ] {
         assert!(
             !allows(&app("viewer"), action, key("app/viewer/x")),

@@ -100,6 +100,19 @@ fn ask(
         | Action::AcknowledgeContainment
         | Action::PutPolicy
         | Action::ReadPolicies
+        | Action::Sign
+        | Action::Verify
+        | Action::GenerateMac
+        | Action::VerifyMac
+        | Action::GenerateRandom
+        | Action::GetPublicKey
+        | Action::EnableKeyVersion
+        | Action::DisableKeyVersion
+        | Action::SetKeyMinimum
+        | Action::SetKeyLabels
+        | Action::PutAlias
+        | Action::DeleteAlias
+        | Action::ListAliases
         | Action::ReadAudit => Facts::None,
     };
     engine.authorize(&Request {
@@ -128,6 +141,17 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::RotateKey
         | Action::EnableKey
         | Action::DisableKey
+        | Action::Sign
+        | Action::Verify
+        | Action::GenerateMac
+        | Action::VerifyMac
+        | Action::GetPublicKey
+        | Action::EnableKeyVersion
+        | Action::DisableKeyVersion
+        | Action::SetKeyMinimum
+        | Action::SetKeyLabels
+        | Action::PutAlias
+        | Action::DeleteAlias
         | Action::DescribeKey => device_key(),
         Action::EnrollDevice
         | Action::DescribeDevice
@@ -151,6 +175,8 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::RevokeGateway
         | Action::PutPolicy
         | Action::ReadPolicies
+        | Action::GenerateRandom
+        | Action::ListAliases
         | Action::ReadAudit => Resource::Cluster,
     }
 }

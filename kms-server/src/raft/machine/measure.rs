@@ -15,8 +15,8 @@ use crate::keyring::Place;
 use crate::raft::TypeConfig;
 use crate::raft::snapshot::{Shelf, SnapshotWriter};
 use crate::state::{
-    FORMAT_VERSION, IDEMPOTENCY_KEPT_MS, IdempotencyRecord, Index, KeyRecord, KeyState, Record,
-    RecordId, Sealed, VersionRecord,
+    FORMAT_VERSION, IDEMPOTENCY_KEPT_MS, IdempotencyRecord, Index, KeyRecord, KeyState, KeyType,
+    Record, RecordId, Sealed, VersionRecord,
 };
 
 /// What CreateKey leaves of a key, ids as scattered as real ones.
@@ -29,7 +29,10 @@ fn key(number: u64) -> [(RecordId, Record); 5] {
     let name = format!("many/{number:08}");
     let sealed = Sealed {
         revision: 1,
-        record: record(&Place::key_version(key_id, KeyVersion(1), &name), 1),
+        record: record(
+            &Place::key_version(KeyType::Aes256Gcm, key_id, KeyVersion(1), &name),
+            1,
+        ),
     };
     let expires_ms = number + IDEMPOTENCY_KEPT_MS;
     let first = KeyRecord {

@@ -17,17 +17,18 @@ use tempfile::TempDir;
 
 use super::patient::Patient;
 use super::{Core, StateMachine};
-use crate::command::testing::{RING, begin, create_key, key_id, record};
+use crate::command::testing::{RING, begin, create_key, genesis, key_id, record};
 use crate::command::{
-    Command, CreateJoinToken, Proposal, PutPolicy, RaiseFormat, RotateKey, SetKeyState, Write,
+    Command, CreateJoinToken, Genesis, Proposal, PutPolicy, RaiseFormat, RotateKey, SetKeyState,
+    Write,
 };
 use crate::keyring::{Place, RecordError};
 use crate::raft::TypeConfig;
 use crate::raft::log::{LogStore, Torn};
 use crate::raft::snapshot::{Shelf, SnapshotWriter, read_snapshot};
 use crate::state::{
-    Applied, FORMAT_VERSION, Index, KeyState, NodeId, Record, RecordId, Role, StateCell, Store,
-    wait_until_free,
+    Applied, FORMAT_VERSION, Index, KeyState, KeyType, NodeId, Record, RecordId, Role, StateCell,
+    Store, wait_until_free,
 };
 
 /// As a replica opens it, the log apart.
@@ -210,6 +211,21 @@ async fn what_is_applied_while_a_snapshot_is_built_is_not_in_it() {
     assert_eq!(changed.iter().filter(is_name).count(), 301);
 }
 
+// Mutation: a snapshot that names the program's own format is refused by older members.
+#[tokio::test]
+async fn a_snapshot_names_the_format_of_its_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = StateMachine::new(open(dir.path()));
+    let older = Genesis {
+        format_version: FORMAT_VERSION - 1,
+        ..genesis()
+    };
+    let older = Command::Genesis(Box::new(older));
+    apply(&mut machine, vec![entry(1, older)]).await;
+    let bytes = snapshot_bytes(&mut machine).await;
+    assert_eq!(bytes[4..8], (FORMAT_VERSION - 1).to_be_bytes());
+}
+
 #[tokio::test]
 async fn a_snapshot_goes_on_when_the_state_is_replaced_under_it() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -362,7 +378,7 @@ fn histories() -> impl Strategy<Value = Vec<Command>> {
         // Sealed for either name: half of them do not fit.
         (key.clone(), 0..2, 1_u64..4, 2_u32..4).prop_map(|(id, name, revision, version)| {
             let (key_id, name) = (key_id(id), format!("k{name}"));
-            let place = Place::key_version(key_id, KeyVersion(version), &name);
+            let place = Place::key_version(KeyType::Aes256Gcm, key_id, KeyVersion(version), &name);
             Command::RotateKey(RotateKey {
                 key_id,
                 expected_revision: revision,

@@ -3,10 +3,10 @@
 use openraft::async_runtime::WatchReceiver;
 
 use super::cluster::{Cluster, PATIENCE, until};
-use crate::command::testing::create_key;
-use crate::command::{Proposal, Refusal};
+use crate::command::testing::{create_key, create_typed_key};
+use crate::command::{Command, Proposal, Refusal};
 use crate::replica::{OpenError, ProposeError, StopError};
-use crate::state::FORMAT_VERSION;
+use crate::state::{FORMAT_VERSION, KeyType};
 
 const NEWER: u32 = FORMAT_VERSION + 1;
 
@@ -49,12 +49,12 @@ async fn the_format_rises_when_the_last_member_knows_it_and_an_older_program_sto
 // Mutation: refused by apply alone, the command stands in the log of members that cannot read it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_of_a_newer_format_never_reaches_the_log() {
-    // Every command is newer than this state.
     let cluster = Cluster::begin_in(FORMAT_VERSION - 1).await;
     let replica = &cluster.nodes[&1].replica;
     let last = || replica.raft().metrics().borrow_watched().last_log_index;
     let before = last();
-    let refused = replica.propose(Proposal::internal(1, create_key("k", 1)));
+    let newer = Command::CreateTypedKey(create_typed_key("k", 1, KeyType::Ed25519));
+    let refused = replica.propose(Proposal::internal(1, newer));
     let expected = Err(ProposeError::Refused(Refusal::FormatNewer));
     assert_eq!(refused.await, expected);
     assert_eq!(last(), before);

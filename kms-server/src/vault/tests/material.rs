@@ -15,9 +15,10 @@ fn a_sealed_vault_does_nothing_also_with_what_it_had_unwrapped() {
         .vault
         .decrypt(&may, &fixture.key(0, 1), &context(&[]), &blob);
     assert_eq!(refused(result), VaultError::Sealed);
-    let result = fixture
-        .vault
-        .new_key_version(KeyId::random(), KeyVersion(1), "new", 0);
+    let result =
+        fixture
+            .vault
+            .new_key_version(KeyType::Ed25519, KeyId::random(), KeyVersion(1), "new", 0);
     assert_eq!(refused(result), VaultError::Sealed);
     let result = fixture
         .vault

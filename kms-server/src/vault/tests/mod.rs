@@ -13,12 +13,14 @@ use crate::policy::{
     Action, Authorized, DeviceRef, Engine, Facts, Principal, PrincipalKind, Request, Resource,
 };
 use crate::seal::FileSeal;
+use crate::state::KeyType;
 
 mod canaries;
 mod data;
 mod data_keys;
 mod material;
 mod re_encrypt;
+mod signatures;
 
 /// An unsealed vault with two keys of its own and one of a device.
 struct Fixture {
@@ -53,8 +55,9 @@ impl Fixture {
                 let version = |number| Sealed {
                     revision: 1,
                     record: vault
-                        .new_key_version(id, KeyVersion(number), name, 2)
-                        .unwrap(),
+                        .new_key_version(KeyType::Aes256Gcm, id, KeyVersion(number), name, 2)
+                        .unwrap()
+                        .sealed,
                 };
                 (id, vec![version(1), version(2)])
             })
@@ -74,6 +77,7 @@ impl Fixture {
         KeyUse {
             name: NAMES[key],
             key_id: *key_id,
+            key_type: KeyType::Aes256Gcm,
             version: KeyVersion(version),
             epoch: 0,
             sealed: &records[version as usize - 1],
@@ -92,6 +96,10 @@ impl Fixture {
             gateway: None,
         });
         let encryption = EncryptionContext::new();
+        let without_context = matches!(
+            action,
+            Action::Sign | Action::Verify | Action::GenerateMac | Action::VerifyMac
+        );
         self.engine
             .authorize(&Request {
                 principal: &principal,
@@ -100,9 +108,12 @@ impl Fixture {
                     name: NAMES[key],
                     device,
                 },
-                facts: Facts::Use {
-                    encryption: &encryption,
-                    count: 1,
+                facts: match without_context {
+                    true => Facts::None,
+                    false => Facts::Use {
+                        encryption: &encryption,
+                        count: 1,
+                    },
                 },
             })
             .unwrap()
