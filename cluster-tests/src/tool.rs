@@ -37,6 +37,14 @@ impl Tool {
         self.run_once(&[&first, arguments].concat(), done)
     }
 
+    /// The tool, to be run once as the operator.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--data-dir").arg(&self.operator);
+        command.stdin(Stdio::null());
+        command
+    }
+
     /// Runs it; again where it says that its reason may pass, as an election does.
     ///
     /// # Panics

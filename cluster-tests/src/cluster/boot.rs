@@ -1,5 +1,5 @@
-//! A boot of a node's own: what a machine is started anew with after its power was cut. The node sees
-//! it in place of the machine's, in a mount namespace of its own.
+//! A boot of a node's own: what a machine is started anew with after its power was cut. The node
+//! sees it in place of the machine's, in a mount namespace of its own.
 
 use std::path::{Path, PathBuf};
 

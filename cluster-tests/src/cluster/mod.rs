@@ -220,6 +220,17 @@ impl Cluster {
         self.signal(node, Signal::CONT);
     }
 
+    /// Asks this node to lead; that may be refused.
+    ///
+    /// # Panics
+    /// When the tool cannot be started.
+    pub fn ask_to_lead(&self, node: usize) {
+        let mut command = self.tool.command();
+        command.args(["cluster", "transfer", "--to", &node.to_string()]);
+        // Where there is no leader, or it is the leader, nothing happens.
+        drop(command.output().expect("the tool can be started"));
+    }
+
     /// Cuts the ways from one side to the other, and back if `both_ways`.
     pub fn partition(&self, one: &[usize], other: &[usize], both_ways: bool) {
         let ways = |from: &[usize], to: &[usize]| {

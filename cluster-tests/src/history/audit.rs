@@ -44,7 +44,7 @@ impl Logs {
     pub fn missing(&self, calls: &[Call], disks_were_full: bool) -> Vec<Call> {
         let mut left = self.0.clone();
         let mut is_missing = |call: &&Call| {
-            let by = match call.op.is_write() {
+            let by = match call.context.is_empty() {
                 true => name(call.subject),
                 false => call.context.clone(),
             };
@@ -94,6 +94,7 @@ fn is_audited(call: &Call) -> bool {
         | Op::Disable
         | Op::Encrypt
         | Op::GenerateDataKey
+        | Op::Sign
         | Op::Decrypt(_)
         | Op::Unwrap(_)
         | Op::Isolate

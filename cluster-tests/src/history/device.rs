@@ -49,6 +49,7 @@ impl DeviceModel {
             | Op::Forbid
             | Op::Permit
             | Op::Encrypt
+            | Op::Sign
             | Op::Decrypt(_)
             | Op::Renew => false,
         };

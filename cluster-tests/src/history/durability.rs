@@ -57,7 +57,7 @@ impl Known {
                 self.rotated += u32::from(call.is_done());
                 self.asked += u32::from(may_be_done);
             }
-            Op::Encrypt | Op::GenerateDataKey => {
+            Op::Encrypt | Op::GenerateDataKey | Op::Sign => {
                 if let Answer::Done(version) = call.answer {
                     self.seen = self.seen.max(u32::try_from(version).unwrap_or(u32::MAX));
                 }

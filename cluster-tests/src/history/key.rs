@@ -64,7 +64,7 @@ impl KeyModel {
                 after.is_forbidden = false;
                 true
             }
-            Op::Encrypt | Op::GenerateDataKey => serves && number == self.primary,
+            Op::Encrypt | Op::GenerateDataKey | Op::Sign => serves && number == self.primary,
             Op::Decrypt(version) | Op::Unwrap(version) => serves && version <= self.primary,
             Op::Isolate | Op::Release | Op::Revoke | Op::Renew => false,
         };
@@ -74,7 +74,7 @@ impl KeyModel {
     fn refuses(&self, op: Op, reason: Reason) -> bool {
         let exists = self.primary > 0;
         let uses = match op {
-            Op::Encrypt | Op::GenerateDataKey | Op::Decrypt(_) | Op::Unwrap(_) => true,
+            Op::Encrypt | Op::GenerateDataKey | Op::Sign | Op::Decrypt(_) | Op::Unwrap(_) => true,
             Op::Create | Op::Rotate | Op::Enable | Op::Disable | Op::Forbid | Op::Permit => false,
             Op::Isolate | Op::Release | Op::Revoke | Op::Renew => return false,
         };

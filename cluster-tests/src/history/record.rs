@@ -41,6 +41,8 @@ pub enum Op {
     Encrypt,
     /// GenerateDataKey, with the primary version.
     GenerateDataKey,
+    /// Sign, with the primary version.
+    Sign,
     /// Decrypt of a blob of this version.
     Decrypt(u32),
     /// UnwrapDataKey of a data key wrapped under this version.
@@ -71,6 +73,7 @@ impl Op {
             | Self::Revoke => true,
             Self::Encrypt
             | Self::GenerateDataKey
+            | Self::Sign
             | Self::Decrypt(_)
             | Self::Unwrap(_)
             | Self::Renew => false,
@@ -148,6 +151,7 @@ impl Call {
             Op::Forbid | Op::Permit => "PutPolicy",
             Op::Encrypt => "Encrypt",
             Op::GenerateDataKey => "GenerateDataKey",
+            Op::Sign => "Sign",
             Op::Decrypt(_) => "Decrypt",
             Op::Unwrap(_) => "UnwrapDataKey",
             Op::Isolate => "ContainDevice",

@@ -73,7 +73,7 @@ impl Kind {
 
     fn refuses(self, op: Op) -> bool {
         match op {
-            Op::Encrypt | Op::GenerateDataKey => true,
+            Op::Encrypt | Op::GenerateDataKey | Op::Sign => true,
             Op::Decrypt(_) | Op::Unwrap(_) => self != Self::Revoke,
             Op::Rotate => self == Self::Disable,
             Op::Isolate | Op::Release => self == Self::Revoke,

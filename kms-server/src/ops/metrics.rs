@@ -96,8 +96,8 @@ fn count(value: u64) -> f64 {
     value as f64
 }
 
-/// A gauge that is not set for so long is that of something that is gone: the page sets its own, and
-/// what else is here is set every second.
+/// A gauge that is not set for so long is that of something that is gone: the page sets its own,
+/// and what else is here is set every second.
 const GAUGE_IDLE: Duration = Duration::from_secs(60);
 
 static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();

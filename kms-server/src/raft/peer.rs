@@ -40,8 +40,8 @@ pub trait PeerConnector: Send + Sync + fmt::Debug + 'static {
 /// How well a node can do what a leader must; who is fitter is more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fitness {
-    /// It takes no leadership over: it does not answer, is sealed, is about to stop, or its log lost
-    /// its end.
+    /// It takes no leadership over: it does not answer, is sealed, is about to stop, or its log
+    /// lost its end.
     Unable,
     /// Its disk is full, or its audit log cannot be written.
     Unfit,

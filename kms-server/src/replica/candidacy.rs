@@ -1,10 +1,10 @@
 //! Whether this node stands for election: three things may keep it from that, and only this file
 //! tells Raft.
 //!
-//! A log that lost its end (`vigil`), a node that is about to stop, and one that is sealed. A sealed
-//! node votes, but leads only when it must: three election timeouts without a leader mean that
-//! perhaps nobody else holds the newest log. It then commits nothing but its blank entry and hands
-//! over (docs/adr/0011).
+//! A log that lost its end (`vigil`), a node that is about to stop, and one that is sealed. A
+//! sealed node votes, but leads only when it must: three election timeouts without a leader mean
+//! that perhaps nobody else holds the newest log. It then commits nothing but its blank entry and
+//! hands over (docs/adr/0011).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Changes of the membership: who joined becomes a learner, a learner that keeps up steadily becomes
-//! a voter, and who moved is recorded where it is now. One change at a time.
+//! Changes of the membership: who joined becomes a learner, a learner that keeps up steadily
+//! becomes a voter, and who moved is recorded where it is now. One change at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};

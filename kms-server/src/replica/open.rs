@@ -83,8 +83,8 @@ pub(super) fn raft_config() -> Result<Arc<Config>, OpenError> {
         .map_err(|error| OpenError::Raft(error.to_string()))
 }
 
-/// Why Raft did not start: it applies what was committed, and that may be what this program does not
-/// know.
+/// Why Raft did not start: it applies what was committed, and that may be what this program does
+/// not know.
 pub(super) fn explain(core: &Core, error: &Fatal<TypeConfig>) -> OpenError {
     match core.found_newer_format() {
         Some(found) => OpenError::Newer {

@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 use crate::harness::{WARD, reason_of, skip, wait_for};
 use crate::nodes::{Nodes, Writer};
 
-/// Builds the tool that knows a format more, beside the one under test. Asked for as the tests of the
-/// whole workspace are, it finds all that the two builds share built already. None where that cannot
-/// be.
+/// Builds the tool that knows a format more, beside the one under test. Asked for as the tests of
+/// the whole workspace are, it finds all that the two builds share built already. None where that
+/// cannot be.
 fn newer_build() -> Option<PathBuf> {
     let profile = Path::new(WARD).parent().unwrap();
     let target = profile.parent().unwrap();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use envelope::context::EncryptionContext;
-use kms_client::model::{ContainLevel, ContainOrder, DataKeyKind, NewDevice};
+use kms_client::model::{ContainLevel, ContainOrder, DataKeyKind, KeyType, NewDevice, NewKey};
 use kms_client::reason::Reason;
 use kms_client::{Client, Error};
 
@@ -44,7 +44,7 @@ impl Worker {
             let Some(key) = self.ground.some_key(&mut self.random) else {
                 return;
             };
-            if self.ask(Subject::Key(key), Op::Encrypt, None).await {
+            if self.ask(Subject::Key(key), use_of(key), None).await {
                 return;
             }
         }
@@ -73,7 +73,8 @@ impl Worker {
             // Few keys, since each has a policy of its own.
             400..415 => return (Subject::Key(key % POLICIES), Op::Forbid, None),
             415..440 => return (Subject::Key(key % POLICIES), Op::Permit, None),
-            440..560 => Op::Encrypt,
+            440..560 => use_of(key),
+            560..680 if signs(key) => Op::Sign,
             560..680 => Op::GenerateDataKey,
             _ => return self.open(),
         };
@@ -82,7 +83,7 @@ impl Worker {
 
     fn open(&mut self) -> (Subject, Op, Option<Sealed>) {
         let Some(sealed) = self.ground.some_sealed(&mut self.random) else {
-            return (Subject::Key(0), Op::Encrypt, None);
+            return (Subject::Key(0), use_of(0), None);
         };
         let op = match sealed.what {
             What::Blob(_) => Op::Decrypt(sealed.version),
@@ -103,7 +104,8 @@ impl Worker {
         let context = sealed
             .as_ref()
             .map_or_else(|| own_context(begun.id), |sealed| sealed.context.clone());
-        let digest = match op.is_write() || op == Op::Renew {
+        let has_none = op.is_write() || matches!(op, Op::Renew | Op::Sign);
+        let digest = match has_none {
             true => String::new(),
             false => digest(&context),
         };
@@ -141,13 +143,17 @@ impl Worker {
         let (key, client) = (name(subject), &self.client);
         let primary = |key: kms_client::model::Key| u64::from(key.primary_version.0);
         match op {
-            Op::Create => client.create_key(&key).await.map(primary),
+            Op::Create => client.create_key(new_key(subject, key)).await.map(primary),
             Op::Rotate => client.rotate_key(key, None).await.map(primary),
             Op::Enable => client.enable_key(key).await.map(primary),
             Op::Disable => client.disable_key(key).await.map(primary),
             Op::Forbid => self.put_policy(subject, &key).await,
             Op::Permit => self.put_policy(subject, "nothing").await,
             Op::Encrypt => self.encrypt(subject, key, context).await,
+            Op::Sign => {
+                let signed = client.sign(key, SECRET, None).await?;
+                Ok(signed.key_version.0.into())
+            }
             Op::GenerateDataKey => self.data_key(subject, key, context).await,
             Op::Decrypt(_) | Op::Unwrap(_) | Op::Isolate | Op::Release | Op::Revoke | Op::Renew => {
                 unreachable!("no such call about a key")
@@ -187,6 +193,7 @@ impl Worker {
             | Op::Forbid
             | Op::Permit
             | Op::Encrypt
+            | Op::Sign
             | Op::Decrypt(_)
             | Op::Unwrap(_)
             | Op::Renew => unreachable!("no such call about a device"),
@@ -250,7 +257,13 @@ impl Worker {
     /// Forbids every use of the key with this name, in place of what the key's policy said.
     async fn put_policy(&self, subject: Subject, forbidden: &str) -> Result<u64, Error> {
         let id = name(subject).replace('/', "-");
-        let uses = ["Encrypt", "Decrypt", "GenerateDataKey", "UnwrapDataKey"];
+        let uses = [
+            "Encrypt",
+            "Decrypt",
+            "GenerateDataKey",
+            "UnwrapDataKey",
+            "Sign",
+        ];
         let actions = uses
             .map(|action| format!("Ward::Action::\"{action}\""))
             .join(", ");
@@ -260,6 +273,27 @@ impl Worker {
         );
         self.client.put_policy(&id, &text).await
     }
+}
+
+/// Every fourth key signs, the others encrypt.
+fn signs(key: usize) -> bool {
+    key % 4 == 3
+}
+
+/// A use of the key's primary version.
+pub(super) fn use_of(key: usize) -> Op {
+    match signs(key) {
+        true => Op::Sign,
+        false => Op::Encrypt,
+    }
+}
+
+fn new_key(subject: Subject, name: String) -> NewKey {
+    let mut key = NewKey::from(name);
+    if matches!(subject, Subject::Key(number) if signs(number)) {
+        key.key_type = KeyType::Ed25519;
+    }
+    key
 }
 
 /// The context of a use: no two calls have the same.

@@ -32,11 +32,13 @@ pub enum Harm {
     WrongClock,
     /// It ends at one of its named points.
     Crash,
+    /// Another node is asked to lead.
+    Transfer,
 }
 
 impl Harm {
     /// Everything that can be done to any cluster.
-    pub const PLAIN: [Self; 2] = [Self::Kill, Self::Pause];
+    pub const PLAIN: [Self; 3] = [Self::Kill, Self::Pause, Self::Transfer];
     /// What needs a tool that has the named points.
     pub const CRASHES: [Self; 1] = [Self::Crash];
     /// What needs ways between nodes that can be cut.
@@ -99,6 +101,7 @@ impl Harmer {
             Harm::Blackout => cluster.cut_power(&cluster.numbers().collect::<Vec<_>>()),
             Harm::DiskFull => cluster.fill_disk(node),
             Harm::Crash => self.crash(cluster, node),
+            Harm::Transfer => cluster.ask_to_lead(node),
             Harm::WrongClock => {
                 let by = Duration::from_secs(self.random.u64(1..300));
                 cluster.skew_clock(node, by, self.random.bool());
@@ -134,9 +137,14 @@ fn mend(cluster: &mut Cluster, harm: Harm, node: usize) {
             if harm == Harm::DiskFull {
                 cluster.empty_disk(node);
             }
+            // One that has not passed its point would end there some time.
+            if harm == Harm::Crash {
+                cluster.kill(node);
+            }
             start_missing(cluster);
         }
         Harm::Pause => cluster.resume(node),
+        Harm::Transfer => {}
         Harm::Isolate | Harm::Mute | Harm::Deaf => cluster.heal(),
         Harm::WrongClock => cluster.skew_clock(node, Duration::ZERO, true),
     }

@@ -24,7 +24,7 @@ use tokio::runtime::Runtime;
 pub use self::harm::Harm;
 pub use self::report::{Report, Total};
 
-use self::client::Worker;
+use self::client::{Worker, use_of};
 use self::gateway::Lessee;
 use self::ground::Ground;
 use self::harm::Harmer;
@@ -32,7 +32,7 @@ use crate::cluster::{Cluster, Equipment, Plan};
 use crate::history::audit::Logs;
 use crate::history::check::{Evidence, check};
 use crate::history::durability::Last;
-use crate::history::record::{self, Answer, Call, Op, Recorder, Subject};
+use crate::history::record::{self, Answer, Call, Recorder, Subject};
 use crate::tool::text;
 use crate::wait;
 
@@ -218,7 +218,7 @@ fn look_again(runtime: &Runtime, cluster: &Cluster, recorder: &Arc<Recorder>) ->
         let keys: Vec<usize> = last[0].keys().copied().collect();
         runtime.block_on(async {
             for key in keys {
-                worker.ask(Subject::Key(key), Op::Encrypt, None).await;
+                worker.ask(Subject::Key(key), use_of(key), None).await;
             }
         });
     }
