@@ -63,7 +63,9 @@ fuzz-one target seconds="60" crate="envelope":
 # Ward beside stunnel, haproxy, nginx and no encryption, under the same load. Peers from Debian:
 # stunnel4, haproxy, nginx-light, libnginx-mod-stream; who is not installed is named and left out.
 bench-gateway rounds="3":
-    cargo build --release -p ward -p cluster-tests
+    # Apart: together the tool would have the points at which tests end it.
+    cargo build --release -p cluster-tests --bins
+    cargo build --release -p ward
     target/release/bench_gateway --rounds {{ rounds }}
 
 # Plant one bug after the other and see who finds it (root; hours for all with many seeds).
@@ -73,5 +75,7 @@ planted *args:
 # A scenario of the whole stack at any size: hl7, dicom, wire, canaries, keys, stranger, kills,
 # disabled, contain, endings, histories.
 show scenario *args:
-    cargo build --release -p ward -p cluster-tests
+    # Apart: together the tool would have the points at which tests end it.
+    cargo build --release -p cluster-tests --bins
+    cargo build --release -p ward
     target/release/show {{ scenario }} {{ args }}

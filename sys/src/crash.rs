@@ -13,6 +13,8 @@ pub enum Point {
     LogWritten,
     /// Entries are told to be durable.
     LogTold,
+    /// A vote is told to be durable.
+    VoteTold,
     /// Before the log forgets what is purged, or what is void.
     LogUncut,
     /// It has forgotten, and nobody was told.
@@ -55,10 +57,11 @@ pub enum Point {
 
 impl Point {
     /// All points.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::LogUnwritten,
         Self::LogWritten,
         Self::LogTold,
+        Self::VoteTold,
         Self::LogUncut,
         Self::LogCut,
         Self::Unapplied,
@@ -87,6 +90,7 @@ impl Point {
             Self::LogUnwritten => "log-unwritten",
             Self::LogWritten => "log-written",
             Self::LogTold => "log-told",
+            Self::VoteTold => "vote-told",
             Self::LogUncut => "log-uncut",
             Self::LogCut => "log-cut",
             Self::Unapplied => "unapplied",

@@ -3,7 +3,9 @@
 
 use std::net::IpAddr;
 
-use super::{Config, ConfigError, ConfigFile, HostPort, address, optional, steady_time};
+use super::{
+    Config, ConfigError, ConfigFile, HostPort, address, optional, snapshot_entries, steady_time,
+};
 
 impl Config {
     /// Lists what keeps `file` from being used on a host of its own; empty when nothing does.
@@ -57,6 +59,7 @@ impl Config {
             }
         }
         problems.extend(steady_time(file.membership.as_ref()).err());
+        problems.extend(snapshot_entries(file.log.as_ref()).err());
         problems
     }
 }
@@ -110,15 +113,19 @@ path = "/etc/ward/seal/root"
             ("10.20.0.1:7101", "10.20.0.1:0"),
             ("10.20.0.1:7102", "0.0.0.0:7102"),
             ("127.0.0.1:7103", "::1:7103"),
-            ("[seal.file]", "[membership]\nsteady_s = 3601\n[seal.file]"),
+            (
+                "[seal.file]",
+                "[membership]\nsteady_s = 3601\n[log]\nsnapshot_entries = 49\n[seal.file]",
+            ),
         ]);
-        assert_eq!(found.len(), 5, "{found:?}");
+        assert_eq!(found.len(), 6, "{found:?}");
         let words = [
             "listen.api",
             "listen.ops",
             "port is 0",
             "advertise.join",
             "steady_s is 3601",
+            "snapshot_entries is 49",
         ];
         for (at, word) in words.iter().enumerate() {
             assert!(found[at].contains(word), "{word}: {found:?}");

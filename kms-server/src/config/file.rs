@@ -22,6 +22,9 @@ pub struct ConfigFile {
     /// How the membership is kept; absent entries have their defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub membership: Option<MembershipSection>,
+    /// How the log is kept; absent entries have their defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogSection>,
     /// Hints for the first contact.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<PeerSection>,
@@ -75,6 +78,15 @@ pub struct FileSealSection {
 pub struct MembershipSection {
     /// For how many seconds a new node must keep up without a break before it votes.
     pub steady_s: Option<u64>,
+}
+
+/// How the log is kept.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSection {
+    /// How many entries after a snapshot the next one is written: fewer make a start shorter and
+    /// write the state more often.
+    pub snapshot_entries: Option<u64>,
 }
 
 /// Where a member was last known to be.

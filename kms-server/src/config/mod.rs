@@ -13,13 +13,13 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::containment::LEASE;
-use crate::replica::limits::STEADY_TIME;
+use crate::replica::limits::{SNAPSHOT_ENTRIES, STEADY_TIME};
 use crate::state::Addresses;
 
 pub use address::{AddressError, HostPort};
 pub use file::{
-    AdvertiseSection, ConfigFile, FileSealSection, ListenSection, MembershipSection, PeerSection,
-    SealSection,
+    AdvertiseSection, ConfigFile, FileSealSection, ListenSection, LogSection, MembershipSection,
+    PeerSection, SealSection,
 };
 
 /// A node's settings, checked.
@@ -37,6 +37,8 @@ pub struct Config {
     pub peers: Vec<PeerHint>,
     /// For how long a new node keeps up without a break before it votes.
     pub steady_time: Duration,
+    /// How many entries after a snapshot the next one is written.
+    pub snapshot_entries: u64,
     /// How long a gateway's lease runs. No file says it: every node of a cluster grants the same.
     pub lease: Duration,
 }
@@ -120,6 +122,18 @@ pub enum ConfigError {
         /// The most.
         max: u64,
     },
+    /// Snapshots all the time, or hardly ever.
+    #[error(
+        "log.snapshot_entries is {found}: set it to {min} at least and {max} at most, or leave it out"
+    )]
+    SnapshotEntries {
+        /// What is written.
+        found: u64,
+        /// The least.
+        min: u64,
+        /// The most.
+        max: u64,
+    },
     /// An address is malformed.
     #[error("the configuration's {field} is not usable")]
     Address {
@@ -172,6 +186,7 @@ impl Config {
                 })
                 .collect::<Result<_, ConfigError>>()?,
             steady_time: steady_time(file.membership.as_ref())?,
+            snapshot_entries: snapshot_entries(file.log.as_ref())?,
             lease: LEASE,
         })
     }
@@ -219,6 +234,21 @@ fn steady_time(section: Option<&MembershipSection>) -> Result<Duration, ConfigEr
         Some(seconds) => Ok(Duration::from_secs(seconds)),
     }
 }
+
+fn snapshot_entries(section: Option<&LogSection>) -> Result<u64, ConfigError> {
+    let (min, max) = (SNAPSHOT_ENTRIES_MIN, SNAPSHOT_ENTRIES_MAX);
+    match section.and_then(|section| section.snapshot_entries) {
+        None => Ok(SNAPSHOT_ENTRIES),
+        Some(found) if (min..=max).contains(&found) => Ok(found),
+        Some(found) => Err(ConfigError::SnapshotEntries { found, min, max }),
+    }
+}
+
+/// Fewer, and a node does little else.
+const SNAPSHOT_ENTRIES_MIN: u64 = 50;
+
+/// More, and the log fills the disk.
+const SNAPSHOT_ENTRIES_MAX: u64 = 1_000_000;
 
 /// An hour: longer, and who replaces a node goes home before it votes.
 const STEADY_S_MAX: u64 = 3_600;

@@ -76,6 +76,7 @@ pub(super) async fn assemble(
         sealed: file.initialised,
         format_known: FORMAT_VERSION,
         steady_time: config.steady_time,
+        snapshot_entries: config.snapshot_entries,
         mark_initialised: marker(layout.root().to_owned(), file.clone()),
     })
     .await?;

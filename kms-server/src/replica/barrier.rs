@@ -48,7 +48,10 @@ impl Rounds {
     /// The way, and the task that runs the rounds; it ends when the last handle is gone.
     pub(super) fn new(confirm: Confirm) -> (Self, impl Future<Output = ()> + Send) {
         let (queue, waiting) = mpsc::channel(BARRIER_QUEUE_MAX);
-        (Self { queue }, run(confirm, waiting))
+        (
+            Self { queue },
+            run(async move || confirm.round().await, waiting),
+        )
     }
 
     /// The index that a round, started from now on, confirms.
@@ -60,11 +63,15 @@ impl Rounds {
     }
 }
 
-async fn run(confirm: Confirm, mut queue: mpsc::Receiver<Waiting>) {
+/// Answers who waits by one round after the other.
+async fn run(
+    mut next_round: impl AsyncFnMut() -> Result<u64, BarrierError>,
+    mut queue: mpsc::Receiver<Waiting>,
+) {
     let mut round = Vec::new();
     // Everything taken here is in the queue, so it arrived, before the round starts.
     while queue.recv_many(&mut round, BARRIER_QUEUE_MAX).await > 0 {
-        let confirmed = confirm.round().await;
+        let confirmed = next_round().await;
         for waiting in round.drain(..) {
             // Who gave up meanwhile does not listen.
             waiting.send(confirmed).ok();
@@ -144,5 +151,42 @@ fn explain(error: &RaftError<TypeConfig, LinearizableReadError<TypeConfig>>) -> 
         RaftError::APIError(LinearizableReadError::ForwardToLeader(_)) => BarrierError::NoLeader,
         RaftError::APIError(LinearizableReadError::QuorumNotEnough(_)) => BarrierError::NoQuorum,
         RaftError::Fatal(_) => BarrierError::Stopped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Mutation: whoever arrived by the end of a round is answered by it.
+    #[tokio::test]
+    async fn who_arrives_during_a_round_waits_for_the_next() {
+        let (begun, mut rounds_begun) = mpsc::channel(1);
+        let (confirm, mut confirmed) = mpsc::channel(1);
+        let (queue, waiting) = mpsc::channel(BARRIER_QUEUE_MAX);
+        let rounds = Rounds { queue };
+        let round = async move || {
+            begun.send(()).await.unwrap();
+            Ok(confirmed.recv().await.unwrap())
+        };
+        let running = sys::task::spawn("rounds", run(round, waiting));
+        let ask = || {
+            let rounds = rounds.clone();
+            sys::task::spawn("asking", async move { rounds.read_index().await })
+        };
+        let first = ask();
+        rounds_begun.recv().await.unwrap();
+        // Arrived once it is queued: the first round began before.
+        let late = ask();
+        while rounds.queue.capacity() == BARRIER_QUEUE_MAX {
+            tokio::task::yield_now().await;
+        }
+        confirm.send(7).await.unwrap();
+        assert_eq!(first.await.unwrap(), Ok(7));
+        rounds_begun.recv().await.unwrap();
+        confirm.send(8).await.unwrap();
+        assert_eq!(late.await.unwrap(), Ok(8));
+        drop(rounds);
+        running.await.unwrap();
     }
 }

@@ -33,6 +33,8 @@ pub struct ReplicaConfig {
     pub format_known: u32,
     /// For how long a learner keeps up without a break before it votes.
     pub steady_time: Duration,
+    /// How many entries after a snapshot the next one is written.
+    pub snapshot_entries: u64,
     /// Writes that into the identity file, durably. Called once, off the runtime, before the first
     /// vote or entry of a node that was not initialised is acknowledged.
     pub mark_initialised: Arc<dyn Fn() -> io::Result<()> + Send + Sync>,

@@ -109,8 +109,8 @@ const _: () = assert!(ELECTION_TIMEOUT_MIN_MS < ELECTION_TIMEOUT_MAX_MS);
 /// How many entries after a snapshot the next one is taken.
 pub const SNAPSHOT_ENTRIES: u64 = 50_000;
 
-/// How many entries below a snapshot are kept, for followers that are a little behind.
-pub const LOG_KEPT_ENTRIES: u64 = 10_000;
+/// Which part of as many entries is kept below a snapshot, for followers that are a little behind.
+pub const LOG_KEPT_DIVISOR: u64 = 5;
 
 /// How many requests may wait for a read barrier.
 pub const BARRIER_QUEUE_MAX: usize = 4_096;

@@ -93,7 +93,7 @@ impl Replica {
     ///
     /// When the directory is newer, damaged, or its log was shortened.
     pub async fn open(config: ReplicaConfig) -> Result<Self, OpenError> {
-        let settings = open::raft_config()?;
+        let settings = open::raft_config(config.snapshot_entries)?;
         let opening = config.clone();
         let on_disk = tokio::task::spawn_blocking(move || open::open(&opening))
             .await

@@ -10,8 +10,8 @@ use openraft::errors::Fatal;
 use openraft::{Config, SnapshotPolicy};
 
 use super::limits::{
-    ELECTION_TIMEOUT_MAX_MS, ELECTION_TIMEOUT_MIN_MS, HEARTBEAT_INTERVAL_MS, LOG_KEPT_ENTRIES,
-    LOG_READ_ENTRIES_MAX, SNAPSHOT_ENTRIES,
+    ELECTION_TIMEOUT_MAX_MS, ELECTION_TIMEOUT_MIN_MS, HEARTBEAT_INTERVAL_MS, LOG_KEPT_DIVISOR,
+    LOG_READ_ENTRIES_MAX,
 };
 use super::{OpenError, ReplicaConfig};
 use crate::command::Write;
@@ -56,17 +56,17 @@ pub(super) fn open(config: &ReplicaConfig) -> Result<OnDisk, OpenError> {
 ///
 /// A follower stands for election when it has heard nothing for the lease (the maximum) and a
 /// random time between minimum and maximum: 450 to 600 ms after the last heartbeat.
-pub(super) fn raft_config() -> Result<Arc<Config>, OpenError> {
+pub(super) fn raft_config(snapshot_entries: u64) -> Result<Arc<Config>, OpenError> {
     let config = Config {
         cluster_name: "ward".to_owned(),
         heartbeat_interval: HEARTBEAT_INTERVAL_MS,
         election_timeout_min: ELECTION_TIMEOUT_MIN_MS,
         election_timeout_max: ELECTION_TIMEOUT_MAX_MS,
         max_payload_entries: LOG_READ_ENTRIES_MAX,
-        snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_ENTRIES),
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(snapshot_entries),
         // A follower that lags further than two snapshots is sent one.
-        replication_lag_threshold: SNAPSHOT_ENTRIES * 2,
-        max_in_snapshot_log_to_keep: LOG_KEPT_ENTRIES,
+        replication_lag_threshold: snapshot_entries * 2,
+        max_in_snapshot_log_to_keep: snapshot_entries / LOG_KEPT_DIVISOR,
         enable_pre_vote: Some(true),
         // A follower that dropped the end of its log is brought up again from the start; without
         // this the leader panics. That nobody votes with a lost log is for the identity file, the

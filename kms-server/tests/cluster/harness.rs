@@ -236,6 +236,7 @@ pub(crate) fn config_file(dir: &Path, n: u64) -> ConfigFile {
             file: FileSealSection { path: seal(dir) },
         },
         membership: None,
+        log: None,
         peers: Vec::new(),
     }
 }

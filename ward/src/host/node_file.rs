@@ -53,6 +53,11 @@ path = {seal}
 # [membership]
 # steady_s = 5
 
+# How many changes after a snapshot the next one is written: fewer make a start shorter and write
+# the state more often.
+# [log]
+# snapshot_entries = 50000
+
 # Where to look for other members first; once this node is one, the cluster itself knows.
 "
         );

@@ -64,6 +64,7 @@ impl Settings<'_> {
                 },
             },
             membership: None,
+            log: None,
             peers: others.map(peer).collect(),
         };
         file.to_toml().map_err(|error| not_written(&error))

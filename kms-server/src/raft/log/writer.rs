@@ -70,20 +70,12 @@ impl Writer {
         while let Some(first) = next.take().or_else(|| jobs.blocking_recv()) {
             let mut group = vec![first];
             next = fill_group(&mut group, &mut jobs);
-            let cuts = group.iter().any(stands_alone);
-            crash::at(if cuts {
-                Point::LogUncut
-            } else {
-                Point::LogUnwritten
-            });
+            let [before, after, told] = points(&group);
+            crash::at(before);
             let written = self.write_patiently(&group, &jobs);
-            crash::at(if cuts {
-                Point::LogCut
-            } else {
-                Point::LogWritten
-            });
+            crash::at(after);
             self.answer(group, &written);
-            crash::at(Point::LogTold);
+            crash::at(told);
         }
     }
 
@@ -170,6 +162,20 @@ fn fill_group(group: &mut Vec<Job>, jobs: &mut mpsc::Receiver<Job>) -> Option<Jo
         group.push(job);
     }
     None
+}
+
+/// Where a test may end the process: before and after the write, and once everybody is told.
+fn points(group: &[Job]) -> [Point; 3] {
+    if group.iter().any(stands_alone) {
+        return [Point::LogUncut, Point::LogCut, Point::LogTold];
+    }
+    let votes = group.iter().any(|job| matches!(job, Job::Vote(..)));
+    let told = if votes {
+        Point::VoteTold
+    } else {
+        Point::LogTold
+    };
+    [Point::LogUnwritten, Point::LogWritten, told]
 }
 
 fn stands_alone(job: &Job) -> bool {

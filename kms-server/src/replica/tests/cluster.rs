@@ -28,7 +28,7 @@ use crate::command::{
 use crate::raft::Member;
 use crate::raft::peer::Fitness;
 use crate::raft::peer::{PeerConnector, PeerHandler, PeerIdentity, PeerStream};
-use crate::replica::limits::STEADY_TIME;
+use crate::replica::limits::{SNAPSHOT_ENTRIES, STEADY_TIME};
 use crate::replica::{Applied, OpenError, ProposeError, Replica, ReplicaConfig, ReplicaRole};
 use crate::state::{Addresses, FORMAT_VERSION, NodeId, Role};
 
@@ -300,6 +300,7 @@ pub(super) fn config(
         initialised,
         sealed: false,
         format_known: FORMAT_VERSION,
+        snapshot_entries: SNAPSHOT_ENTRIES,
         steady_time: STEADY_TIME,
         mark_initialised: Arc::new(move || std::fs::write(&mark, b"yes")),
     }

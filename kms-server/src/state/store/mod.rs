@@ -152,8 +152,12 @@ impl Store {
         if self.is_given_up {
             return;
         }
-        if let Err(error) = something(self) {
+        // sled panics on some failures.
+        let done = catch_unwind(AssertUnwindSafe(|| something(self)))
+            .unwrap_or_else(|_| Err(io::Error::other("sled panicked")));
+        if let Err(error) = done {
             tracing::error!(%error, "the applied state is in memory alone until the next start");
+            metrics::counter!("ward_state_given_up_total").increment(1);
             self.is_given_up = true;
         }
     }

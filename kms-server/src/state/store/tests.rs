@@ -150,3 +150,62 @@ fn changes_that_do_not_follow_are_doubted() {
     // The snapshot that it began with is gone.
     Store::open(dir.path(), &at(4)).unwrap_err();
 }
+
+/// sled fails before any of the steps, with a snapshot at 2; what is there then is a beginning of
+/// the state, and the log adds the rest.
+#[test]
+fn a_store_that_is_given_up_leaves_what_a_start_can_go_on_from() {
+    let entries = [
+        vec![put(1, 1), put(5, 1)],
+        vec![put(2, 1), removed(5)],
+        vec![removed(2), put(3, 3)],
+        vec![put(1, 4)],
+        vec![put(6, 5)],
+    ];
+    let whole = (5, vec![put(1, 4), put(3, 3), put(6, 5)]);
+    let snapshot = [put(1, 1), put(2, 1)];
+    for fails_at in 1..=6 {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, _) = Store::open(dir.path(), &at(0)).unwrap();
+        for (index, writes) in (1..).zip(&entries) {
+            store.is_given_up |= index == fails_at;
+            apply(&mut store, index, writes);
+            match index {
+                2 | 3 => drop(store.pin()),
+                4 => store.shed(at(2).log_id).drop_trees(),
+                _ => {}
+            }
+        }
+        assert_eq!(store.applied().index(), 5, "it is applied all the same");
+        drop(store);
+        let (mut store, _) = Store::open(dir.path(), &at(2)).unwrap();
+        let applied = store.applied().index();
+        assert_eq!(
+            applied,
+            (fails_at - 1).clamp(2, 5),
+            "given up at {fails_at}"
+        );
+        for (index, writes) in (1..).zip(&entries).skip(usize::try_from(applied).unwrap()) {
+            apply(&mut store, index, writes);
+        }
+        drop(store);
+        assert_eq!(
+            state(dir.path(), 2, &snapshot),
+            whole,
+            "given up at {fails_at}"
+        );
+    }
+}
+
+#[test]
+fn a_store_that_is_given_up_goes_when_a_snapshot_is_installed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(dir.path(), &at(0)).unwrap();
+    apply(&mut store, 1, &[put(1, 1)]);
+    store.is_given_up = true;
+    store.restart(at(9)).drop_trees();
+    apply(&mut store, 10, &[put(8, 8)]);
+    assert_eq!(store.applied().index(), 10);
+    drop(store);
+    assert_eq!(state(dir.path(), 9, &[put(7, 7)]), (9, vec![put(7, 7)]));
+}
