@@ -124,6 +124,29 @@ impl Lock {
     }
 }
 
+/// Waits until nobody holds a lock on the file at `path`, which another library takes; at once where
+/// there is no such file.
+///
+/// # Errors
+/// `WouldBlock` when somebody still does after `patience`; else when it cannot be looked at.
+pub fn wait_until_free(path: &Path, patience: Duration) -> io::Result<()> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened.map_err(|e| with_path("cannot open", path, &e))?,
+    };
+    let deadline = crate::clock::monotonic() + patience;
+    loop {
+        match file.try_lock() {
+            // Given back with the file, right away.
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if crate::clock::monotonic() < deadline => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            Err(error) => return Err(with_path("cannot lock", path, &error.into())),
+        }
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         // Closing releases the lock anyway; the number of a process that is gone would mislead.
@@ -282,6 +305,22 @@ mod tests {
             "{refused}"
         );
         drop(held);
+        Lock::acquire(&path).unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_another_holds_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("LOCK");
+        wait_until_free(&path, Duration::ZERO).unwrap();
+        let held = Lock::acquire(&path).unwrap();
+        let refused = wait_until_free(&path, Duration::ZERO).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::WouldBlock, "{refused}");
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| wait_until_free(&path, Duration::from_secs(30)));
+            drop(held);
+            waiting.join().unwrap().unwrap();
+        });
         Lock::acquire(&path).unwrap();
     }
 

@@ -22,7 +22,8 @@ use crate::tls::accept::Acceptor;
 
 /// The listeners, served.
 pub(super) struct Serving {
-    /// Clients and joiners: drained first.
+    /// Clients and joiners: drained first. Who accepts is in here too: a node that has ended holds
+    /// no port.
     outer: JoinSet<&'static str>,
     /// Peers and operators: needed until Raft is closed.
     inner: JoinSet<&'static str>,
@@ -44,7 +45,9 @@ impl Serving {
             per_address_max: API_CONNECTIONS_MAX,
         };
         let stop = node.draining.clone().cancelled_owned();
-        outer.spawn(serve_api(Arc::clone(node), api.start(), stop).map(|end| ended("api", end)));
+        let (accepted, accepting) = api.start();
+        outer.spawn(accepting.map(|()| "api"));
+        outer.spawn(serve_api(Arc::clone(node), accepted, stop).map(|end| ended("api", end)));
 
         let join = Acceptor {
             name: "join",
@@ -54,7 +57,9 @@ impl Serving {
             per_address_max: JOIN_CONNECTIONS_PER_ADDRESS_MAX,
         };
         let stop = node.draining.clone().cancelled_owned();
-        outer.spawn(serve_join(Arc::clone(node), join.start(), stop).map(|end| ended("join", end)));
+        let (accepted, accepting) = join.start();
+        outer.spawn(accepting.map(|()| "join"));
+        outer.spawn(serve_join(Arc::clone(node), accepted, stop).map(|end| ended("join", end)));
 
         let peer = Acceptor {
             name: "peer",
@@ -65,7 +70,9 @@ impl Serving {
         };
         let stop = stop_inner.clone().cancelled_owned();
         let known = Arc::clone(&assembled.known);
-        let peers = serve_peers(Arc::clone(node), known, peer.start(), stop);
+        let (accepted, accepting) = peer.start();
+        inner.spawn(accepting.map(|()| "peer"));
+        let peers = serve_peers(Arc::clone(node), known, accepted, stop);
         inner.spawn(peers.map(|end| ended("peer", end)));
 
         let stop = stop_inner.clone().cancelled_owned();

@@ -4,6 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use openraft::alias::LogIdOf;
 use openraft::errors::Fatal;
@@ -20,6 +21,12 @@ use crate::raft::{
     TypeConfig,
 };
 use crate::state::{Applied, FORMAT_VERSION, StateCell, Store};
+
+/// The file in the log's directory that raft-engine locks while it is open.
+const LOG_LOCK: &str = "LOCK";
+
+/// How long a replica that was shut down may take to let go of its log.
+const FREE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What was opened, ready to build Raft from.
 pub(super) struct OnDisk {
@@ -98,6 +105,9 @@ pub(super) fn explain(core: &Core, error: &Fatal<TypeConfig>) -> OpenError {
 
 fn open_log(config: &ReplicaConfig, dir: &Path) -> Result<LogOpened, OpenError> {
     let mark = config.mark_initialised.clone();
+    // A replica of this process that was shut down lets go of it with the last of its tasks.
+    sys::file::wait_until_free(&dir.join(LOG_LOCK), FREE_PATIENCE)
+        .map_err(|error| damaged_or_io(dir, error))?;
     let before_first: Option<BeforeFirst> = match config.initialised {
         true => None,
         false => Some(Box::new(move || mark())),

@@ -51,12 +51,11 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Starts accepting; ends when the answered stream is dropped.
-    pub(crate) fn start(self) -> Incoming {
+    /// What is accepted, and the accepting itself, which lets go of the port when it ends: once the
+    /// stream is dropped.
+    pub(crate) fn start(self) -> (Incoming, impl Future<Output = ()> + Send + 'static) {
         let (accepted, incoming) = mpsc::channel(ACCEPTED_QUEUE_MAX);
-        // The task owns itself: it ends with the receiver, which the gRPC server owns.
-        drop(sys::task::spawn("accept", self.run(accepted)));
-        ReceiverStream::new(incoming)
+        (ReceiverStream::new(incoming), self.run(accepted))
     }
 
     async fn run(self, accepted: mpsc::Sender<io::Result<Connection>>) {

@@ -186,7 +186,7 @@ impl RunningNode {
             Ok(())
         });
         let task = sys::task::spawn("node", running);
-        let node = Self {
+        let mut node = Self {
             file,
             stop: Some(stop),
             task: Some(task),
@@ -206,18 +206,18 @@ impl RunningNode {
             .unwrap();
     }
 
-    /// Waits until `/ready` answers 200.
-    async fn wait_ready(&self) {
+    /// Waits until `/ready` answers 200; fails with the node's own error once it has ended.
+    async fn wait_ready(&mut self) {
         let address = self.file.listen.ops.clone();
-        eventually("the node is ready", || {
-            let address = address.clone();
-            async move {
-                get(&address, "/ready")
-                    .await
-                    .is_some_and(|page| page.contains(" 200 "))
-            }
-        })
-        .await;
+        let task = self.task.as_mut().expect("a node that was not stopped");
+        let ready = eventually("the node is ready", || async {
+            let page = get(&address, "/ready").await;
+            page.is_some_and(|page| page.contains(" 200 "))
+        });
+        tokio::select! {
+            () = ready => {}
+            ended = task => panic!("the node ended: {ended:?}"),
+        }
     }
 }
 

@@ -12,7 +12,6 @@ mod generation;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{File, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -31,7 +30,6 @@ const SLED_FILE: &str = "db";
 
 /// How long a dropped store may take to let go of it.
 const FREE_PATIENCE: Duration = Duration::from_secs(5);
-const FREE_POLL: Duration = Duration::from_millis(2);
 
 type LogId = Option<LogIdOf<TypeConfig>>;
 
@@ -287,21 +285,7 @@ impl Shed {
 /// Waits until a store of this process that was dropped has let go of `dir`: sled closes its file
 /// in a thread of its own, some time after. Opened before, the store would be taken for damaged.
 pub(crate) fn wait_until_free(dir: &Path) -> io::Result<()> {
-    let file = match File::open(dir.join(SLED_FILE)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        opened => opened?,
-    };
-    let deadline = sys::clock::monotonic() + FREE_PATIENCE;
-    loop {
-        match file.try_lock() {
-            // Given back with the file, right away.
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if sys::clock::monotonic() < deadline => {
-                std::thread::sleep(FREE_POLL);
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
+    sys::file::wait_until_free(&dir.join(SLED_FILE), FREE_PATIENCE)
 }
 
 /// The numbers of the generations that are there, oldest first.
