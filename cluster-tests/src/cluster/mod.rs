@@ -1,20 +1,18 @@
 //! A cluster of KMS nodes under test: real processes, enrolled on the command line, and the harm
 //! that can be done to them: kill, pause, cut ways, cut power, fill disks, set clocks wrong.
 
+mod ask;
 mod boot;
+mod build;
 mod clock;
 mod disk;
 mod network;
 mod settings;
 
-use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kms_client::Client;
-use kms_client::identity::{Endpoint, NodeId};
 use rustix::process::{Pid, Signal};
 use tokio::runtime::Handle;
 
@@ -24,9 +22,8 @@ use self::disk::Disk;
 use self::network::Network;
 use crate::relay::Relay;
 use crate::service::{Running, Service};
-use crate::stack::{free_addresses, signal};
-use crate::tool::{Tool, text};
-use crate::{skip, sockets, wait};
+use crate::stack::signal;
+use crate::tool::Tool;
 
 /// What to start.
 pub struct Plan {
@@ -51,6 +48,8 @@ pub struct Equipment {
     pub disk_bytes: Option<u64>,
     /// Each node has a wall clock of its own.
     pub clocks: bool,
+    /// A snapshot is written after so many entries, instead of the usual number.
+    pub snapshot_entries: Option<u64>,
 }
 
 /// The cluster while it runs. Dropping it kills every process.
@@ -72,6 +71,7 @@ struct Node {
     service: Service,
     home: PathBuf,
     api: SocketAddr,
+    ops: SocketAddr,
     machine: Option<(Disk, Boot)>,
     clock: Option<Clock>,
 }
@@ -83,7 +83,7 @@ impl Cluster {
     /// # Panics
     /// When it does not come up.
     pub fn start(runtime: &Handle, plan: &Plan) -> Option<Self> {
-        make_folder(&plan.root);
+        build::make_folder(&plan.root);
         let mut cluster = Self {
             tool: Tool {
                 program: plan.ward.clone(),
@@ -113,61 +113,6 @@ impl Cluster {
     /// Where everything of it is.
     pub fn root(&self) -> &Path {
         &self.root
-    }
-
-    /// A client that asks this node alone, as the operator.
-    ///
-    /// # Panics
-    /// When the operator's identity cannot be read.
-    pub fn client(&self, node: usize, deadline: Duration) -> Client {
-        self.client_as(&self.tool.operator, Some(node), deadline)
-    }
-
-    /// A client with the identity in `folder`, of this node alone where one is named.
-    ///
-    /// # Panics
-    /// When the identity cannot be read.
-    pub fn client_as(&self, folder: &Path, node: Option<usize>, deadline: Duration) -> Client {
-        let _inside = self.runtime.enter();
-        let nodes = self.numbers().zip(&self.nodes);
-        let endpoints = nodes.map(|(number, node)| Endpoint {
-            node_id: NodeId(number as u64),
-            api: node.api.to_string(),
-            join: None,
-        });
-        let mut client = Client::builder()
-            .dir(folder)
-            .endpoints(endpoints.collect())
-            .deadline(deadline);
-        if let Some(node) = node {
-            client = client.only_node(node as u64);
-        }
-        client.open().expect("an identity")
-    }
-
-    /// The leading node, once there is one.
-    ///
-    /// # Panics
-    /// When there is none in time.
-    pub fn leader(&self) -> usize {
-        wait::until("a leader", || {
-            let leader = self.tool.json(&["cluster", "status"])["leader"].as_u64()?;
-            usize::try_from(leader).ok()
-        })
-    }
-
-    /// Waits until every node votes.
-    ///
-    /// # Panics
-    /// When one does not in time.
-    pub fn wait_all_vote(&self) {
-        wait::until("all nodes vote", || {
-            let status = self.tool.json(&["cluster", "status"]);
-            let nodes = status["nodes"].as_array()?;
-            let votes =
-                |node: &&serde_json::Value| node["role"] == "leader" || node["role"] == "follower";
-            (nodes.iter().filter(votes).count() == self.nodes.len()).then_some(())
-        });
     }
 
     /// The process of a node, while it runs.
@@ -220,27 +165,29 @@ impl Cluster {
         self.signal(node, Signal::CONT);
     }
 
-    /// Asks this node to lead; that may be refused.
+    /// Asks this node to lead; tells whether it does. Where there is no leader, or it is the
+    /// leader already, nothing happens.
     ///
     /// # Panics
     /// When the tool cannot be started.
-    pub fn ask_to_lead(&self, node: usize) {
+    pub fn ask_to_lead(&self, node: usize) -> bool {
         let mut command = self.tool.command();
         command.args(["cluster", "transfer", "--to", &node.to_string()]);
-        // Where there is no leader, or it is the leader, nothing happens.
-        drop(command.output().expect("the tool can be started"));
+        let output = command.output().expect("the tool can be started");
+        output.status.success()
     }
 
     /// Cuts the ways from one side to the other, and back if `both_ways`.
     pub fn partition(&self, one: &[usize], other: &[usize], both_ways: bool) {
-        let ways = |from: &[usize], to: &[usize]| {
-            let each = |from: &usize| to.iter().map(|to| (*from, *to)).collect::<Vec<_>>();
-            from.iter().flat_map(each).collect::<Vec<_>>()
-        };
         self.network.cut(ways(one, other));
         if both_ways {
             self.network.cut(ways(other, one));
         }
+    }
+
+    /// Lets everything from one side to the other take so much longer.
+    pub fn slow(&self, one: &[usize], other: &[usize], by: Duration) {
+        self.network.slow(ways(one, other), by);
     }
 
     /// Opens all ways between nodes.
@@ -321,109 +268,10 @@ impl Cluster {
             signal(pid, with);
         }
     }
-
-    /// Enrols a node and starts it; answers where other nodes reach it.
-    fn add(&mut self, number: usize, first: Option<SocketAddr>) -> Option<SocketAddr> {
-        let name = format!("node-{number}");
-        let ground = self.root.join(&name);
-        let machine = match self.equipment.disk_bytes {
-            Some(bytes) => Some(self.machine_for(&name, &ground, bytes)?),
-            None => None,
-        };
-        let clock = match self.equipment.clocks {
-            true => Some(self.clock_for(&name)?),
-            false => None,
-        };
-        // Not the top of the disk: ext4 has a folder of its own there.
-        let home = ground.join("node");
-        make_folder(&home);
-        let listen @ [api, peer, _, _] = free_addresses();
-        let told = self.told(number, api, peer);
-        let seal = text(&self.root.join("seal"));
-        let config = text(&home.join("node.toml"));
-        let settings = settings::node(&text(&home), listen, told, &seal, first);
-        // Synced, so that a power cut does not take it.
-        sys::file::write_atomic(Path::new(&config), settings.as_bytes(), 0o600).expect("a file");
-        self.enroll(&text(&home), &seal, first.is_none());
-        let arguments = ["node", "--config", &config].map(String::from);
-        let (program, arguments) = match &machine {
-            Some((_, boot)) => boot.on(&self.tool.program, &arguments),
-            None => (self.tool.program.clone(), arguments.into()),
-        };
-        let clock_environment = clock.as_ref().map(Clock::environment);
-        self.nodes.push(Node {
-            running: None,
-            service: Service {
-                name,
-                program,
-                arguments,
-                environment: clock_environment.unwrap_or_default(),
-                folder: self.root.clone(),
-            },
-            home,
-            api: told.api,
-            machine,
-            clock,
-        });
-        self.restart(number);
-        let running = self.node_mut(number).running.as_mut();
-        running.expect("it was started").wait_ready();
-        self.can_tell(number).then_some(told.peer)
-    }
-
-    fn told(&mut self, number: usize, api: SocketAddr, peer: SocketAddr) -> settings::Told {
-        let mut told = settings::Told { api, peer };
-        if self.equipment.relays {
-            let relay = Relay::start(&self.runtime, api);
-            told.api = relay.address;
-            self.relays.push(relay);
-        }
-        if self.equipment.network {
-            told.peer = self.network.door(number, peer);
-        }
-        told
-    }
-
-    fn enroll(&self, home: &str, seal: &str, is_first: bool) {
-        if is_first {
-            let operator = text(&self.tool.operator);
-            let here = ["init", "--out", home, "--seal", seal];
-            self.tool
-                .run(&[&here[..], &["--operator-out", &operator]].concat());
-        } else {
-            self.tool
-                .enroll(&["--role", "node"], &["--out", home, "--seal", seal]);
-        }
-    }
-
-    fn machine_for(&self, name: &str, at: &Path, bytes: u64) -> Option<(Disk, Boot)> {
-        let disk = Disk::make(&self.root, name, at, bytes);
-        if disk.is_none() {
-            skip::skip("power cuts (only root can mount a disk; needs e2fsprogs)");
-        }
-        Some((disk?, Boot::first(&self.root, name)))
-    }
-
-    fn clock_for(&self, name: &str) -> Option<Clock> {
-        let clock = Clock::find(&self.root, name);
-        if clock.is_none() {
-            skip::skip("another wall clock (install faketime)");
-        }
-        clock
-    }
-
-    fn can_tell(&self, node: usize) -> bool {
-        let pid = self.pid(node).expect("it runs");
-        let can = !self.equipment.network || sockets::can_tell(pid);
-        if !can {
-            skip::skip("ways between nodes (only root sees whose a connection is)");
-        }
-        can
-    }
 }
 
-fn make_folder(path: &Path) {
-    let mut folder = fs::DirBuilder::new();
-    let made = folder.recursive(true).mode(0o700).create(path);
-    made.expect("a folder");
+/// Each way from one side to the other.
+fn ways(from: &[usize], to: &[usize]) -> Vec<(usize, usize)> {
+    let each = |from: &usize| to.iter().map(|to| (*from, *to)).collect::<Vec<_>>();
+    from.iter().flat_map(each).collect()
 }

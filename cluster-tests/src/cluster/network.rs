@@ -1,14 +1,15 @@
-//! The ways between nodes, each direction of which can be cut: nothing is reset, what is sent
-//! waits, as on a network that loses every packet.
+//! The ways between nodes, each direction of which can be cut or slow: nothing is reset, what is
+//! sent waits, as on a network that loses packets.
 //!
 //! ```text
 //! node A ──connection──▶ door of B ──▶ node B's peer listener
 //!        A→B: held while (A, B) is cut      B→A: held while (B, A) is cut
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustix::process::Pid;
 use sys::task::{AbortOnDrop, spawn_on};
@@ -28,12 +29,23 @@ pub(super) struct Network {
     doors: Vec<AbortOnDrop<()>>,
 }
 
-/// From whom to whom nothing goes.
-type Cuts = BTreeSet<(usize, usize)>;
+/// What is wrong with a way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// Nothing goes.
+    Cut,
+    /// Everything takes so much longer.
+    Slow(Duration),
+}
+
+/// From whom to whom.
+type Way = (usize, usize);
+
+type Faults = BTreeMap<Way, Fault>;
 
 struct Ways {
     processes: Mutex<BTreeMap<usize, Pid>>,
-    cuts: watch::Sender<Cuts>,
+    faults: watch::Sender<Faults>,
 }
 
 impl Network {
@@ -43,7 +55,7 @@ impl Network {
             runtime: runtime.clone(),
             ways: Arc::new(Ways {
                 processes: Mutex::default(),
-                cuts: watch::Sender::new(Cuts::new()),
+                faults: watch::Sender::new(Faults::new()),
             }),
             doors: Vec::new(),
         }
@@ -74,14 +86,24 @@ impl Network {
         processes.insert(node, process);
     }
 
-    /// Cuts these ways, each from one node to another, beside those that are cut.
-    pub(super) fn cut(&self, ways: impl IntoIterator<Item = (usize, usize)>) {
-        self.ways.cuts.send_modify(|cuts| cuts.extend(ways));
+    /// Cuts these ways, each from one node to another, whatever else is wrong with others.
+    pub(super) fn cut(&self, ways: impl IntoIterator<Item = Way>) {
+        self.spoil(ways, Fault::Cut);
+    }
+
+    /// Lets everything on these ways take so much longer.
+    pub(super) fn slow(&self, ways: impl IntoIterator<Item = Way>, by: Duration) {
+        self.spoil(ways, Fault::Slow(by));
+    }
+
+    fn spoil(&self, ways: impl IntoIterator<Item = Way>, fault: Fault) {
+        let ways = ways.into_iter().map(|way| (way, fault));
+        self.ways.faults.send_modify(|faults| faults.extend(ways));
     }
 
     /// Opens every way; what was sent meanwhile arrives.
     pub(super) fn heal(&self) {
-        self.ways.cuts.send_replace(Cuts::new());
+        self.ways.faults.send_replace(Faults::new());
     }
 }
 
@@ -103,7 +125,7 @@ async fn accept(door: TcpListener, to: usize, listener: SocketAddr, ways: Arc<Wa
                 if let Ok((stream, peer)) = accepted
                     && let Some(from) = ways.who(peer, here)
                 {
-                    carried.spawn(carry(stream, listener, (from, to), ways.cuts.subscribe()));
+                    carried.spawn(carry(stream, listener, (from, to), ways.faults.subscribe()));
                 }
             }
             Some(_) = carried.join_next() => {}
@@ -114,8 +136,8 @@ async fn accept(door: TcpListener, to: usize, listener: SocketAddr, ways: Arc<Wa
 async fn carry(
     near: TcpStream,
     listener: SocketAddr,
-    (from, to): (usize, usize),
-    cuts: watch::Receiver<Cuts>,
+    (from, to): Way,
+    faults: watch::Receiver<Faults>,
 ) {
     let Ok(far) = TcpStream::connect(listener).await else {
         return;
@@ -126,8 +148,8 @@ async fn carry(
     }
     let (near_read, near_write) = near.into_split();
     let (far_read, far_write) = far.into_split();
-    let there = pass(near_read, far_write, (from, to), cuts.clone());
-    let back = pass(far_read, near_write, (to, from), cuts);
+    let there = pass(near_read, far_write, (from, to), faults.clone());
+    let back = pass(far_read, near_write, (to, from), faults);
     // An error of one direction ends both, an end of it only that one.
     drop(tokio::try_join!(there, back));
 }
@@ -135,17 +157,19 @@ async fn carry(
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    way: (usize, usize),
-    mut cuts: watch::Receiver<Cuts>,
+    way: Way,
+    mut faults: watch::Receiver<Faults>,
 ) -> std::io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let count = from.read(&mut buffer).await?;
         // The network is gone with its sender: so are all ways.
         let gone = |_| std::io::ErrorKind::NotConnected;
-        cuts.wait_for(|cuts| !cuts.contains(&way))
-            .await
-            .map_err(gone)?;
+        let open = faults.wait_for(|faults| faults.get(&way) != Some(&Fault::Cut));
+        let fault = open.await.map_err(gone)?.get(&way).copied();
+        if let Some(Fault::Slow(by)) = fault {
+            tokio::time::sleep(by).await;
+        }
         if count == 0 {
             return to.shutdown().await;
         }
@@ -157,13 +181,12 @@ async fn pass(
 mod tests {
     use std::io::{Read, Write};
     use std::net::TcpStream;
-    use std::time::Duration;
 
     use super::*;
     use crate::wait;
 
     #[test]
-    fn a_cut_holds_one_direction_and_loses_nothing() {
+    fn a_cut_holds_one_direction_and_a_slow_way_delays_one_and_nothing_is_lost() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let mut network = Network::new(runtime.handle());
@@ -195,5 +218,11 @@ mod tests {
         let mut held = [0; 4];
         let come = wait::within(wait::DEADLINE, || far.read_exact(&mut held).ok());
         assert!(come.is_some() && &held == b"held");
+        let by = Duration::from_millis(200);
+        network.slow([(2, 1)], by);
+        let begun = sys::clock::monotonic();
+        exchange(&mut near, &mut far);
+        exchange(&mut far, &mut near);
+        assert!(begun.elapsed() >= by, "{:?}", begun.elapsed());
     }
 }

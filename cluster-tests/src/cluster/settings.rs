@@ -18,7 +18,11 @@ pub(super) fn node(
     told: Told,
     seal: &str,
     first: Option<SocketAddr>,
+    snapshot_entries: Option<u64>,
 ) -> String {
+    let log = snapshot_entries.map_or(String::new(), |entries| {
+        format!("[log]\nsnapshot_entries = {entries}\n")
+    });
     let peers = first.map_or(String::new(), |first| {
         format!("[[peers]]\nnode_id = 1\naddress = \"{first}\"\n")
     });
@@ -30,6 +34,6 @@ pub(super) fn node(
         "data_dir = \"{home}\"\n\
          [listen]\napi = \"{api}\"\npeer = \"{peer}\"\njoin = \"{join}\"\nops = \"{ops}\"\n\
          [advertise]\napi = \"{told_api}\"\npeer = \"{told_peer}\"\n\
-         [seal.file]\npath = \"{seal}\"\n{peers}"
+         [seal.file]\npath = \"{seal}\"\n{log}{peers}"
     )
 }

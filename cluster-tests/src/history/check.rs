@@ -10,7 +10,7 @@ use super::device::DeviceModel;
 use super::durability::{self, Last};
 use super::key::KeyModel;
 use super::record::{Answer, Call, Subject};
-use super::{lease, linear, revocation};
+use super::{containment, lease, linear, revocation};
 
 /// What is to be checked.
 pub struct Evidence<'a> {
@@ -30,6 +30,10 @@ pub struct Evidence<'a> {
 pub struct Verdict {
     /// Revocations that were answered.
     pub revocations: usize,
+    /// Those of them after which something was refused.
+    pub shown: usize,
+    /// Orders that were complete.
+    pub contained: usize,
     /// Leases that were granted.
     pub leases: usize,
     /// What must not be, each with the checker that found it.
@@ -56,12 +60,18 @@ pub fn check(evidence: &Evidence<'_>) -> Verdict {
             verdict.found("linearizability", &(subject, violation));
         }
     }
-    let (revocations, late) = revocation::check(calls);
-    late.iter()
+    let seen = revocation::check(calls);
+    seen.late
+        .iter()
         .for_each(|late| verdict.found("revocation", late));
     let (leases, stale) = lease::check(calls);
     stale.iter().for_each(|stale| verdict.found("lease", stale));
-    (verdict.revocations, verdict.leases) = (revocations, leases);
+    let (contained, early) = containment::check(calls);
+    early
+        .iter()
+        .for_each(|early| verdict.found("containment", early));
+    (verdict.revocations, verdict.shown) = (seen.answered, seen.shown);
+    (verdict.leases, verdict.contained) = (leases, contained);
     for node in last {
         let wrong = durability::check(calls, node);
         wrong.iter().for_each(|it| verdict.found("durability", it));
@@ -79,7 +89,8 @@ pub fn check(evidence: &Evidence<'_>) -> Verdict {
 }
 
 impl Verdict {
-    fn found(&mut self, checker: &'static str, what: &impl Debug) {
+    /// Adds what a checker found.
+    pub fn found(&mut self, checker: &'static str, what: &impl Debug) {
         self.violations.push((checker, format!("{what:?}")));
     }
 }

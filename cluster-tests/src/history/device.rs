@@ -42,7 +42,7 @@ impl DeviceModel {
             }
             Op::Isolate | Op::Release | Op::GenerateDataKey => self.exists && !self.is_revoked,
             // What was sealed for it stays readable.
-            Op::Unwrap(_) => self.exists,
+            Op::Unwrap(_) | Op::Acknowledge(_) => self.exists,
             Op::Rotate
             | Op::Enable
             | Op::Disable
@@ -62,6 +62,11 @@ impl DeviceModel {
         }
         if reason == Reason::DeviceExists {
             return self.exists && op == Op::Create;
+        }
+        // Its data keys are asked for by the key that it would have.
+        let unknown = [Reason::DeviceNotFound, Reason::KeyNotFound];
+        if unknown.contains(&reason) {
+            return !self.exists && op != Op::Create;
         }
         reason == Reason::Conflict && op.is_write()
     }

@@ -71,6 +71,7 @@ impl Known {
             | Op::Isolate
             | Op::Release
             | Op::Revoke
+            | Op::Acknowledge(_)
             | Op::Renew => {}
         }
     }

@@ -66,7 +66,7 @@ impl KeyModel {
             }
             Op::Encrypt | Op::GenerateDataKey | Op::Sign => serves && number == self.primary,
             Op::Decrypt(version) | Op::Unwrap(version) => serves && version <= self.primary,
-            Op::Isolate | Op::Release | Op::Revoke | Op::Renew => false,
+            Op::Isolate | Op::Release | Op::Revoke | Op::Acknowledge(_) | Op::Renew => false,
         };
         can.then_some(after)
     }
@@ -76,13 +76,18 @@ impl KeyModel {
         let uses = match op {
             Op::Encrypt | Op::GenerateDataKey | Op::Sign | Op::Decrypt(_) | Op::Unwrap(_) => true,
             Op::Create | Op::Rotate | Op::Enable | Op::Disable | Op::Forbid | Op::Permit => false,
-            Op::Isolate | Op::Release | Op::Revoke | Op::Renew => return false,
+            Op::Isolate | Op::Release | Op::Revoke | Op::Acknowledge(_) | Op::Renew => {
+                return false;
+            }
         };
         if reason == Reason::KeyDisabled {
             return exists && !self.is_enabled && (uses || op == Op::Rotate);
         }
         if reason == Reason::Denied {
             return self.is_forbidden && uses;
+        }
+        if reason == Reason::KeyNotFound {
+            return !exists && op != Op::Create;
         }
         if reason == Reason::NameTaken {
             return exists && op == Op::Create;

@@ -5,6 +5,8 @@
 //! The index of an order is not told. But it is greater than that of every lease that was answered
 //! before the order was asked for, and that is enough.
 
+use std::collections::BTreeMap;
+
 use super::record::{Answer, Call, Op, Subject};
 
 /// A lease that does not know of an order.
@@ -29,8 +31,8 @@ pub fn check(calls: &[Call]) -> (usize, Vec<Stale>) {
         })
         .collect();
     let mut stale = Vec::new();
-    for order in calls.iter().filter(|call| changes_a_device(call)) {
-        let before = leases.iter().filter(|(lease, _)| lease.ended < order.begun);
+    for (begun, order) in orders(calls) {
+        let before = leases.iter().filter(|(lease, _)| lease.ended < begun);
         let Some((before, index)) = before.max_by_key(|(_, index)| *index) else {
             continue;
         };
@@ -46,10 +48,34 @@ pub fn check(calls: &[Call]) -> (usize, Vec<Stale>) {
     (leases.len(), stale)
 }
 
-/// A device is made once and revoked once; an order that stands already changes nothing.
-fn changes_a_device(call: &Call) -> bool {
-    let device = matches!(call.subject, Subject::Device(_));
-    device && call.is_done() && call.op == Op::Create
+/// What changed a device, from when it may have. A device is made once and revoked once; which of
+/// several revocations did it is not known, nor whether an order that is given again changes
+/// anything.
+fn orders(calls: &[Call]) -> Vec<(u64, &Call)> {
+    let mut orders = Vec::new();
+    let mut revoked: BTreeMap<Subject, (u64, Option<&Call>)> = BTreeMap::new();
+    let devices = calls
+        .iter()
+        .filter(|call| matches!(call.subject, Subject::Device(_)));
+    for call in devices {
+        if call.op == Op::Create && call.is_done() {
+            orders.push((call.begun, call));
+        }
+        if call.op == Op::Revoke {
+            // In the order of their beginnings: the first entry is the earliest.
+            let (_, answered) = revoked.entry(call.subject).or_insert((call.begun, None));
+            let is_earlier = answered.is_none_or(|other| call.ended < other.ended);
+            if call.is_done() && is_earlier {
+                *answered = Some(call);
+            }
+        }
+    }
+    orders.extend(
+        revoked
+            .into_values()
+            .filter_map(|(begun, call)| Some((begun, call?))),
+    );
+    orders
 }
 
 #[cfg(test)]
@@ -79,5 +105,13 @@ mod tests {
         assert_eq!(check(20, 5), 1);
         assert_eq!(check(20, 4), 1);
         assert_eq!(check(10, 5), 0, "it overlaps the order");
+        // Either of two may be the one that did it.
+        let revoke = |begun| call(begun, Op::Revoke, Subject::Device(2), 0);
+        let check = |before: u64| {
+            let calls = [revoke(10), lease(before, 5), revoke(20), lease(30, 5)];
+            super::check(&calls).1.len()
+        };
+        assert_eq!(check(5), 1);
+        assert_eq!(check(15), 0);
     }
 }

@@ -53,6 +53,8 @@ pub enum Op {
     Release,
     /// RevokeDevice.
     Revoke,
+    /// AcknowledgeContainment, of this epoch.
+    Acknowledge(u64),
     /// RenewLease.
     Renew,
 }
@@ -76,6 +78,7 @@ impl Op {
             | Self::Sign
             | Self::Decrypt(_)
             | Self::Unwrap(_)
+            | Self::Acknowledge(_)
             | Self::Renew => false,
         }
     }
@@ -85,7 +88,8 @@ impl Op {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// It is done; with the number that the answer had: a key's version, a lease's index.
+    /// It is done; with the number that the answer had: a key's version, a lease's index, the epoch
+    /// of an order that is complete, 0 for one that is pending.
     Done(u64),
     /// It is refused, for a reason that says what is so.
     Refused(#[serde(serialize_with = "reason")] Reason),
@@ -157,6 +161,7 @@ impl Call {
             Op::Isolate => "ContainDevice",
             Op::Release => "ReleaseDevice",
             Op::Revoke => "RevokeDevice",
+            Op::Acknowledge(_) => "AcknowledgeContainment",
             Op::Renew => "RenewLease",
         }
     }
@@ -242,14 +247,18 @@ impl Recorder {
         calls
     }
 
-    /// The nodes that answered calls begun since then as done.
+    /// The nodes that answered clients' calls begun since then as done.
     ///
     /// # Panics
     /// Never: no code panics while it holds the lock.
     pub fn nodes_served_since(&self, then: u64) -> BTreeSet<usize> {
         let calls = self.calls.lock().expect("no thread panicked");
         let answered = calls.1.iter().rev().take_while(|call| call.ended >= then);
-        let served = answered.filter(|call| call.begun >= then && call.is_done());
+        // Those of a gateway need no audit record.
+        let theirs = |call: &&Call| !matches!(call.op, Op::Renew | Op::Acknowledge(_));
+        let served = answered
+            .filter(|call| call.begun >= then && call.is_done())
+            .filter(theirs);
         served.map(|call| call.node).collect()
     }
 

@@ -1,7 +1,7 @@
 //! Revocation, by the times at which calls were begun: once a revocation is answered, no call that
 //! begins later succeeds, on any node, until something that allows it again could have happened.
 
-use super::record::{Call, Op, Subject};
+use super::record::{Answer, Call, Op, Subject};
 
 /// A use that succeeded after it was revoked.
 #[derive(Debug)]
@@ -12,16 +12,27 @@ pub struct Late {
     pub used: Call,
 }
 
-/// How many revocations were answered, and which uses succeeded after one.
+/// What was seen of revocations.
+#[derive(Default)]
+pub struct Seen {
+    /// How many were answered.
+    pub answered: usize,
+    /// How many refused a use that was begun after the answer, before anything could allow it
+    /// again: where a wrong cluster would have been found out.
+    pub shown: usize,
+    /// Which uses succeeded after one.
+    pub late: Vec<Late>,
+}
+
+/// Looks at all revocations that were answered.
 #[must_use]
-pub fn check(calls: &[Call]) -> (usize, Vec<Late>) {
-    let mut revocations = 0;
-    let mut late = Vec::new();
+pub fn check(calls: &[Call]) -> Seen {
+    let mut seen = Seen::default();
     for revocation in calls.iter().filter(|call| call.is_done()) {
         let Some(kind) = Kind::of(revocation) else {
             continue;
         };
-        revocations += 1;
+        seen.answered += 1;
         let same = calls
             .iter()
             .filter(|call| call.subject == revocation.subject);
@@ -32,18 +43,23 @@ pub fn check(calls: &[Call]) -> (usize, Vec<Late>) {
             .map(|call| call.begun)
             .min()
             .unwrap_or(u64::MAX);
-        let uses = same.filter(|call| {
-            call.is_done()
-                && kind.refuses(call.op)
-                && call.begun > revocation.ended
-                && call.ended < undone
+        let after = same.filter(|call| {
+            kind.refuses(call.op) && call.begun > revocation.ended && call.ended < undone
         });
-        late.extend(uses.map(|used| Late {
-            revocation: revocation.clone(),
-            used: used.clone(),
-        }));
+        let mut is_shown = false;
+        for used in after {
+            match used.answer {
+                Answer::Done(_) => seen.late.push(Late {
+                    revocation: revocation.clone(),
+                    used: used.clone(),
+                }),
+                Answer::Refused(_) => is_shown = true,
+                Answer::Unknown(_) => {}
+            }
+        }
+        seen.shown += usize::from(is_shown);
     }
-    (revocations, late)
+    seen
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,6 +99,7 @@ impl Kind {
             | Op::Forbid
             | Op::Permit
             | Op::Revoke
+            | Op::Acknowledge(_)
             | Op::Renew => false,
         }
     }
@@ -93,7 +110,6 @@ mod tests {
     use kms_client::reason::Reason;
 
     use super::*;
-    use crate::history::record::Answer;
 
     fn check(expected: usize, lines: &[(u64, u64, Op, Answer)]) {
         let call = |&(begun, ended, op, answer)| Call {
@@ -108,8 +124,10 @@ mod tests {
             context: String::new(),
         };
         let calls: Vec<Call> = lines.iter().map(call).collect();
-        let (_, late) = super::check(&calls);
-        assert_eq!(late.len(), expected, "{late:?}");
+        let seen = super::check(&calls);
+        assert_eq!(seen.late.len(), expected, "{:?}", seen.late);
+        let refused = |line: &&(u64, u64, Op, Answer)| matches!(line.3, Answer::Refused(_));
+        assert_eq!(seen.shown, lines.iter().filter(refused).count());
     }
 
     #[test]

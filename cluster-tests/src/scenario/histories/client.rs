@@ -5,23 +5,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use envelope::context::EncryptionContext;
-use kms_client::model::{ContainLevel, ContainOrder, DataKeyKind, KeyType, NewDevice, NewKey};
-use kms_client::reason::Reason;
-use kms_client::{Client, Error};
+use kms_client::Client;
 
-use super::ground::{Ground, Sealed, What};
-use crate::history::audit::{digest, name};
+use super::asking::{Asking, told};
+use super::ground::{Ground, Sealed, What, signs};
+use crate::history::audit::digest;
 use crate::history::record::{Answer, Intent, Op, Recorder, Subject};
 
 /// See the module.
 pub(super) struct Worker {
     pub(super) number: usize,
-    pub(super) node: usize,
-    pub(super) client: Client,
+    /// The node that it asks, then all others.
+    pub(super) doors: Vec<Door>,
     pub(super) random: fastrand::Rng,
     pub(super) recorder: Arc<Recorder>,
     pub(super) ground: Arc<Ground>,
     pub(super) stop: Arc<AtomicBool>,
+}
+
+/// The way to one node.
+pub(super) struct Door {
+    pub(super) node: usize,
+    pub(super) client: Client,
 }
 
 impl Worker {
@@ -29,12 +34,26 @@ impl Worker {
     pub(super) async fn run(mut self) {
         while !self.stop.load(Ordering::Relaxed) {
             let (subject, op, sealed) = self.choose();
-            if !self.ask(subject, op, sealed).await {
+            let told = self.ask(0, subject, op, sealed).await;
+            match told {
                 // Whoever cannot be served now asks for less: each write with an unknown end is one
                 // more that may still happen.
-                self.wait_served().await;
+                Answer::Unknown(_) => self.wait_served().await,
+                Answer::Done(_) if op.is_write() => self.ask_elsewhere(subject).await,
+                Answer::Done(_) | Answer::Refused(_) => {}
             }
         }
+    }
+
+    /// Uses what was just changed through another node, which must know of it.
+    async fn ask_elsewhere(&mut self, subject: Subject) {
+        let door = self.random.usize(..self.doors.len());
+        let op = match subject {
+            Subject::Key(key) => use_of(key),
+            Subject::Device(_) => Op::GenerateDataKey,
+            Subject::Lease => return,
+        };
+        self.ask(door, subject, op, None).await;
     }
 
     /// Asks with a read until something is answered.
@@ -44,7 +63,8 @@ impl Worker {
             let Some(key) = self.ground.some_key(&mut self.random) else {
                 return;
             };
-            if self.ask(Subject::Key(key), use_of(key), None).await {
+            let told = self.ask(0, Subject::Key(key), use_of(key), None).await;
+            if !matches!(told, Answer::Unknown(_)) {
                 return;
             }
         }
@@ -76,27 +96,30 @@ impl Worker {
             440..560 => use_of(key),
             560..680 if signs(key) => Op::Sign,
             560..680 => Op::GenerateDataKey,
-            _ => return self.open(),
+            _ => return self.open(key),
         };
         (Subject::Key(key), op, None)
     }
 
-    fn open(&mut self) -> (Subject, Op, Option<Sealed>) {
+    fn open(&mut self, key: usize) -> (Subject, Op, Option<Sealed>) {
         let Some(sealed) = self.ground.some_sealed(&mut self.random) else {
-            return (Subject::Key(0), use_of(0), None);
+            return (Subject::Key(key), use_of(key), None);
         };
-        let op = match sealed.what {
-            What::Blob(_) => Op::Decrypt(sealed.version),
-            What::DataKey(_) => Op::Unwrap(sealed.version),
-        };
-        (sealed.subject, op, Some(sealed))
+        (sealed.subject, opening(&sealed), Some(sealed))
     }
 
-    /// Asks, and takes it down; answers whether it was told what is so.
-    pub(super) async fn ask(&self, subject: Subject, op: Op, sealed: Option<Sealed>) -> bool {
+    /// Asks one of the nodes, and takes it down.
+    pub(super) async fn ask(
+        &self,
+        door: usize,
+        subject: Subject,
+        op: Op,
+        sealed: Option<Sealed>,
+    ) -> Answer {
+        let Door { node, client } = &self.doors[door];
         let intent = Intent {
             client: self.number,
-            node: self.node,
+            node: *node,
             subject,
             op,
         };
@@ -109,175 +132,18 @@ impl Worker {
             true => String::new(),
             false => digest(&context),
         };
-        let told = told(self.call(subject, op, sealed, context).await);
+        let asking = Asking {
+            client,
+            ground: &self.ground,
+            subject,
+        };
+        let told = told(asking.call(op, sealed, context).await);
         self.recorder.end(&begun, intent, digest, told);
         if op == Op::Create && matches!(told, Answer::Done(_)) {
             self.ground.made(subject);
         }
-        !matches!(told, Answer::Unknown(_))
+        told
     }
-
-    async fn call(
-        &self,
-        subject: Subject,
-        op: Op,
-        sealed: Option<Sealed>,
-        context: EncryptionContext,
-    ) -> Result<u64, Error> {
-        if let Some(sealed) = sealed {
-            return self.open_sealed(sealed).await;
-        }
-        match subject {
-            Subject::Key(_) => self.use_key(subject, op, context).await,
-            Subject::Device(_) => self.use_device(subject, op, context).await,
-            Subject::Lease => Ok(self.client.renew_lease().await?.index),
-        }
-    }
-
-    async fn use_key(
-        &self,
-        subject: Subject,
-        op: Op,
-        context: EncryptionContext,
-    ) -> Result<u64, Error> {
-        let (key, client) = (name(subject), &self.client);
-        let primary = |key: kms_client::model::Key| u64::from(key.primary_version.0);
-        match op {
-            Op::Create => client.create_key(new_key(subject, key)).await.map(primary),
-            Op::Rotate => client.rotate_key(key, None).await.map(primary),
-            Op::Enable => client.enable_key(key).await.map(primary),
-            Op::Disable => client.disable_key(key).await.map(primary),
-            Op::Forbid => self.put_policy(subject, &key).await,
-            Op::Permit => self.put_policy(subject, "nothing").await,
-            Op::Encrypt => self.encrypt(subject, key, context).await,
-            Op::Sign => {
-                let signed = client.sign(key, SECRET, None).await?;
-                Ok(signed.key_version.0.into())
-            }
-            Op::GenerateDataKey => self.data_key(subject, key, context).await,
-            Op::Decrypt(_) | Op::Unwrap(_) | Op::Isolate | Op::Release | Op::Revoke | Op::Renew => {
-                unreachable!("no such call about a key")
-            }
-        }
-    }
-
-    async fn use_device(
-        &self,
-        subject: Subject,
-        op: Op,
-        context: EncryptionContext,
-    ) -> Result<u64, Error> {
-        let (device, client) = (name(subject), &self.client);
-        match op {
-            Op::Create => {
-                let device = NewDevice {
-                    id: device,
-                    offline_allowance: Some(Duration::ZERO),
-                    ..NewDevice::default()
-                };
-                client.enroll_device(&device).await.map(|_| 0)
-            }
-            Op::Isolate => {
-                let order = ContainOrder::of(ContainLevel::Isolate);
-                client.contain_device(&device, &order).await.map(|_| 0)
-            }
-            Op::Release => client.release_device(&device).await.map(|_| 0),
-            Op::Revoke => client.revoke_device(&device, None).await.map(|_| 0),
-            Op::GenerateDataKey => {
-                let key = format!("device/{device}");
-                self.data_key(subject, key, context).await
-            }
-            Op::Rotate
-            | Op::Enable
-            | Op::Disable
-            | Op::Forbid
-            | Op::Permit
-            | Op::Encrypt
-            | Op::Sign
-            | Op::Decrypt(_)
-            | Op::Unwrap(_)
-            | Op::Renew => unreachable!("no such call about a device"),
-        }
-    }
-
-    async fn encrypt(
-        &self,
-        subject: Subject,
-        key: String,
-        context: EncryptionContext,
-    ) -> Result<u64, Error> {
-        let made = self.client.encrypt(key, SECRET, &context).await?;
-        let version = made.key_version.0;
-        let what = What::Blob(made.blob);
-        self.ground.keep(Sealed {
-            subject,
-            context,
-            version,
-            what,
-        });
-        Ok(version.into())
-    }
-
-    async fn data_key(
-        &self,
-        subject: Subject,
-        key: String,
-        context: EncryptionContext,
-    ) -> Result<u64, Error> {
-        let made = self
-            .client
-            .generate_data_keys(key, &context, DataKeyKind::Object, 1)
-            .await?;
-        let version = made.key_version.0;
-        for key in made.keys {
-            self.ground.keep(Sealed {
-                subject,
-                context: key.context,
-                version,
-                what: What::DataKey(key.wrapped),
-            });
-        }
-        Ok(version.into())
-    }
-
-    async fn open_sealed(&self, Sealed { context, what, .. }: Sealed) -> Result<u64, Error> {
-        match what {
-            What::Blob(blob) => {
-                let opened = self.client.decrypt(&blob, &context).await?;
-                assert_eq!(opened.plaintext.expose(), SECRET, "another plaintext");
-                Ok(opened.key_version.0.into())
-            }
-            What::DataKey(wrapped) => {
-                let opened = self.client.unwrap_data_key(&wrapped, &context).await?;
-                Ok(opened.key_version.0.into())
-            }
-        }
-    }
-
-    /// Forbids every use of the key with this name, in place of what the key's policy said.
-    async fn put_policy(&self, subject: Subject, forbidden: &str) -> Result<u64, Error> {
-        let id = name(subject).replace('/', "-");
-        let uses = [
-            "Encrypt",
-            "Decrypt",
-            "GenerateDataKey",
-            "UnwrapDataKey",
-            "Sign",
-        ];
-        let actions = uses
-            .map(|action| format!("Ward::Action::\"{action}\""))
-            .join(", ");
-        let text = format!(
-            "@id(\"{id}\") forbid (principal, action in [{actions}], resource) \
-             when {{ resource.name == \"{forbidden}\" }};"
-        );
-        self.client.put_policy(&id, &text).await
-    }
-}
-
-/// Every fourth key signs, the others encrypt.
-fn signs(key: usize) -> bool {
-    key % 4 == 3
 }
 
 /// A use of the key's primary version.
@@ -288,12 +154,12 @@ pub(super) fn use_of(key: usize) -> Op {
     }
 }
 
-fn new_key(subject: Subject, name: String) -> NewKey {
-    let mut key = NewKey::from(name);
-    if matches!(subject, Subject::Key(number) if signs(number)) {
-        key.key_type = KeyType::Ed25519;
+/// The call that opens what was sealed.
+pub(super) fn opening(sealed: &Sealed) -> Op {
+    match sealed.what {
+        What::Blob(_) => Op::Decrypt(sealed.version),
+        What::DataKey(_) => Op::Unwrap(sealed.version),
     }
-    key
 }
 
 /// The context of a use: no two calls have the same.
@@ -304,32 +170,5 @@ fn own_context(call: u64) -> EncryptionContext {
     context
 }
 
-fn told(result: Result<u64, Error>) -> Answer {
-    match result {
-        Ok(number) => Answer::Done(number),
-        Err(error) if says_what_is_so(error.reason()) => Answer::Refused(error.reason()),
-        Err(error) => Answer::Unknown(error.reason()),
-    }
-}
-
-/// Whether a refusal for this reason tells something of the state.
-fn says_what_is_so(reason: Reason) -> bool {
-    [
-        Reason::KeyNotFound,
-        Reason::KeyDisabled,
-        Reason::NameTaken,
-        Reason::IdExists,
-        Reason::DeviceNotFound,
-        Reason::DeviceExists,
-        Reason::DeviceRevoked,
-        Reason::Conflict,
-        Reason::InvalidArgument,
-        Reason::OpenFailed,
-        Reason::Denied,
-    ]
-    .contains(&reason)
-}
-
-const SECRET: &[u8] = b"what a history seals";
 const POLICIES: usize = 6;
 const PAUSE: Duration = Duration::from_millis(50);

@@ -11,19 +11,36 @@ use kms_client::model::WatchEventKind;
 use crate::history::record::{Answer, Intent, Op, Recorder, Subject};
 
 /// Acknowledges orders until it is dropped.
-pub(super) async fn acknowledge(client: Client) {
+pub(super) async fn acknowledge(client: Client, number: usize, recorder: Arc<Recorder>) {
     let mut watch = client.watch();
     loop {
-        if let WatchEventKind::DeviceChanged(change) = watch.next().await.kind
-            && !change.containment.settled
-        {
-            // Who ordered it waits for the lease to end instead.
-            drop(
-                client
-                    .acknowledge_containment(&change.device_id, change.containment.epoch)
-                    .await,
-            );
+        let WatchEventKind::DeviceChanged(change) = watch.next().await.kind else {
+            continue;
+        };
+        let device = change.device_id.strip_prefix("device-");
+        let Some(device) = device.and_then(|number| number.parse().ok()) else {
+            continue;
+        };
+        if change.containment.settled {
+            continue;
         }
+        let epoch = change.containment.epoch;
+        let intent = Intent {
+            client: number,
+            node: 0,
+            subject: Subject::Device(device),
+            op: Op::Acknowledge(epoch),
+        };
+        let begun = recorder.begin();
+        // Where it fails, who ordered it waits for the lease to end instead.
+        let answer = match client
+            .acknowledge_containment(&change.device_id, epoch)
+            .await
+        {
+            Ok(()) => Answer::Done(0),
+            Err(error) => Answer::Unknown(error.reason()),
+        };
+        recorder.end(&begun, intent, String::new(), answer);
     }
 }
 

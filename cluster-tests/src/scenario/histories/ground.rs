@@ -1,6 +1,6 @@
 //! What the clients of one history share: which keys and devices there are, and what was sealed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -73,6 +73,24 @@ impl Ground {
         random.choice(devices.iter()).copied()
     }
 
+    /// Every key that was made.
+    pub(super) fn keys(&self) -> Vec<usize> {
+        self.keys.lock().expect("no task panicked").clone()
+    }
+
+    /// Every device that was enrolled, or asked for.
+    pub(super) fn devices(&self) -> std::ops::Range<usize> {
+        0..self.devices_begun.load(Ordering::Relaxed)
+    }
+
+    /// One thing that was sealed under each version of each subject, of those that are kept.
+    pub(super) fn sealed_by_version(&self) -> Vec<Sealed> {
+        let all = self.sealed.lock().expect("no task panicked");
+        let by_version = |sealed: &Sealed| ((sealed.subject, sealed.version), sealed.clone());
+        let first: BTreeMap<_, _> = all.iter().map(by_version).collect();
+        first.into_values().collect()
+    }
+
     /// Keeps what was sealed, to be opened later.
     pub(super) fn keep(&self, sealed: Sealed) {
         let mut all = self.sealed.lock().expect("no task panicked");
@@ -87,6 +105,11 @@ impl Ground {
         let all = self.sealed.lock().expect("no task panicked");
         random.choice(all.iter()).cloned()
     }
+}
+
+/// Every fourth key signs, the others encrypt.
+pub(super) fn signs(key: usize) -> bool {
+    key % 4 == 3
 }
 
 const DEVICES_MAX: usize = 6;

@@ -2,37 +2,37 @@
 //! all checkers over it.
 //!
 //! What is asked and what is harmed comes from one seed. Real processes do not repeat to the
-//! instruction; a violation leaves its history and the logs behind.
+//! instruction; a violation leaves the calls, the findings and what the nodes said.
 
+mod asking;
 mod client;
 mod gateway;
 mod ground;
 mod harm;
+mod last_look;
 mod report;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use kms_client::Client;
 use sys::task::{AbortOnDrop, spawn_on};
 use tokio::runtime::Runtime;
 
 pub use self::harm::Harm;
 pub use self::report::{Report, Total};
 
-use self::client::{Worker, use_of};
+use self::client::{Door, Worker};
 use self::gateway::Lessee;
 use self::ground::Ground;
 use self::harm::Harmer;
+use self::last_look::LastLook;
 use crate::cluster::{Cluster, Equipment, Plan};
 use crate::history::audit::Logs;
-use crate::history::check::{Evidence, check};
-use crate::history::durability::Last;
-use crate::history::record::{self, Answer, Call, Recorder, Subject};
+use crate::history::check::{Evidence, Verdict, check};
+use crate::history::record::{self, Answer, Call, Recorder};
 use crate::tool::text;
 use crate::wait;
 
@@ -53,53 +53,36 @@ pub struct Size {
 /// harm cannot be done here, which is skipped by name.
 ///
 /// # Panics
-/// When the cluster does not recover.
+/// When the cluster does not come up at first.
 pub fn run(ward: &Path, root: &Path, keep: &Path, size: &Size) -> Option<Report> {
     let begun = sys::clock::monotonic();
     let runtime = Runtime::new().expect("a runtime");
     let mut cluster = Cluster::start(runtime.handle(), &plan(ward, root, size))?;
     let recorder = Arc::new(Recorder::default());
-    let remains = Remains {
-        root,
-        keep: keep.join(size.seed.to_string()),
-        recorder: &recorder,
-    };
     let load = Load::start(&runtime, &cluster, &recorder, size);
-    let mut harmer = Harmer {
-        random: fastrand::Rng::with_seed(size.seed),
-        kinds: size.harms.clone(),
-        done: BTreeMap::new(),
-        crashes: BTreeMap::new(),
-    };
-    while recorder.count() < size.calls {
-        if harmer.kinds.is_empty() {
-            wait::until("the calls are made", || {
-                (recorder.count() >= size.calls).then_some(())
-            });
-            break;
-        }
+    let ground = Arc::clone(&load.ground);
+    let mut harmer = Harmer::new(size);
+    let mut recovers = true;
+    while recovers && recorder.count() < size.calls {
         harmer.round(&mut cluster);
         // Each harm ends with a cluster that serves.
-        wait_served(&mut cluster, &recorder);
+        recovers = wait_served(&mut harmer, &mut cluster, &recorder);
     }
-    cluster.wait_all_vote();
     load.stop(&runtime);
-    let last = look_again(&runtime, &cluster, &recorder);
-    let mut logs = Logs::default();
-    for node in cluster.numbers() {
-        logs.read(cluster.home(node));
-    }
+    let look = recovers.then(|| LastLook::take(&runtime, &cluster, &recorder, &ground));
     let calls = recorder.calls();
-    let verdict = check(&Evidence {
+    let mut verdict = check(&Evidence {
         calls: &calls,
-        last: &last,
-        logs: &logs,
+        last: look.as_ref().map_or(&[], |look| &look.keys),
+        logs: &read_logs(&cluster),
         disks_were_full: size.harms.contains(&Harm::DiskFull),
     });
+    add_ends(&mut verdict, &mut harmer, &mut cluster, look.as_ref());
     if !verdict.violations.is_empty() {
-        remains.leave(&verdict.violations);
+        leave(root, &keep.join(size.seed.to_string()), &calls, &verdict);
+    } else {
+        cluster.stop();
     }
-    cluster.stop();
     Some(Report {
         calls: counts(&calls),
         harm: harmer.done,
@@ -107,6 +90,39 @@ pub fn run(ward: &Path, root: &Path, keep: &Path, size: &Size) -> Option<Report>
         verdict,
         time: begun.elapsed(),
     })
+}
+
+/// Adds what is wrong beside the answers: nodes that ended or panicked, a cluster that does not
+/// recover.
+fn add_ends(
+    verdict: &mut Verdict,
+    harmer: &mut Harmer,
+    cluster: &mut Cluster,
+    look: Option<&LastLook>,
+) {
+    match look {
+        None => verdict.found("recovery", &"the cluster does not serve again"),
+        Some(look) => {
+            let unanswered = look.unanswered.iter();
+            unanswered.for_each(|it| verdict.found("recovery", it));
+        }
+    }
+    harmer.start_missing(cluster);
+    let ended = harmer.ended.iter();
+    ended.for_each(|it| verdict.found("process", it));
+    for node in cluster.numbers() {
+        let said = cluster.said(node);
+        let panics = said.lines().filter(|line| line.contains("panicked at"));
+        panics.for_each(|line| verdict.found("process", &line));
+    }
+}
+
+fn read_logs(cluster: &Cluster) -> Logs {
+    let mut logs = Logs::default();
+    for node in cluster.numbers() {
+        logs.read(cluster.home(node));
+    }
+    logs
 }
 
 fn plan(ward: &Path, root: &Path, size: &Size) -> Plan {
@@ -120,6 +136,7 @@ fn plan(ward: &Path, root: &Path, size: &Size) -> Plan {
             network: needs(&Harm::WAYS),
             disk_bytes: needs(&Harm::DISKS).then_some(DISK_BYTES),
             clocks: needs(&Harm::CLOCKS),
+            snapshot_entries: Some(SNAPSHOT_ENTRIES),
         },
     }
 }
@@ -127,6 +144,7 @@ fn plan(ward: &Path, root: &Path, size: &Size) -> Plan {
 /// The clients, and the gateway.
 struct Load {
     stop: Arc<AtomicBool>,
+    ground: Arc<Ground>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     _acknowledging: AbortOnDrop<()>,
 }
@@ -137,11 +155,16 @@ impl Load {
         let ground = Arc::new(Ground::default());
         let mut tasks = Vec::new();
         for number in 0..CLIENTS {
-            let node = number % size.nodes + 1;
-            let worker = Worker {
-                number,
+            let own = number % size.nodes + 1;
+            let mut nodes: Vec<usize> = cluster.numbers().collect();
+            nodes.sort_by_key(|node| *node != own);
+            let doors = nodes.into_iter().map(|node| Door {
                 node,
                 client: cluster.client(node, DEADLINE),
+            });
+            let worker = Worker {
+                number,
+                doors: doors.collect(),
                 random: fastrand::Rng::with_seed(size.seed ^ (1 << 32) ^ number as u64),
                 recorder: Arc::clone(recorder),
                 ground: Arc::clone(&ground),
@@ -152,7 +175,7 @@ impl Load {
         let identity = enroll_gateway(cluster);
         for node in cluster.numbers() {
             let lessee = Lessee {
-                number: CLIENTS + node,
+                number: CLIENTS + 1 + node,
                 node,
                 client: cluster.client_as(&identity, Some(node), DEADLINE),
                 recorder: Arc::clone(recorder),
@@ -161,9 +184,11 @@ impl Load {
             tasks.push(spawn_on(runtime.handle(), "lessee", lessee.run()));
         }
         let client = cluster.client_as(&identity, None, DEADLINE);
-        let acknowledging = gateway::acknowledge(client);
+        let number = CLIENTS + 1;
+        let acknowledging = gateway::acknowledge(client, number, Arc::clone(recorder));
         Self {
             stop,
+            ground,
             tasks,
             _acknowledging: AbortOnDrop(spawn_on(runtime.handle(), "gateway", acknowledging)),
         }
@@ -186,86 +211,31 @@ fn enroll_gateway(cluster: &Cluster) -> PathBuf {
     folder
 }
 
-/// Waits until every node has answered a client again; starts those that ended, as whoever
-/// supervises them would.
-fn wait_served(cluster: &mut Cluster, recorder: &Recorder) {
+/// Waits until every node has answered a client again; answers whether that came.
+fn wait_served(harmer: &mut Harmer, cluster: &mut Cluster, recorder: &Recorder) -> bool {
     let from = recorder.now();
-    wait::until("every node serves again", || {
-        harm::start_missing(cluster);
+    let served = wait::within(wait::DEADLINE, || {
+        harmer.start_missing(cluster);
         let served = recorder.nodes_served_since(from);
         cluster
             .numbers()
             .all(|node| served.contains(&node))
             .then_some(())
     });
+    served.is_some()
 }
 
-/// Uses every key through every node once more, and has each node list the keys.
-fn look_again(runtime: &Runtime, cluster: &Cluster, recorder: &Arc<Recorder>) -> Vec<Last> {
-    let ground = Arc::new(Ground::default());
-    let mut last = Vec::new();
-    for node in cluster.numbers() {
-        let worker = Worker {
-            number: CLIENTS + cluster.numbers().count() + node,
-            node,
-            client: cluster.client(node, PATIENCE),
-            random: fastrand::Rng::with_seed(0),
-            recorder: Arc::clone(recorder),
-            ground: Arc::clone(&ground),
-            stop: Arc::default(),
-        };
-        last.push(runtime.block_on(list(&worker.client, node)));
-        let keys: Vec<usize> = last[0].keys().copied().collect();
-        runtime.block_on(async {
-            for key in keys {
-                worker.ask(Subject::Key(key), use_of(key), None).await;
-            }
-        });
-    }
-    last
-}
-
-async fn list(client: &Client, node: usize) -> Last {
-    // Whoever has written reads what is at least as new.
-    let mark = format!("mark/{node}");
-    client.create_key(&mark).await.expect("an operator may");
-    let keys = client.list_keys("history/").await.expect("an operator may");
-    let number = |name: &str| name.strip_prefix("history/")?.parse().ok();
-    keys.iter()
-        .filter_map(|key| Some((number(&key.name)?, key.primary_version.0)))
-        .collect()
-}
-
-/// Where a history that went wrong leaves what somebody needs to understand it.
-struct Remains<'a> {
-    root: &'a Path,
-    keep: PathBuf,
-    recorder: &'a Recorder,
-}
-
-impl Remains<'_> {
-    fn leave(&self, violations: &[(&str, String)]) {
-        fs::create_dir_all(&self.keep).expect("a folder");
-        let history = self.keep.join("history.jsonl");
-        record::write(&self.recorder.calls(), &history).expect("a file");
-        let lines = violations
-            .iter()
-            .map(|(checker, what)| format!("{checker}: {what}\n"));
-        let text: String = lines.collect();
-        fs::write(self.keep.join("violations.txt"), text).expect("a file");
-        for entry in fs::read_dir(self.root).expect("a folder").flatten() {
-            if entry.path().extension().is_some_and(|it| it == "log") {
-                fs::copy(entry.path(), self.keep.join(entry.file_name())).expect("a file");
-            }
-        }
-    }
-}
-
-impl Drop for Remains<'_> {
-    fn drop(&mut self) {
-        // The cluster did not recover, or something else was not to be expected.
-        if std::thread::panicking() {
-            self.leave(&[]);
+/// Leaves what somebody needs to understand what went wrong.
+fn leave(root: &Path, keep: &Path, calls: &[Call], verdict: &Verdict) {
+    fs::create_dir_all(keep).expect("a folder");
+    record::write(calls, &keep.join("history.jsonl")).expect("a file");
+    let found = verdict.violations.iter();
+    let lines = found.map(|(checker, what)| format!("{checker}: {what}\n"));
+    let text: String = lines.collect();
+    fs::write(keep.join("violations.txt"), text).expect("a file");
+    for entry in fs::read_dir(root).expect("a folder").flatten() {
+        if entry.path().extension().is_some_and(|it| it == "log") {
+            fs::copy(entry.path(), keep.join(entry.file_name())).expect("a file");
         }
     }
 }
@@ -287,6 +257,6 @@ fn counts(calls: &[Call]) -> [usize; 3] {
 const CLIENTS: usize = 8;
 /// How long a client waits for one call.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// How long it does when everything is mended.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// So few that a history has several.
+const SNAPSHOT_ENTRIES: u64 = 60;
 const DISK_BYTES: u64 = 512 << 20;

@@ -29,7 +29,9 @@ pub struct Total {
     harm: BTreeMap<Harm, usize>,
     crashes: BTreeMap<&'static str, usize>,
     revocations: usize,
+    shown: usize,
     leases: usize,
+    contained: usize,
     /// By checker.
     violations: BTreeMap<&'static str, usize>,
     time: Duration,
@@ -55,7 +57,9 @@ impl Total {
             *self.crashes.entry(point).or_default() += count;
         }
         self.revocations += report.verdict.revocations;
+        self.shown += report.verdict.shown;
         self.leases += report.verdict.leases;
+        self.contained += report.verdict.contained;
         for (checker, _) in &report.verdict.violations {
             *self.violations.entry(*checker).or_default() += 1;
         }
@@ -68,10 +72,12 @@ impl fmt::Display for Report {
         let [done, refused, unknown] = self.calls;
         write!(
             f,
-            "{done} done, {refused} refused, {unknown} without answer; {} revocations, {} leases; \
-             {:?}; {:.1} s; violations {}",
+            "{done} done, {refused} refused, {unknown} without answer; {} revocations, {} of them \
+             seen to refuse, {} leases, {} orders complete; {:?}; {:.1} s; violations {}",
             self.verdict.revocations,
+            self.verdict.shown,
             self.verdict.leases,
+            self.verdict.contained,
             self.harm,
             self.time.as_secs_f64(),
             self.verdict.violations.len()
@@ -89,11 +95,13 @@ impl fmt::Display for Total {
         write!(
             f,
             "{} histories, {} calls ({done} done, {refused} refused, {unknown} without answer), \
-             {} revocations, {} leases, {:?}, ended at {:?}, {:.0} s; violations {:?}",
+             {} revocations, {} of them seen to refuse, {} leases, {} orders complete, {:?}, ended at {:?}, {:.0} s; violations {:?}",
             self.histories,
             done + refused + unknown,
             self.revocations,
+            self.shown,
             self.leases,
+            self.contained,
             self.harm,
             self.crashes,
             self.time.as_secs_f64(),
