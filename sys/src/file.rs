@@ -124,8 +124,8 @@ impl Lock {
     }
 }
 
-/// Waits until nobody holds a lock on the file at `path`, which another library takes; at once where
-/// there is no such file.
+/// Waits until nobody holds a lock on the file at `path`, which another library takes; at once
+/// where there is no such file.
 ///
 /// # Errors
 /// `WouldBlock` when somebody still does after `patience`; else when it cannot be looked at.

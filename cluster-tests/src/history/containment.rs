@@ -45,8 +45,8 @@ fn has_run_out(calls: &[Call], order: &Call) -> bool {
     first.is_some_and(|first| order.ended - first >= LEASE_NS)
 }
 
-/// Whether a lease may stand whose gateway does not know of the order: one that was asked for before
-/// any answer to the order. Later ones were granted with it.
+/// Whether a lease may stand whose gateway does not know of the order: one that was asked for
+/// before any answer to the order. Later ones were granted with it.
 fn may_be_forwarded(calls: &[Call], order: &Call, epoch: u64) -> bool {
     let same = |call: &&Call| {
         call.subject == order.subject && is_order(call.op) && call.answer == Answer::Done(epoch)

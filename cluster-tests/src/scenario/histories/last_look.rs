@@ -1,5 +1,5 @@
-//! The last look, when everything is mended: what each node tells of the keys, and a use of each key,
-//! each device and each version through each node. All of it must be answered.
+//! The last look, when everything is mended: what each node tells of the keys, and a use of each
+//! key, each device and each version through each node. All of it must be answered.
 
 use std::sync::Arc;
 use std::time::Duration;
