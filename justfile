@@ -68,12 +68,20 @@ bench-gateway rounds="3":
     cargo build --release -p ward
     target/release/bench_gateway --rounds {{ rounds }}
 
+# Three KMS nodes beside a bare gRPC echo over mutual TLS and three nodes of etcd (Debian's
+# etcd-server; left out by name where it is not installed): rates, latencies, CPU, ratios.
+bench-kms *args:
+    # Apart: together the tool would have the points at which tests end it.
+    cargo build --release -p cluster-tests --bins
+    cargo build --release -p ward
+    target/release/bench_kms {{ args }}
+
 # Plant one bug after the other and see who finds it (root; hours for all with many seeds).
 planted *args:
     cluster-tests/planted/run {{ args }}
 
 # A scenario of the whole stack at any size: hl7, dicom, wire, canaries, keys, stranger, kills,
-# disabled, contain, endings, histories.
+# disabled, contain, endings, histories, failover.
 show scenario *args:
     # Apart: together the tool would have the points at which tests end it.
     cargo build --release -p cluster-tests --bins

@@ -5,6 +5,7 @@ pub mod contain;
 pub mod dicom;
 pub mod disabled;
 pub mod endings;
+pub mod failover;
 pub mod histories;
 pub mod hl7;
 pub mod kept;

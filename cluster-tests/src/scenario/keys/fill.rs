@@ -27,7 +27,7 @@ enum Said {
 }
 
 /// Makes `keys` keys and keeps ciphertexts of some. Answers how many calls were repeated, too.
-pub(super) async fn fill(
+pub(crate) async fn fill(
     client: &Client,
     keys: usize,
     told: &mut dyn FnMut(&str),

@@ -18,6 +18,7 @@ use crate::sniff::contains;
 use crate::stack::{Plan, Stack};
 
 pub use check::Sample;
+pub(crate) use fill::fill;
 
 /// How much is done.
 #[derive(Clone, Copy)]
@@ -78,7 +79,7 @@ pub fn run(ward: &Path, dir: &Path, size: Size, told: &mut dyn FnMut(&str)) -> R
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let client = Client::open(stack.dir()).expect("the operator's identity");
     let start = sys::clock::monotonic();
-    let (samples, repeated) = runtime.block_on(fill::fill(&client, keys, told));
+    let (samples, repeated) = runtime.block_on(fill(&client, keys, told));
     let filling = start.elapsed();
     drop(client);
 
