@@ -14,6 +14,13 @@ pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(10);
 /// How long one node may take, where another could be asked instead.
 pub const ATTEMPT_MAX: Duration = Duration::from_secs(3);
 
+/// How often a node is asked whether it still hears, while it has a call to answer.
+pub const PING_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long it may take to say so; then its calls are asked of another node. A node whose process
+/// stands still or that nothing reaches is left sooner than one that is only slow.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How long a connection and its handshake may take.
 pub const CONNECT_MAX: Duration = Duration::from_secs(2);
 
@@ -65,6 +72,8 @@ pub const RENEWAL_CHECK: Duration = Duration::from_secs(1);
 /// The longest time between tries to renew a certificate; it doubles up to there.
 pub const RENEWAL_RETRY_MAX: Duration = Duration::from_secs(60);
 
+const _: () =
+    assert!(PING_INTERVAL.as_millis() + PING_TIMEOUT.as_millis() < ATTEMPT_MAX.as_millis());
 const _: () = assert!(CONNECT_MAX.as_millis() < ATTEMPT_MAX.as_millis());
 const _: () = assert!(ATTEMPT_MAX.as_millis() < DEADLINE_DEFAULT.as_millis());
 const _: () = assert!(CONTAINMENT_WAIT_MAX.as_millis() < ATTEMPT_MAX.as_millis());

@@ -15,7 +15,7 @@ use tonic::transport::{Channel, Endpoint};
 use super::fault::{FaultCell, Watched};
 use crate::error::Error;
 use crate::identity::Identity;
-use crate::limits::CONNECT_MAX;
+use crate::limits::{CONNECT_MAX, PING_INTERVAL, PING_TIMEOUT};
 use crate::reason::Reason;
 use crate::tls;
 
@@ -39,6 +39,9 @@ pub(super) fn open(
         let message = format!("{address:?} is not an address; write host:port");
         Error::new(Reason::InvalidArgument, message).with_source(error)
     })?;
+    let endpoint = endpoint
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
     let fault = FaultCell::default();
     let connector = {
         let (address, fault) = (address.to_owned(), fault.clone());

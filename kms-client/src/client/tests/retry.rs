@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
 use super::{Behaviour, Cluster, dead_address, endpoint};
 use crate::client::Client;
 use crate::limits::ATTEMPT_MAX;
@@ -142,4 +145,43 @@ async fn a_node_that_hangs_does_not_use_up_the_others_time() {
     // And it is not asked first again.
     client.describe_key("billing").await.unwrap();
     assert_eq!((cluster.calls(1), cluster.calls(2)), (1, 2));
+}
+
+// Mutation: without pings a node that stands still keeps a call for as long as a slow one may.
+#[tokio::test]
+async fn a_node_that_stands_still_is_left_before_a_slow_one_is() {
+    let cluster = Cluster::start().await;
+    let (address, frozen) = relay(cluster.node(1).endpoint().api).await;
+    let mut endpoints = cluster.endpoints();
+    endpoints[0] = endpoint(1, &address);
+    let client = cluster.builder().endpoints(endpoints).open().unwrap();
+    client.describe_key("billing").await.unwrap();
+    assert_eq!(cluster.calls(1), 1);
+    frozen.send_replace(true);
+    let began = sys::clock::monotonic();
+    client.describe_key("billing").await.unwrap();
+    assert!(sys::clock::monotonic() - began < ATTEMPT_MAX);
+    assert_eq!((cluster.calls(1), cluster.calls(2)), (1, 1));
+}
+
+/// A way to a node that carries nothing any more once it is frozen, and loses nothing.
+async fn relay(node: String) -> (String, watch::Sender<bool>) {
+    let (frozen, is_frozen) = watch::channel(false);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    sys::task::spawn("relay", async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let (node, mut is_frozen) = (node.clone(), is_frozen.clone());
+            sys::task::spawn("way", async move {
+                let mut far = TcpStream::connect(&node).await.unwrap();
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut near, &mut far) => return,
+                    frozen = is_frozen.wait_for(|frozen| *frozen) => drop(frozen.unwrap()),
+                }
+                // Both ends stay open.
+                std::future::pending::<()>().await;
+            });
+        }
+    });
+    (address, frozen)
 }
