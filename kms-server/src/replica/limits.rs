@@ -166,7 +166,7 @@ pub const SEALED_PATIENCE: Duration = Duration::from_millis(3 * 2 * ELECTION_TIM
 pub const SEALED_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How many entries a member may lack and keep up all the same …
-pub const LEARNER_LAG_MAX: u64 = 64;
+pub const LAG_ENTRIES_MAX: u64 = 64;
 
 /// … or it lacks none that is older than this.
 pub const LAG_TIME_MAX: Duration = Duration::from_secs(1);
