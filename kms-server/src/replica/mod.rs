@@ -106,7 +106,7 @@ impl Replica {
         } = on_disk;
         let shared = Arc::downgrade(&log.shared());
         let peers = Peers::new(config.connector, config.hints);
-        let network = Network::new(config.node_id, peers.clone());
+        let network = Network::new(config.node_id, peers.clone(), core.clone());
         let machine = StateMachine::new(core.clone());
         let raft = RaftHandle::build(config.node_id, settings, network, log, machine)
             .await
