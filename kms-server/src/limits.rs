@@ -14,6 +14,8 @@ pub(crate) const JOIN_CONNECTIONS_MAX: usize = 64;
 pub(crate) const OPS_CONNECTIONS_MAX: usize = 64;
 /// How long one of them may last: whoever scrapes connects again.
 pub(crate) const OPS_CONNECTION_LIFE: Duration = Duration::from_secs(60);
+/// How long what the members told for one page of metrics does for others.
+pub(crate) const OPS_STATUS_LIFE: Duration = Duration::from_secs(1);
 /// Connections of joiners from one address at once.
 pub(crate) const JOIN_CONNECTIONS_PER_ADDRESS_MAX: usize = 16;
 /// A joiner's connection ends after this, whether or not it ever asked anything.
