@@ -190,7 +190,7 @@ pub const ELECTION_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a hand-over may take before the leader stops anyway: the heir's election, or, where it
 /// fails, that of another.
-pub const HAND_OVER_TIMEOUT: Duration = Duration::from_millis(1_500);
+pub const HAND_OVER_TIMEOUT: Duration = Duration::from_millis(1_400);
 
 const _: () = assert!(2 * ELECTION_TIMEOUT_MAX_MS < HAND_OVER_TIMEOUT.as_millis() as u64);
 

@@ -75,6 +75,8 @@ struct Inner {
     candidacy: Candidacy,
     /// Held over every removal of a member.
     removing: tokio::sync::Mutex<()>,
+    /// Held while this leader hands over.
+    handing_over: tokio::sync::Mutex<()>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -155,6 +157,7 @@ impl Replica {
             vigil,
             candidacy,
             removing: tokio::sync::Mutex::new(()),
+            handing_over: tokio::sync::Mutex::new(()),
             tasks: Mutex::new(tasks),
         };
         Ok(Self {
