@@ -1,5 +1,5 @@
-//! What the members told for one page of metrics, kept for those that are asked for with it: anybody
-//! may ask for the page, and each answer would ask every member.
+//! What the members told for one page of metrics, kept for those that are asked for with it:
+//! anybody may ask for the page, and each answer would ask every member.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

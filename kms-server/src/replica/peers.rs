@@ -66,8 +66,8 @@ impl Replica {
         self.read(|index| index.cluster().map_or(0, |cluster| cluster.format_version))
     }
 
-    /// Entries could not be read, of a peer whose state has this format. Where this program does not
-    /// know it, it cannot go on, and ends Raft instead of being sent them for ever.
+    /// Entries could not be read, of a peer whose state has this format. Where this program does
+    /// not know it, it cannot go on, and ends Raft instead of being sent them for ever.
     pub(crate) async fn could_not_read(&self, format: u32) {
         if format > self.format_known() {
             self.inner.core.note_newer_format(format);

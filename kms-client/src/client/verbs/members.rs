@@ -76,8 +76,8 @@ impl Client {
         })
     }
 
-    /// Whose leadership is to move. Without one to name, each attempt would move it once more; and a
-    /// former one would already have lost it.
+    /// Whose leadership is to move. Without one to name, each attempt would move it once more; and
+    /// a former one would already have lost it.
     async fn leader_to_move(&self) -> Result<NodeId, Error> {
         let end = sys::clock::monotonic() + self.inner.deadline;
         let mut backoff = Backoff::default();

@@ -10,8 +10,8 @@ use ward_proto::peer::v1::RaftMessage;
 /// an old address may be a stranger's.
 pub(crate) const TARGET_METADATA: &str = "ward-node";
 
-/// Names, beside entries, the format of the state as their sender has applied it: a program too old to
-/// read the entries learns from it why.
+/// Names, beside entries, the format of the state as their sender has applied it: a program too old
+/// to read the entries learns from it why.
 const FORMAT_METADATA: &str = "ward-format";
 
 /// Names this format beside entries.
