@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::replica::limits::HAND_OVER_TIMEOUT;
+
 /// Connections of clients at once; one more is closed at once.
 pub(crate) const API_CONNECTIONS_MAX: usize = 4_096;
 /// Connections of peers at once: a few for each member.
@@ -14,6 +16,8 @@ pub(crate) const JOIN_CONNECTIONS_MAX: usize = 64;
 pub(crate) const OPS_CONNECTIONS_MAX: usize = 64;
 /// How long one of them may last: whoever scrapes connects again.
 pub(crate) const OPS_CONNECTION_LIFE: Duration = Duration::from_secs(60);
+/// How long what the members told for one page of metrics does for others.
+pub(crate) const OPS_STATUS_LIFE: Duration = Duration::from_secs(1);
 /// Connections of joiners from one address at once.
 pub(crate) const JOIN_CONNECTIONS_PER_ADDRESS_MAX: usize = 16;
 /// A joiner's connection ends after this, whether or not it ever asked anything.
@@ -90,7 +94,7 @@ pub(crate) const CONTAINMENT_WAIT_MAX: Duration = Duration::from_secs(5);
 pub(crate) const PEER_STATUS_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long requests under way may take when the node stops.
 pub(crate) const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
-/// How long another voter may take to become leader when the leader stops.
+/// How long it may take to find another voter and let it lead when the leader stops.
 pub(crate) const HANDOVER_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Writes carried out at once, with those whose callers have given up.
@@ -103,4 +107,8 @@ const _: () = assert!(JOIN_CONNECTION_AGE_MAX.as_secs() >= REQUEST_DEADLINE.as_s
 const _: () = assert!(CONTAINMENT_WAIT_MAX.as_secs() < REQUEST_DEADLINE.as_secs());
 const _: () = assert!(HANDSHAKES_PER_ADDRESS_MAX < HANDSHAKES_MAX);
 const _: () = assert!(REQUEST_BYTES_MAX < RESPONSE_BYTES_MAX);
+// Whoever does not answer is waited for once, beside the others, before the heir is told.
+const _: () = assert!(
+    PEER_STATUS_TIMEOUT.as_millis() + HAND_OVER_TIMEOUT.as_millis() < HANDOVER_DEADLINE.as_millis()
+);
 const _: () = assert!(HANDSHAKE_TIMEOUT.as_secs() <= REQUEST_DEADLINE.as_secs());

@@ -120,6 +120,23 @@ pub struct NodeStatus {
     pub format_known: Option<u32>,
 }
 
+/// What became of a request that another node lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transfer {
+    /// Who led when it was asked for; `None` when nobody said that it did.
+    pub former: Option<NodeId>,
+    /// Who leads now.
+    pub leader: NodeId,
+}
+
+impl Transfer {
+    /// Whether another node leads now: the one asked for may have led already.
+    #[must_use]
+    pub fn moved(&self) -> bool {
+        self.former != Some(self.leader)
+    }
+}
+
 /// Which half of a tunnel a gateway is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GatewayRole {

@@ -14,6 +14,7 @@ mod watch;
 pub use audit::AuditFile;
 pub use cluster::{
     Ailment, ClusterHealth, ClusterStatus, GatewayRole, GatewayStatus, NodeRole, NodeStatus,
+    Transfer,
 };
 pub use containment::{
     ContainLevel, ContainOrder, Containment, ContainmentReport, DeviceChange, Lease, PendingGateway,

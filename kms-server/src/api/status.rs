@@ -139,8 +139,16 @@ impl From<TransferError> for Failure {
             TransferError::Unknown { .. } => Reason::NodeNotFound,
             TransferError::NoVote { .. }
             | TransferError::Leaving { .. }
-            | TransferError::Behind { .. }
-            | TransferError::NotTaken { .. } => Reason::CannotLead,
+            | TransferError::Behind { .. } => Reason::CannotLead,
+            // Something has changed, and the same request may do at whoever leads next.
+            TransferError::NotTaken { leader, .. } => {
+                let leader = leader.as_ref();
+                let address = leader.map(|(_, member)| member.addresses.api.clone());
+                return Self {
+                    message: error.to_string(),
+                    ..Self::not_leader(address)
+                };
+            }
         };
         Self::new(reason, error.to_string())
     }
@@ -256,6 +264,8 @@ fn code(reason: Reason) -> Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::raft::Member;
+    use crate::state::{Addresses, NodeId};
 
     fn text<'a>(status: &'a Status, name: &str) -> Option<&'a str> {
         status
@@ -283,6 +293,46 @@ mod tests {
         let status = Status::from(Failure::not_leader(None));
         assert_eq!(text(&status, REASON_METADATA), Some("NO_LEADER"));
         assert_eq!(text(&status, LEADER_METADATA), None);
+    }
+
+    // Mutation: CANNOT_LEAD promises that nothing has changed, and nobody repeats it.
+    #[test]
+    fn a_transfer_that_was_not_taken_is_repeated_at_whoever_leads() {
+        let node = NodeId(2);
+        let member = Member {
+            addresses: Addresses {
+                api: "127.0.0.1:7301".into(),
+                ..Addresses::default()
+            },
+            public_key: Vec::new(),
+        };
+        let leader = Some((NodeId(3), member));
+        let status = Status::from(Failure::from(TransferError::NotTaken { node, leader }));
+        assert_eq!(text(&status, REASON_METADATA), Some("NOT_LEADER"));
+        assert_eq!(text(&status, LEADER_METADATA), Some("127.0.0.1:7301"));
+        assert!(status.message().contains("node_id 3 leads now"), "{status}");
+        let leader = None;
+        let status = Status::from(Failure::from(TransferError::NotTaken { node, leader }));
+        assert_eq!(text(&status, REASON_METADATA), Some("NO_LEADER"));
+        assert_eq!(text(&status, LEADER_METADATA), None);
+        assert!(status.message().contains("nobody does now"), "{status}");
+        assert!(Reason::NotLeader.may_pass() && Reason::NoLeader.may_pass());
+    }
+
+    #[test]
+    fn who_cannot_lead_is_told_so_and_is_not_asked_again() {
+        let node = NodeId(2);
+        for (error, expected) in [
+            (TransferError::Unknown { node }, Reason::NodeNotFound),
+            (TransferError::NoVote { node }, Reason::CannotLead),
+            (TransferError::Leaving { node }, Reason::CannotLead),
+            (TransferError::Behind { node }, Reason::CannotLead),
+        ] {
+            let failure = Failure::from(error);
+            assert_eq!(failure.reason, expected, "{failure}");
+            assert!(!failure.reason.may_pass() && failure.leader.is_none());
+            assert!(failure.message.contains("node_id 2"), "{failure}");
+        }
     }
 
     #[test]

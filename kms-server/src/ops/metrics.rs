@@ -9,6 +9,7 @@ use metrics_util::MetricKindMask;
 use ward_proto::v1::GetClusterStatusResponse;
 
 use super::role;
+use super::told::Told;
 use crate::api::cluster;
 use crate::node::context::Node;
 use crate::replica::ReplicaRole;
@@ -28,9 +29,10 @@ pub(super) fn install() {
     });
 }
 
-/// The page of `node`.
-pub(super) async fn page(node: &Node) -> String {
-    health(&cluster::status::gather(node).await);
+/// The page of `node`; `told` is what its members have told other pages.
+pub(super) async fn page(node: &Node, told: &Told) -> String {
+    let status = told.or(cluster::status::gather(node)).await;
+    health(&status);
     let status = node.replica.status();
     for known in ROLES {
         gauge!("ward_raft_role", "role" => role(known)).set(flag(known == status.role));
@@ -61,13 +63,11 @@ fn health(status: &GetClusterStatusResponse) {
     for node in &status.nodes {
         let id = || node.node_id.to_string();
         gauge!("ward_node_healthy", "node" => id()).set(flag(node.ailments.is_empty()));
-        if let Some(lag) = node.lag_entries {
-            gauge!("ward_node_lag_entries", "node" => id()).set(count(lag));
-        }
-        if let Some(ms) = node.last_contact_ms {
-            let seconds = count(ms) / 1_000.0;
-            gauge!("ward_node_last_contact_seconds", "node" => id()).set(seconds);
-        }
+        // Where no leader tells nothing is known; what it told last would look as if it were.
+        let lag = node.lag_entries.map_or(f64::NAN, count);
+        gauge!("ward_node_lag_entries", "node" => id()).set(lag);
+        let contact = node.last_contact_ms.map_or(f64::NAN, count) / 1_000.0;
+        gauge!("ward_node_last_contact_seconds", "node" => id()).set(contact);
     }
 }
 
@@ -113,3 +113,43 @@ const ROLES: [ReplicaRole; 5] = [
 const LATENCY_BUCKETS_S: [f64; 12] = [
     0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0, 10.0,
 ];
+
+#[cfg(test)]
+mod tests {
+    use ward_proto::v1::NodeStatus;
+
+    use super::*;
+
+    // Mutation: a gauge that keeps its last value says that a node keeps up of which nobody tells.
+    #[test]
+    fn what_no_leader_tells_is_no_number() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let page = |lag_entries, last_contact_ms| {
+            let node = NodeStatus {
+                node_id: 3,
+                lag_entries,
+                last_contact_ms,
+                ..NodeStatus::default()
+            };
+            let status = GetClusterStatusResponse {
+                nodes: vec![node],
+                ..GetClusterStatusResponse::default()
+            };
+            metrics::with_local_recorder(&recorder, || health(&status));
+            recorder.handle().render()
+        };
+        let told = page(Some(7), Some(250));
+        assert!(
+            told.contains("ward_node_lag_entries{node=\"3\"} 7\n"),
+            "{told}"
+        );
+        let seconds = "ward_node_last_contact_seconds{node=\"3\"}";
+        assert!(told.contains(&format!("{seconds} 0.25\n")), "{told}");
+        let silent = page(None, None);
+        assert!(
+            silent.contains("ward_node_lag_entries{node=\"3\"} NaN\n"),
+            "{silent}"
+        );
+        assert!(silent.contains(&format!("{seconds} NaN\n")), "{silent}");
+    }
+}

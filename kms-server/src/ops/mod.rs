@@ -3,6 +3,7 @@
 
 mod listener;
 mod metrics;
+mod told;
 
 use std::future::Future;
 use std::io;
@@ -17,7 +18,8 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 
 use self::listener::Bounded;
-use crate::limits::OPS_CONNECTIONS_MAX;
+use self::told::Told;
+use crate::limits::{OPS_CONNECTIONS_MAX, OPS_STATUS_LIFE};
 use crate::node::context::Node;
 use crate::replica::ReplicaRole;
 
@@ -26,6 +28,7 @@ use crate::replica::ReplicaRole;
 pub(crate) struct Ops {
     node: Arc<Node>,
     ready: Arc<AtomicBool>,
+    told: Arc<Told>,
 }
 
 impl Ops {
@@ -35,6 +38,7 @@ impl Ops {
         Self {
             node,
             ready: Arc::new(AtomicBool::new(false)),
+            told: Arc::new(Told::new(OPS_STATUS_LIFE)),
         }
     }
 
@@ -99,7 +103,7 @@ async fn health(State(ops): State<Ops>) -> ([(HeaderName, &'static str); 1], Str
 }
 
 async fn metrics_page(State(ops): State<Ops>) -> String {
-    metrics::page(&ops.node).await
+    metrics::page(&ops.node, &ops.told).await
 }
 
 /// The word for a role, in the pages and in metrics.

@@ -186,19 +186,19 @@ pub enum TransferError {
         /// Which node.
         node: NodeId,
     },
-    /// It was told to and did not.
+    /// It was told to and did not; writes stopped meanwhile, and another may lead.
     #[error(
         "node_id {node} did not take leadership over; {}",
-        .leader.map_or_else(
-            || "nobody does now, and another is elected".to_owned(),
-            |leader| format!("node_id {leader} leads now"),
+        .leader.as_ref().map_or_else(
+            || "nobody does now, until another is elected".to_owned(),
+            |(leader, _)| format!("node_id {leader} leads now"),
         )
     )]
     NotTaken {
         /// Which node.
         node: NodeId,
         /// Who leads instead, when known.
-        leader: Option<NodeId>,
+        leader: Option<(NodeId, Member)>,
     },
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use openraft::async_runtime::WatchReceiver;
-use ward_proto::peer::v1::{GetNodeStatusRequest, GetNodeStatusResponse};
+use ward_proto::peer::v1::GetNodeStatusRequest;
 
 use super::limits::{FORMAT_INTERVAL, FORMAT_PATIENCE};
 use super::membership::Membership;
@@ -72,21 +72,11 @@ impl Membership {
 
     /// The newest format that a member knows; 0 of one that does not tell.
     async fn known_by(&self, node: NodeId) -> u32 {
-        self.told_by(node).await.format_known
-    }
-
-    /// The format of the state as a member has it; 0 of one that does not tell.
-    pub(super) async fn format_at(&self, node: NodeId) -> u32 {
-        self.told_by(node).await.format_version
-    }
-
-    /// What a member tells of itself; nothing of one that does not answer.
-    async fn told_by(&self, node: NodeId) -> GetNodeStatusResponse {
         let mut client = self.peers.client(node, Lane::Control);
         let asking = client.get_node_status(request_for(node, GetNodeStatusRequest {}));
         match tokio::time::timeout(FORMAT_PATIENCE, asking).await {
-            Ok(Ok(status)) => status.into_inner(),
-            Ok(Err(_)) | Err(_) => GetNodeStatusResponse::default(),
+            Ok(Ok(status)) => status.get_ref().format_known,
+            Ok(Err(_)) | Err(_) => 0,
         }
     }
 }

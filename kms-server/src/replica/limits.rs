@@ -166,7 +166,7 @@ pub const SEALED_PATIENCE: Duration = Duration::from_millis(3 * 2 * ELECTION_TIM
 pub const SEALED_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How many entries a member may lack and keep up all the same …
-pub const LEARNER_LAG_MAX: u64 = 64;
+pub const LAG_ENTRIES_MAX: u64 = 64;
 
 /// … or it lacks none that is older than this.
 pub const LAG_TIME_MAX: Duration = Duration::from_secs(1);
@@ -190,7 +190,7 @@ pub const ELECTION_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a hand-over may take before the leader stops anyway: the heir's election, or, where it
 /// fails, that of another.
-pub const HAND_OVER_TIMEOUT: Duration = Duration::from_millis(1_500);
+pub const HAND_OVER_TIMEOUT: Duration = Duration::from_millis(1_400);
 
 const _: () = assert!(2 * ELECTION_TIMEOUT_MAX_MS < HAND_OVER_TIMEOUT.as_millis() as u64);
 

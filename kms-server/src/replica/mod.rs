@@ -75,6 +75,8 @@ struct Inner {
     candidacy: Candidacy,
     /// Held over every removal of a member.
     removing: tokio::sync::Mutex<()>,
+    /// Held while this leader hands over.
+    handing_over: tokio::sync::Mutex<()>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -106,7 +108,7 @@ impl Replica {
         } = on_disk;
         let shared = Arc::downgrade(&log.shared());
         let peers = Peers::new(config.connector, config.hints);
-        let network = Network::new(config.node_id, peers.clone());
+        let network = Network::new(config.node_id, peers.clone(), core.clone());
         let machine = StateMachine::new(core.clone());
         let raft = RaftHandle::build(config.node_id, settings, network, log, machine)
             .await
@@ -155,6 +157,7 @@ impl Replica {
             vigil,
             candidacy,
             removing: tokio::sync::Mutex::new(()),
+            handing_over: tokio::sync::Mutex::new(()),
             tasks: Mutex::new(tasks),
         };
         Ok(Self {

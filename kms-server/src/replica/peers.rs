@@ -66,12 +66,11 @@ impl Replica {
         self.read(|index| index.cluster().map_or(0, |cluster| cluster.format_version))
     }
 
-    /// Entries of this peer could not be read: looks whether they are of a format that this program
-    /// does not know. Then it cannot go on, and ends Raft instead of being sent them for ever.
-    pub(crate) async fn could_not_read(&self, peer: NodeId) {
-        let found = self.inner.membership.format_at(peer).await;
-        if found > self.format_known() {
-            self.inner.core.note_newer_format(found);
+    /// Entries could not be read, of a peer whose state has this format. Where this program does
+    /// not know it, it cannot go on, and ends Raft instead of being sent them for ever.
+    pub(crate) async fn could_not_read(&self, format: u32) {
+        if format > self.format_known() {
+            self.inner.core.note_newer_format(format);
             if let Err(error) = self.inner.raft.shutdown().await {
                 tracing::warn!(%error, "raft ended with an error");
             }

@@ -15,7 +15,7 @@ use ward_proto::peer::v1::GetNodeStatusRequest;
 use super::Replica;
 use super::error::RemovalError;
 use super::limits::{
-    HEARD_WITHIN, LEARNER_LAG_MAX, MEMBERSHIP_TIMEOUT, REMOVAL_PATIENCE, REMOVED_AFTER_SILENCE,
+    HEARD_WITHIN, LAG_ENTRIES_MAX, MEMBERSHIP_TIMEOUT, REMOVAL_PATIENCE, REMOVED_AFTER_SILENCE,
 };
 use crate::raft::TypeConfig;
 use crate::raft::network::{Lane, request_for};
@@ -201,7 +201,7 @@ pub(super) fn has_caught_up(metrics: &RaftMetrics<TypeConfig>, voter: NodeId) ->
     let last = metrics.last_log_index.unwrap_or_default();
     let matched = metrics.replication.as_ref().and_then(|map| map.get(&voter));
     let matched = matched.and_then(|matched| matched.as_ref());
-    matched.is_some_and(|matched| matched.index + LEARNER_LAG_MAX >= last)
+    matched.is_some_and(|matched| matched.index + LAG_ENTRIES_MAX >= last)
         && answers(metrics, voter)
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::limits::{LAG_TIME_MAX, LEARNER_LAG_MAX, LOOK_BACK_INTERVAL};
+use super::limits::{LAG_ENTRIES_MAX, LAG_TIME_MAX, LOOK_BACK_INTERVAL};
 use crate::state::NodeId;
 
 /// What the leader knows of a member at one moment.
@@ -35,7 +35,7 @@ impl Steady {
         let keeps_up = |member: &&Progress| {
             // Under load a follower always lacks the newest entries; what matters is that it lacks
             // none of those that are a moment old.
-            let enough = last.saturating_sub(LEARNER_LAG_MAX);
+            let enough = last.saturating_sub(LAG_ENTRIES_MAX);
             let enough = behind_us.map_or(enough, |old| old.min(enough));
             member.answers && member.matched.is_some_and(|matched| matched >= enough)
         };
@@ -112,13 +112,13 @@ mod tests {
     fn who_keeps_up_is_steady_from_the_first_look_on() {
         let (steady, _) = steady_after(3_000, |_| (100, progress(true, 100)));
         assert_eq!(steady, Some(Duration::from_secs(3)));
-        let (steady, _) = steady_after(3_000, |_| (100, progress(true, 100 - LEARNER_LAG_MAX)));
+        let (steady, _) = steady_after(3_000, |_| (100, progress(true, 100 - LAG_ENTRIES_MAX)));
         assert_eq!(steady, Some(Duration::from_secs(3)));
     }
 
     #[test]
     fn who_lacks_old_entries_does_not_answer_or_holds_nothing_is_not() {
-        let (behind, _) = steady_after(3_000, |_| (100, progress(true, 99 - LEARNER_LAG_MAX)));
+        let (behind, _) = steady_after(3_000, |_| (100, progress(true, 99 - LAG_ENTRIES_MAX)));
         assert_eq!(behind, None);
         let (silent, _) = steady_after(3_000, |_| (100, progress(false, 100)));
         assert_eq!(silent, None);

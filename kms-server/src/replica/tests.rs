@@ -7,3 +7,4 @@ mod life;
 mod measure;
 mod removal;
 mod steady;
+mod transfer;

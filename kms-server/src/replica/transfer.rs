@@ -67,7 +67,11 @@ impl Replica {
 
     /// Hands leadership to this voter, if this node leads; answers who leads then, which is another
     /// one where the heir failed. None when nobody does after a while.
+    ///
+    /// One at a time: two heirs at once would stand against each other. Whoever waited for its turn
+    /// finds that another leads already.
     pub async fn hand_over_to(&self, heir: NodeId) -> Option<NodeId> {
+        let _turn = self.inner.handing_over.lock().await;
         let own = self.inner.node_id;
         let raft = &self.inner.raft;
         if let Err(error) = raft.trigger().transfer_leader(heir).await {

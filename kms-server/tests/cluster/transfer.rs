@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use kms_client::Client;
 use kms_client::identity::{NodeId, Role};
 use kms_client::reason::Reason;
@@ -15,7 +17,7 @@ use ward_proto::v1::ContainLevel;
 
 use crate::containment::enroll;
 use crate::harness::{Cluster, RunningNode, eventually};
-use crate::strangers::{as_operator, channel};
+use crate::strangers::{as_operator, channel, reason};
 
 async fn leader(client: &Client) -> NodeId {
     client.cluster_status().await.unwrap().leader.unwrap()
@@ -82,8 +84,10 @@ async fn leadership_moves_back_and_forth_under_writes_that_never_fail() {
         let former = leader(&client).await;
         let to = NodeId(former.0 % 3 + 1);
         let asked = (round % 2 == 0).then_some(to);
-        let leads = client.transfer_leadership(asked).await.unwrap();
-        assert_ne!(leads, former, "round {round}");
+        let moved = client.transfer_leadership(asked).await.unwrap();
+        let leads = moved.leader;
+        assert_eq!(moved.former, Some(former), "round {round}");
+        assert!(moved.moved(), "round {round}");
         assert!(asked.is_none_or(|asked| asked == leads), "round {round}");
         eventually("all see it", || async {
             client
@@ -98,10 +102,8 @@ async fn leadership_moves_back_and_forth_under_writes_that_never_fail() {
     all_there(&client, &made).await;
     // To the one that leads: nothing to do.
     let leads = leader(&client).await;
-    assert_eq!(
-        client.transfer_leadership(Some(leads)).await.unwrap(),
-        leads
-    );
+    let stays = client.transfer_leadership(Some(leads)).await.unwrap();
+    assert_eq!((stays.leader, stays.moved()), (leads, false));
     cluster.stop().await;
 }
 
@@ -111,7 +113,7 @@ async fn a_repeated_request_moves_leadership_once() {
     let cluster = Cluster::of_three().await;
     let client = cluster.operator();
     let former = leader(&client).await;
-    let leads = client.transfer_leadership(None).await.unwrap();
+    let leads = client.transfer_leadership(None).await.unwrap().leader;
     let address = cluster.nodes[at(leads)].file.listen.api.clone();
     let channel = channel(&address, as_operator(&cluster)).await;
     let again = TransferLeadershipRequest {
@@ -122,6 +124,64 @@ async fn a_repeated_request_moves_leadership_once() {
     let answer = admin.transfer_leadership(again).await.unwrap();
     assert_eq!(answer.get_ref().leader, leads.0);
     assert_eq!(leader(&client).await, leads);
+    cluster.stop().await;
+}
+
+// Mutation: a node that led when it let a request in, and not when its barrier was passed, knows of
+// no heir and says that nobody can lead.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_meet_a_transfer_under_way_are_sent_to_the_new_leader() {
+    let cluster = Cluster::of_three().await;
+    let client = cluster.operator();
+    for round in 0..3 {
+        let former = leader(&client).await;
+        let address = &cluster.nodes[at(former)].file.listen.api;
+        let admin = channel(address, as_operator(&cluster)).await;
+        let admin = ClusterAdminServiceClient::new(admin);
+        let request = TransferLeadershipRequest {
+            node_id: 0,
+            from_node_id: former.0,
+        };
+        let ask = || {
+            let mut admin = admin.clone();
+            async move { admin.transfer_leadership(request).await }
+        };
+        // One after the other without waiting, until the first is answered.
+        let (mut under_way, mut answers) = (FuturesUnordered::new(), Vec::new());
+        while answers.is_empty() {
+            under_way.push(ask());
+            let moment = Duration::from_millis(2);
+            if let Ok(answer) = tokio::time::timeout(moment, under_way.next()).await {
+                answers.extend(answer);
+            }
+        }
+        answers.extend(under_way.collect::<Vec<_>>().await);
+        let mut moved = Vec::new();
+        for answer in answers {
+            match answer {
+                Ok(answer) => moved.push(NodeId(answer.get_ref().leader)),
+                Err(refused) => {
+                    let told = reason(&refused).map(str::to_owned);
+                    let told = told.unwrap_or_else(|| panic!("round {round}: {refused}"));
+                    let passes = [Reason::NotLeader, Reason::NoLeader];
+                    assert!(
+                        passes.iter().any(|it| it.as_str() == told),
+                        "round {round}: {told}: {refused}"
+                    );
+                }
+            }
+        }
+        moved.dedup();
+        assert!(
+            moved.len() == 1 && moved[0] != former,
+            "round {round}: {moved:?}"
+        );
+        eventually("all see it", || async {
+            let status = client.cluster_status().await;
+            status.is_ok_and(|it| it.leader == Some(moved[0]))
+        })
+        .await;
+    }
     cluster.stop().await;
 }
 

@@ -13,10 +13,11 @@ use crate::output::{Answer, answer};
 pub(super) async fn run(global: &Global, whom: TransferArguments) -> Result<(), Failure> {
     let names = NodeNames::load(&global.data_dir)?;
     let to = whom.to.map(|number| names.id_of(number)).transpose()?;
-    let leader = client(global)?.transfer_leadership(to.map(NodeId)).await?;
+    let transfer = client(global)?.transfer_leadership(to.map(NodeId)).await?;
     let leads = Leads {
-        leader: names.number_of(leader.0),
-        node_id: leader.0,
+        leader: names.number_of(transfer.leader.0),
+        node_id: transfer.leader.0,
+        moved: transfer.moved(),
     };
     answer(global.format(), &leads)
 }
@@ -28,13 +29,19 @@ struct Leads {
     leader: Option<u64>,
     /// What the cluster knows it by.
     node_id: u64,
+    /// Whether another one did before.
+    moved: bool,
 }
 
 impl Answer for Leads {
     fn text(&self) -> String {
-        match self.leader {
-            Some(number) => format!("node-{number} leads now\n"),
-            None => format!("member {} leads now\n", self.node_id),
+        let who = match self.leader {
+            Some(number) => format!("node-{number}"),
+            None => format!("member {}", self.node_id),
+        };
+        match self.moved {
+            true => format!("{who} leads now\n"),
+            false => format!("{who} leads already; nothing has moved\n"),
         }
     }
 }

@@ -202,9 +202,16 @@ fn leadership_is_moved_by_a_verb_and_the_status_says_how_many_may_fail() {
     let leader = number_of(&all_well(&stack, 3), "leader");
     let moved = stack.json(&["cluster", "transfer"]);
     assert_ne!(moved["leader"], leader);
+    assert_eq!(moved["moved"], true);
     let named = leader.to_string();
     let back = stack.json(&["cluster", "transfer", "--to", &named]);
     assert_eq!(back["leader"], leader);
+    let again = stack.ward(&["cluster", "transfer", "--to", &named]);
+    let said = String::from_utf8(again.stdout).unwrap();
+    assert_eq!(
+        said,
+        format!("node-{leader} leads already; nothing has moved\n")
+    );
     assert_eq!(stack.json(&["cluster", "status"])["leader"], leader);
     let unknown = ["cluster", "transfer", "--to", "9"];
     assert_eq!(stack.reason(&unknown), "INVALID_ARGUMENT");

@@ -86,4 +86,10 @@ fn three_nodes_go_to_a_newer_format_one_by_one_and_no_write_fails() {
     assert_eq!(reason_of(&said), "VERSION_NEWER", "{said}");
     nodes.start(2, &newer);
     nodes.until_healthy(3, 1);
+
+    // Nor does one of the older version join: it is sent entries that it cannot read, by a leader
+    // whose address it was never told.
+    let late = nodes.enroll();
+    let said = nodes.refused(late, older);
+    assert_eq!(reason_of(&said), "VERSION_NEWER", "{said}");
 }

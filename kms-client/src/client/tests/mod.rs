@@ -7,6 +7,7 @@ mod node;
 mod retry;
 mod routes;
 mod services;
+mod transfer;
 mod watching;
 
 use std::time::Duration;

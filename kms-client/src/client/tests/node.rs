@@ -17,6 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
+use ward_proto::admin::v1::cluster_admin_service_server::ClusterAdminServiceServer;
 use ward_proto::admin::v1::key_admin_service_server::KeyAdminServiceServer;
 use ward_proto::v1;
 use ward_proto::v1::certificate_service_server::CertificateServiceServer;
@@ -62,6 +63,7 @@ pub(super) struct Shared {
     pub(super) seen: Mutex<Vec<Seen>>,
     /// What the node says of the cluster.
     pub(super) status: Mutex<v1::GetClusterStatusResponse>,
+    pub(super) statuses_told: Mutex<usize>,
     /// What a watch tells after its Resync; each change is told to open watches.
     pub(super) events: watch::Sender<Option<v1::WatchEvent>>,
     /// Moves to end every open watch.
@@ -161,6 +163,7 @@ impl Node {
             behaviour: Mutex::new(Behaviour::Serve),
             seen: Mutex::default(),
             status: Mutex::default(),
+            statuses_told: Mutex::default(),
             events: watch::Sender::new(None),
             end_watches: watch::Sender::new(0),
             authority: authority.clone(),
@@ -187,6 +190,10 @@ impl Node {
         *self.shared.index.lock().unwrap() = index;
     }
 
+    pub(super) fn statuses_told(&self) -> usize {
+        *self.shared.statuses_told.lock().unwrap()
+    }
+
     pub(super) fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().unwrap().clone()
     }
@@ -210,6 +217,7 @@ async fn serve(listener: TcpListener, config: ServerConfig, shared: Arc<Shared>)
     let serve = Server::builder()
         .add_service(KeyServiceServer::from_arc(Arc::clone(&shared)))
         .add_service(KeyAdminServiceServer::from_arc(Arc::clone(&shared)))
+        .add_service(ClusterAdminServiceServer::from_arc(Arc::clone(&shared)))
         .add_service(ClusterServiceServer::from_arc(Arc::clone(&shared)))
         .add_service(WatchServiceServer::from_arc(Arc::clone(&shared)))
         .add_service(CertificateServiceServer::from_arc(Arc::clone(&shared)))

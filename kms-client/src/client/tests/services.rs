@@ -7,6 +7,7 @@ use futures::{Stream, StreamExt};
 use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status};
 use ward_proto::admin::v1 as admin;
+use ward_proto::admin::v1::cluster_admin_service_server::ClusterAdminService;
 use ward_proto::admin::v1::key_admin_service_server::KeyAdminService;
 use ward_proto::v1;
 use ward_proto::v1::certificate_service_server::CertificateService;
@@ -199,6 +200,7 @@ impl ClusterService for Shared {
         &self,
         _: Request<v1::GetClusterStatusRequest>,
     ) -> Result<Response<v1::GetClusterStatusResponse>, Status> {
+        *self.statuses_told.lock().unwrap() += 1;
         Ok(Response::new(self.status.lock().unwrap().clone()))
     }
 
@@ -214,6 +216,32 @@ impl ClusterService for Shared {
         );
         let applied = Some(self.arrived(seen).await?);
         Ok(Response::new(v1::AnnounceGatewayResponse { applied }))
+    }
+}
+
+#[tonic::async_trait]
+impl ClusterAdminService for Shared {
+    async fn remove_node(
+        &self,
+        _: Request<admin::RemoveNodeRequest>,
+    ) -> Result<Response<admin::RemoveNodeResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
+    }
+
+    /// The third leads afterwards. What is noted as the intent is whose leadership was to move.
+    async fn transfer_leadership(
+        &self,
+        request: Request<admin::TransferLeadershipRequest>,
+    ) -> Result<Response<admin::TransferLeadershipResponse>, Status> {
+        let seen = Seen {
+            intent: request.get_ref().from_node_id.to_be_bytes().to_vec(),
+            ..seen("transfer_leadership", &request, None, None)
+        };
+        let applied = Some(self.arrived(seen).await?);
+        Ok(Response::new(admin::TransferLeadershipResponse {
+            leader: 3,
+            applied,
+        }))
     }
 }
 

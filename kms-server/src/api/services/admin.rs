@@ -321,6 +321,7 @@ impl ClusterAdminService for Api {
             self.node.writes.carry("remove-node", write).await?,
         ))
     }
+
     async fn transfer_leadership(
         &self,
         request: Request<TransferLeadershipRequest>,

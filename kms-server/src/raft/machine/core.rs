@@ -84,7 +84,7 @@ impl Core {
     }
 
     /// The format of the state as it is.
-    pub(super) fn format(&self) -> u32 {
+    pub(crate) fn format(&self) -> u32 {
         let index = self.cell.index();
         index
             .cluster()

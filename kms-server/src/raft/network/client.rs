@@ -23,9 +23,9 @@ use ward_proto::peer::v1::snapshot_chunk::Part;
 use ward_proto::peer::v1::{RaftMessage, SnapshotChunk};
 
 use super::peers::{Lane, PeerClient, Peers, request_for};
-use super::wire::{pack, to_bytes, unpack};
+use super::wire::{pack, tell_format, to_bytes, unpack};
 use crate::raft::snapshot::SnapshotFile;
-use crate::raft::{Member, TypeConfig};
+use crate::raft::{Core, Member, TypeConfig};
 use crate::replica::limits::{APPEND_TIMEOUT, SNAPSHOT_CHUNK_BYTES, SNAPSHOT_TIMEOUT};
 use crate::state::NodeId;
 
@@ -36,11 +36,16 @@ type RpcResult<T> = Result<T, RPCError<TypeConfig>>;
 pub(crate) struct Network {
     own_id: NodeId,
     peers: Arc<Peers>,
+    core: Arc<Core>,
 }
 
 impl Network {
-    pub(crate) fn new(own_id: NodeId, peers: Arc<Peers>) -> Self {
-        Self { own_id, peers }
+    pub(crate) fn new(own_id: NodeId, peers: Arc<Peers>, core: Arc<Core>) -> Self {
+        Self {
+            own_id,
+            peers,
+            core,
+        }
     }
 
     fn client(&self, target: NodeId, member: &Member, lane: Lane) -> Client {
@@ -50,6 +55,7 @@ impl Network {
             target,
             lane,
             client: self.peers.client(target, lane),
+            core: self.core.clone(),
         }
     }
 }
@@ -77,6 +83,7 @@ pub(crate) struct Client {
     target: NodeId,
     lane: Lane,
     client: PeerClient,
+    core: Arc<Core>,
 }
 
 impl Client {
@@ -119,11 +126,18 @@ impl RaftNetworkV2<TypeConfig> for Client {
             Lane::Control => option.hard_ttl(),
             Lane::Replication | Lane::Snapshot => APPEND_TIMEOUT,
         };
+        // Not with heartbeats, which hold nothing that could not be read and wait for no lock.
+        let format = (!rpc.entries.is_empty()).then(|| self.core.format());
         self.call(
             RPCTypes::AppendEntries,
             timeout,
             &rpc,
-            |mut client, m| async move { client.append_entries(m).await },
+            |mut client, mut m| async move {
+                if let Some(format) = format {
+                    tell_format(&mut m, format);
+                }
+                client.append_entries(m).await
+            },
         )
         .await
     }

@@ -13,3 +13,5 @@ pub use server::PeerApi;
 pub(crate) use server::serve;
 pub(crate) use survey::last_log_of;
 pub(crate) use wire::TARGET_METADATA;
+#[cfg(test)]
+pub(crate) use wire::tell_format;

@@ -20,7 +20,7 @@ use ward_proto::peer::v1::{
 };
 
 use super::TARGET_METADATA;
-use super::wire::{from_bytes, pack, unpack};
+use super::wire::{from_bytes, pack, told_format, unpack};
 use crate::raft::peer::{Fitness, PeerHandler, PeerIdentity};
 use crate::raft::snapshot::SnapshotFile;
 use crate::raft::{SnapshotNewer, TypeConfig};
@@ -113,11 +113,13 @@ impl PeerService for PeerApi {
         &self,
         request: Request<RaftMessage>,
     ) -> Result<Response<RaftMessage>, Status> {
-        let from = self.check(&request)?;
+        self.check(&request)?;
         let rpc = match unpack(request.get_ref()) {
             Ok(rpc) => rpc,
             Err(status) => {
-                self.replica.could_not_read(from).await;
+                if let Some(format) = told_format(&request) {
+                    self.replica.could_not_read(format).await;
+                }
                 return Err(status);
             }
         };
@@ -231,7 +233,6 @@ impl PeerService for PeerApi {
         Ok(Response::new(GetNodeStatusResponse {
             status: Some(self.handler.node_status()),
             format_known: self.replica.format_known(),
-            format_version: self.replica.format_version(),
             unfit_to_lead: fitness <= Fitness::Unfit,
             unable_to_lead: fitness == Fitness::Unable,
             clock_behind: fitness == Fitness::ClockBehind,

@@ -200,18 +200,31 @@ impl Cluster {
             let leads = self.nodes.get(&first.0)?.replica.status().role == ReplicaRole::Leader;
             (leads && seen.all(|other| other == Some(first))).then_some(first.0)
         };
-        until("one leader", || agreed().is_some()).await;
-        agreed().unwrap_or_else(|| panic!("the leader changed at once"))
+        let mut leader = None;
+        // What was agreed on at one moment: it may be over at the next.
+        until("one leader", || {
+            leader = agreed();
+            leader.is_some()
+        })
+        .await;
+        leader.expect("it was waited for")
     }
 
     /// Ends a node without letting it say good-bye to anyone.
     pub(super) async fn kill(&mut self, number: u64) {
-        let node = self.nodes.remove(&number).unwrap();
-        node.listener.abort();
-        for connection in node.connections.lock().unwrap().drain(..) {
+        let TestNode {
+            replica,
+            listener,
+            connections,
+        } = self.nodes.remove(&number).unwrap();
+        // To its end: a connection that it lets in meanwhile would live on, and who holds it would
+        // be answered by what is gone and never find the node that is started next.
+        listener.abort();
+        drop(listener.await);
+        for connection in connections.lock().unwrap().drain(..) {
             drop(connection.shutdown(std::net::Shutdown::Both));
         }
-        node.replica.shutdown().await;
+        replica.shutdown().await;
     }
 
     /// The data directory of a node.

@@ -1,12 +1,16 @@
 //! The format of the state rises with the slowest member, and a program that is too old stops.
 
+use bytes::Bytes;
 use openraft::async_runtime::WatchReceiver;
+use tonic::Code;
+use ward_proto::peer::v1::RaftMessage;
 
 use super::cluster::{Cluster, PATIENCE, until};
 use crate::command::testing::{create_key, create_typed_key};
 use crate::command::{Command, Proposal, Refusal};
-use crate::replica::{OpenError, ProposeError, StopError};
-use crate::state::{FORMAT_VERSION, KeyType};
+use crate::raft::network::{Lane, request_for, tell_format};
+use crate::replica::{OpenError, ProposeError, ReplicaRole, StopError};
+use crate::state::{FORMAT_VERSION, KeyType, NodeId};
 
 const NEWER: u32 = FORMAT_VERSION + 1;
 
@@ -83,6 +87,39 @@ async fn an_older_program_that_is_sent_a_newer_snapshot_stops_and_says_so() {
     cluster.join_unready(2).await;
     let late = cluster.nodes[&2].replica.clone();
     let stopped = tokio::time::timeout(PATIENCE, late.stopped()).await;
+    let expected = StopError::Newer {
+        found: NEWER,
+        known: FORMAT_VERSION,
+    };
+    assert_eq!(stopped.unwrap(), expected);
+}
+
+/// Sends node 2 entries that it cannot read, as node 1 with a state of this format.
+async fn send_unreadable(cluster: &Cluster, format: u32) -> Code {
+    let payload = Bytes::from_static(&[0xff; 8]);
+    let mut request = request_for(NodeId(2), RaftMessage { payload });
+    tell_format(&mut request, format);
+    let peers = &cluster.nodes[&1].replica.inner.peers;
+    let mut client = peers.client(NodeId(2), Lane::Replication);
+    let answered = client.append_entries(request).await;
+    answered.map(drop).unwrap_err().code()
+}
+
+// Mutations: who cannot read entries is sent them for ever; any that are damaged end it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_program_that_cannot_read_entries_stops_and_says_so() {
+    let cluster = Cluster::of(2).await;
+    let older = cluster.nodes[&2].replica.clone();
+    assert_eq!(
+        send_unreadable(&cluster, FORMAT_VERSION).await,
+        Code::InvalidArgument
+    );
+    // Damage on the way, not a format: it goes on.
+    cluster.write(create_key("with-both", 1)).await;
+    assert_ne!(older.status().role, ReplicaRole::Stopped);
+
+    send_unreadable(&cluster, NEWER).await;
+    let stopped = tokio::time::timeout(PATIENCE, older.stopped()).await;
     let expected = StopError::Newer {
         found: NEWER,
         known: FORMAT_VERSION,

@@ -10,7 +10,7 @@ use ward_proto::peer::v1::{
 use super::cluster::{Cluster, until};
 use crate::command::{Command, RemoveNode};
 use crate::raft::network::{Lane, request_for};
-use crate::replica::Replica;
+use crate::replica::{Replica, TransferError};
 use crate::state::NodeId;
 
 /// Three voters of which one is dead, and another removed that cannot be spared therefore.
@@ -86,6 +86,19 @@ async fn a_removed_node_that_raft_keeps_vouches_for_nobody_and_votes_on() {
     let status = request_for(leader, GetNodeStatusRequest {});
     client().get_node_status(status).await.unwrap();
     stuck.replica(stuck.leader).read_barrier().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_node_that_raft_keeps_is_no_heir_and_nor_is_a_dead_one() {
+    let stuck = Stuck::begin().await;
+    let leader = stuck.replica(stuck.leader);
+    let node = NodeId(stuck.leaving);
+    assert_eq!(
+        leader.check_heir(node),
+        Err(TransferError::Leaving { node })
+    );
+    let node = NodeId(stuck.dead);
+    assert_eq!(leader.check_heir(node), Err(TransferError::Behind { node }));
 }
 
 // Mutation: waiting for the first removed member alone, none of these two ever changes anything.
