@@ -81,7 +81,6 @@ async fn a_repeated_write_names_the_key_that_the_first_one_made() {
         write: Some(WriteOptions {
             idempotency_key: vec![7; 16].into(),
         }),
-        ..CreateKeyRequest::default()
     };
     for _ in 0..2 {
         let made = client.create_key(Request::new(request.clone())).await;
