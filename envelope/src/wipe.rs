@@ -1,8 +1,8 @@
 //! Overwrites what cryptographic code of others leaves behind on the stack.
 
-/// Bytes of stack below the caller that are overwritten. Measured in an unoptimised build: the deepest
-/// copy of a key that ring's HMAC-SHA-512 and AES key schedule leave lies 15 KiB below, and signing
-/// with Ed25519 or P-256 writes nothing at all more than 7 KiB below.
+/// Bytes of stack below the caller that are overwritten. Measured in an unoptimised build: the
+/// deepest copy of a key that ring's HMAC-SHA-512 and AES key schedule leave lies 15 KiB below, and
+/// signing with Ed25519 or P-256 writes nothing at all more than 7 KiB below.
 const STACK_BYTES: usize = 24 * 1024;
 
 /// Overwrites the stack below the caller, where finished calls left key schedules and hash states.

@@ -146,7 +146,7 @@ mod tests {
             let rest = all.iter().filter(|name| **name > page.after());
             let scanned = page.scan(rest.map(|name| (*name, *name)), looks_max, |name| {
                 let number: u32 = name.parse().unwrap();
-                (number % 2 == 0).then(|| name.to_owned())
+                number.is_multiple_of(2).then(|| name.to_owned())
             });
             let (kept, next) = page.finish_scan(scanned, |name| name);
             pages.push(kept);

@@ -1,6 +1,6 @@
-//! Finds the key that a request names and asks whether the caller may do this to it: what verbs that
-//! use a key and verbs that change one share. The audit record names the key before it is asked for,
-//! so that a refusal does too.
+//! Finds the key that a request names and asks whether the caller may do this to it: what verbs
+//! that use a key and verbs that change one share. The audit record names the key before it is
+//! asked for, so that a refusal does too.
 
 use envelope::id::KeyId;
 use ward_proto::v1::KeyRef;

@@ -101,8 +101,8 @@ pub(crate) async fn propose(
 
 /// Proposes what `decide` answers, and writes into `record` why it was allowed and which key it
 /// made or changed. `decide` writes there what it found: that is what it decides on, where a look
-/// before the barrier may find another key. It runs behind a read barrier, and again after each lost
-/// race: it authorizes, seals for the revision it finds, and answers the command.
+/// before the barrier may find another key. It runs behind a read barrier, and again after each
+/// lost race: it authorizes, seals for the revision it finds, and answers the command.
 ///
 /// # Errors
 /// What `decide` or apply refused, or that no quorum acknowledged.

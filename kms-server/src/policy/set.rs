@@ -110,8 +110,8 @@ impl PolicySet {
         })
     }
 
-    /// The format of the state that the added policies need: the newest that brought an action which
-    /// they name. A member that does not know an action cannot read its name in a policy, and
+    /// The format of the state that the added policies need: the newest that brought an action
+    /// which they name. A member that does not know an action cannot read its name in a policy, and
     /// permits nothing then.
     #[must_use]
     pub fn format(&self) -> u32 {
@@ -207,8 +207,8 @@ pub enum PolicyError {
     },
 }
 
-/// Parses `text` and adds its policies under the names they give themselves, which do not begin with
-/// `reserved`.
+/// Parses `text` and adds its policies under the names they give themselves, which do not begin
+/// with `reserved`.
 fn add<'a>(
     into: &mut cedar_policy::PolicySet,
     origins: &mut HashMap<PolicyId, PolicyText<'a>>,
@@ -271,8 +271,8 @@ fn schema() -> Result<Schema, PolicyError> {
     Ok(schema)
 }
 
-/// How the ids of built-in policies begin, and no others: a version that brings one more never meets
-/// a stored policy of its name, which would lock everybody out.
+/// How the ids of built-in policies begin, and no others: a version that brings one more never
+/// meets a stored policy of its name, which would lock everybody out.
 const BUILT_IN_PREFIX: &str = "ward:";
 
 const BUILT_IN: [PolicyText<'static>; 4] = [

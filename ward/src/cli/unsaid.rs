@@ -33,8 +33,8 @@ pub(super) fn without_secrets(mut refusal: clap::Error, words: &[OsString]) -> c
     }
 }
 
-/// The word in the verb's place: the first that is neither an option of the whole tool nor the value
-/// of one.
+/// The word in the verb's place: the first that is neither an option of the whole tool nor the
+/// value of one.
 fn verb(words: &[String]) -> Option<&str> {
     let command = Cli::command();
     let takes_next = |word: &str| {

@@ -74,8 +74,8 @@ fn decide(call: &Call, request: &PutPolicyRequest) -> Result<(Authorized, Comman
     Ok((authorized, Command::PutPolicy(command)))
 }
 
-/// Refuses a policy that a member of the state's format may not be able to read: there nothing at all
-/// would be permitted any more.
+/// Refuses a policy that a member of the state's format may not be able to read: there nothing at
+/// all would be permitted any more.
 fn check_known(set: &PolicySet, format: u32) -> Result<(), Failure> {
     match set.format() <= format {
         true => Ok(()),
