@@ -32,6 +32,7 @@ pub(crate) enum Verb {
     ReadAuditFile,
     ReadAuditAnchors,
     CreateKey,
+    CreateTypedKey,
     RotateKey,
     EnableKey,
     DisableKey,
@@ -90,6 +91,7 @@ impl Verb {
             "/ward.v1.AuditService/ReadAuditFile" => Self::ReadAuditFile,
             "/ward.v1.AuditService/ReadAuditAnchors" => Self::ReadAuditAnchors,
             "/ward.admin.v1.KeyAdminService/CreateKey" => Self::CreateKey,
+            "/ward.admin.v1.KeyAdminService/CreateTypedKey" => Self::CreateTypedKey,
             "/ward.admin.v1.KeyAdminService/RotateKey" => Self::RotateKey,
             "/ward.admin.v1.KeyAdminService/EnableKey" => Self::EnableKey,
             "/ward.admin.v1.KeyAdminService/DisableKey" => Self::DisableKey,
@@ -147,6 +149,7 @@ impl Verb {
             Self::ReadAuditFile => "ReadAuditFile",
             Self::ReadAuditAnchors => "ReadAuditAnchors",
             Self::CreateKey => "CreateKey",
+            Self::CreateTypedKey => "CreateTypedKey",
             Self::RotateKey => "RotateKey",
             Self::EnableKey => "EnableKey",
             Self::DisableKey => "DisableKey",
@@ -204,6 +207,7 @@ impl Verb {
             | Self::ListAliases
             | Self::Join => Place::Unsealed,
             Self::CreateKey
+            | Self::CreateTypedKey
             | Self::RotateKey
             | Self::EnableKey
             | Self::DisableKey

@@ -82,7 +82,7 @@ pub(crate) struct MoveArguments {
     #[command(flatten)]
     pub(crate) to: AliasArguments,
     /// Only if it has this revision, as `ward key alias list` shows it [default: the present one].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) revision: Option<u64>,
 }
 
@@ -93,6 +93,6 @@ pub(crate) struct DeleteArguments {
     #[arg(value_name = "ALIAS")]
     pub(crate) alias: String,
     /// Only if it has this revision [default: the present one].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) revision: Option<u64>,
 }

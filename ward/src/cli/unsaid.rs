@@ -3,8 +3,8 @@
 
 use std::ffi::OsString;
 
-use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, CommandFactory};
 use envelope::token::PREFIX;
 
 use super::Cli;
@@ -13,8 +13,7 @@ use super::Cli;
 /// whose data comes on standard input and may have been written there instead.
 pub(super) fn without_secrets(mut refusal: clap::Error, words: &[OsString]) -> clap::Error {
     let words: Vec<String> = words.iter().map(|it| it.display().to_string()).collect();
-    let is_crypt = |word: &String| READERS.contains(&word.as_str());
-    let data = words.iter().any(is_crypt);
+    let data = verb(&words).is_some_and(|verb| READERS.contains(&verb));
     let is_data = |text: &str| data && !text.starts_with('-') && words.iter().any(|it| it == text);
     let told: Vec<(ContextKind, String)> = refusal
         .context()
@@ -32,6 +31,34 @@ pub(super) fn without_secrets(mut refusal: clap::Error, words: &[OsString]) -> c
         true => Cli::command().error(refusal.kind(), "a join token stands in a wrong place"),
         false => refusal,
     }
+}
+
+/// The word in the verb's place: the first that is neither an option of the whole tool nor the
+/// value of one.
+fn verb(words: &[String]) -> Option<&str> {
+    let command = Cli::command();
+    let takes_next = |word: &str| {
+        let known = |option: &&Arg| {
+            let long = option
+                .get_long()
+                .is_some_and(|name| word == format!("--{name}"));
+            let short = option
+                .get_short()
+                .is_some_and(|name| word == format!("-{name}"));
+            long || short
+        };
+        let option = command.get_arguments().find(known);
+        option.is_some_and(|option| option.get_action().takes_values())
+    };
+    let mut words = words.iter().skip(1);
+    while let Some(word) = words.next() {
+        if takes_next(word) {
+            words.next();
+        } else if !word.starts_with('-') {
+            return Some(word);
+        }
+    }
+    None
 }
 
 /// The verbs that read data on standard input.
@@ -70,6 +97,8 @@ mod tests {
             "ward sign --key k SECRET",
             "ward mac --key k SECRET",
             "ward verify --key k SECRET",
+            "ward --data-dir here verify --key k SECRET",
+            "ward --output=json mac --key k SECRET",
         ] {
             let told = refusal(line);
             assert!(!told.contains("SECRET"), "{line}: {told}");
@@ -82,5 +111,9 @@ mod tests {
         assert!(refusal("ward key lst").contains("lst"));
         assert!(refusal("ward key list --output yaml").contains("yaml"));
         assert!(refusal("ward encrypt --key k --contxt a=b").contains("--contxt"));
+        // These read nothing.
+        assert!(refusal("ward audit verify strayword").contains("strayword"));
+        assert!(refusal("ward key describe mac strayword").contains("strayword"));
+        assert!(refusal("ward --data-dir sign key lst").contains("lst"));
     }
 }

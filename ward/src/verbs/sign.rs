@@ -20,16 +20,7 @@ pub(super) async fn sign(global: &Global, arguments: SignArguments) -> Result<()
     let made = client
         .sign(arguments.key.as_str(), &message, version)
         .await?;
-    let view = SignedView {
-        key: arguments.key,
-        key_type: made.key_type.as_str(),
-        version: made.key_version.0,
-        signature: Versioned {
-            version: made.key_version,
-            bytes: made.bytes,
-        }
-        .to_string(),
-    };
+    let view = SignedView::of(arguments.key, made.key_type, made.key_version, made.bytes);
     answer(global.format(), &view)
 }
 
@@ -40,16 +31,8 @@ pub(super) async fn mac(global: &Global, arguments: SignArguments) -> Result<(),
     let made = client
         .generate_mac(arguments.key.as_str(), &message, version)
         .await?;
-    let view = SignedView {
-        key: arguments.key,
-        key_type: KeyType::HmacSha256.as_str(),
-        version: made.key_version.0,
-        signature: Versioned {
-            version: made.key_version,
-            bytes: made.bytes,
-        }
-        .to_string(),
-    };
+    let key_type = KeyType::HmacSha256;
+    let view = SignedView::of(arguments.key, key_type, made.key_version, made.bytes);
     answer(global.format(), &view)
 }
 
@@ -87,7 +70,7 @@ fn message() -> Result<Vec<u8>, Failure> {
         .map_err(|error| Failure::io("cannot read standard input", &error))?;
     if message.len() as u64 > MESSAGE_BYTES_MAX {
         let sentence = "a message has at most 4096 bytes; use its digest instead: \
-                        `sha256sum FILE | ward sign --key NAME`";
+                        `openssl dgst -sha256 -binary FILE | ward sign --key NAME`";
         return Err(Failure::new(Reason::INVALID_ARGUMENT, sentence));
     }
     Ok(message)
@@ -100,6 +83,17 @@ struct SignedView {
     key_type: &'static str,
     version: u32,
     signature: String,
+}
+
+impl SignedView {
+    fn of(key: String, key_type: KeyType, version: KeyVersion, bytes: Vec<u8>) -> Self {
+        Self {
+            key,
+            key_type: key_type.as_str(),
+            version: version.0,
+            signature: Versioned { version, bytes }.to_string(),
+        }
+    }
 }
 
 impl Answer for SignedView {

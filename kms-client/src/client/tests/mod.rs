@@ -4,6 +4,7 @@ mod certificates;
 mod endpoints;
 mod joining;
 mod node;
+mod older;
 mod retry;
 mod routes;
 mod services;

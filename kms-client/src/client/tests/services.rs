@@ -75,6 +75,13 @@ impl KeyAdminService for Shared {
         }))
     }
 
+    async fn create_typed_key(
+        &self,
+        _: Request<admin::CreateTypedKeyRequest>,
+    ) -> Result<Response<admin::CreateTypedKeyResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
+    }
+
     async fn rotate_key(
         &self,
         _: Request<admin::RotateKeyRequest>,

@@ -10,6 +10,7 @@ use crate::client::nodes::Route;
 use crate::error::Error;
 use crate::limits::PAGE_SIZE;
 use crate::model::{Alias, KeySelector, alias_from_wire, malformed_answer, selector_to_wire};
+use crate::reason::Reason;
 
 impl Client {
     /// Gives a key another name, `alias/NAME`, which is good wherever a key is named. An operator
@@ -31,16 +32,20 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `CONFLICT` when it was changed meanwhile, `ALIAS_NOT_FOUND`, `KEY_NOT_FOUND`.
+    /// `CONFLICT` when it was changed meanwhile, `ALIAS_NOT_FOUND`, `KEY_NOT_FOUND`,
+    /// `INVALID_ARGUMENT` for revision 0, which none has.
     pub async fn move_alias(
         &self,
         name: &str,
         key: impl Into<KeySelector>,
         expected_revision: u64,
     ) -> Result<Alias, Error> {
-        // 0 asks for a new one; no living alias has it.
-        self.put_alias(name, key.into(), expected_revision.max(1))
-            .await
+        // 0 would ask for a new one.
+        if expected_revision == 0 {
+            let message = "an alias's revisions count from 1; list the aliases for what it is";
+            return Err(Error::new(Reason::InvalidArgument, message));
+        }
+        self.put_alias(name, key.into(), expected_revision).await
     }
 
     /// Deletes an alias, if it has this revision. An operator verb.

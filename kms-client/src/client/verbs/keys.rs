@@ -13,8 +13,8 @@ use crate::client::nodes::Route;
 use crate::error::Error;
 use crate::limits::{ANSWER_BYTES_MAX, PAGE_SIZE};
 use crate::model::{
-    Key, KeySelector, Labels, NewKey, PublicKey, id_from_wire, key_from_wire, labels_to_wire,
-    selector_to_wire, type_from_wire, type_to_wire,
+    Key, KeySelector, KeyType, Labels, NewKey, PublicKey, id_from_wire, key_from_wire,
+    labels_to_wire, selector_to_wire, type_from_wire, type_to_wire,
 };
 
 impl Client {
@@ -36,18 +36,33 @@ impl Client {
     /// # Errors
     ///
     /// `NAME_TAKEN` when a living key has this name, `INVALID_ARGUMENT` when it is no name,
-    /// `VERSION_NEWER` while a node of the cluster does not know the type.
+    /// `VERSION_NEWER` while a node of the cluster knows no types or labels.
     pub async fn create_key(&self, key: impl Into<NewKey>) -> Result<Key, Error> {
-        let NewKey {
-            name,
-            key_type,
-            labels,
-        } = key.into();
+        let key = key.into();
+        // Every node knows the verb for the common kind; an older one would not read what is asked
+        // for beside the name.
+        if key.key_type == KeyType::default() && key.labels.is_empty() {
+            return self.create_common_key(key.name).await;
+        }
+        let message = admin::CreateTypedKeyRequest {
+            name: key.name,
+            labels: labels_to_wire(&key.labels),
+            write: new_intent()?,
+            key_type: type_to_wire(key.key_type).into(),
+        };
+        let answer = self.inner.call(Route::Leader, |attempt| {
+            let request = attempt.request(message.clone());
+            async move { operator(attempt.channel).create_typed_key(request).await }
+        });
+        let answer = answer.await?;
+        self.inner.saw(answer.applied);
+        key_from_wire(answer.key)
+    }
+
+    async fn create_common_key(&self, name: String) -> Result<Key, Error> {
         let message = admin::CreateKeyRequest {
             name,
-            labels: labels_to_wire(&labels),
             write: new_intent()?,
-            key_type: type_to_wire(key_type).into(),
         };
         let answer = self.inner.call(Route::Leader, |attempt| {
             let request = attempt.request(message.clone());
@@ -114,7 +129,14 @@ impl Client {
             let answer = answer.await?;
             self.inner.saw(answer.applied);
             for key in answer.keys {
-                keys.push(key_from_wire(Some(key))?);
+                let key = key_from_wire(Some(key))?;
+                // A node that knows no labels told of all keys.
+                if labels
+                    .iter()
+                    .all(|(name, value)| key.labels.get(name) == Some(value))
+                {
+                    keys.push(key);
+                }
             }
             if answer.next_page_token.is_empty() {
                 return Ok(keys);

@@ -1,7 +1,11 @@
-//! CreateKey: a key with its first version, sealed here before it is proposed.
+//! CreateKey and CreateTypedKey: a key with its first version, sealed here before it is proposed.
 
 use envelope::id::{KeyId, KeyVersion};
-use ward_proto::admin::v1::{CreateKeyRequest, CreateKeyResponse};
+use prost::Message;
+use ward_proto::admin::v1::{
+    CreateKeyRequest, CreateKeyResponse, CreateTypedKeyRequest, CreateTypedKeyResponse,
+};
+use ward_proto::v1::{self as proto, WriteOptions};
 
 use super::current;
 use crate::api::call::Call;
@@ -17,42 +21,70 @@ pub(crate) async fn create(
     call: &Call,
     request: CreateKeyRequest,
 ) -> Result<CreateKeyResponse, Failure> {
-    let action = Action::CreateKey;
-    if request.name.starts_with(ALIAS_PREFIX) {
-        return Err(Failure::invalid(
-            "names that begin with `alias/` are aliases; make the key under another one",
-        ));
-    }
-    if !is_key_name(&request.name) {
-        return Err(Failure::invalid(
-            "a key's name has 1 to 128 letters, digits and `/ - . _`",
-        ));
-    }
+    let (key, index) = make(
+        call,
+        &request.name,
+        &Kind::default(),
+        &request,
+        request.write.as_ref(),
+    )
+    .await?;
+    Ok(CreateKeyResponse {
+        key: Some(key),
+        applied: convert::applied(index),
+    })
+}
+
+/// Serves CreateTypedKey.
+pub(crate) async fn create_typed(
+    call: &Call,
+    request: CreateTypedKeyRequest,
+) -> Result<CreateTypedKeyResponse, Failure> {
     let kind = Kind {
         key_type: convert::wanted_type(request.key_type)?,
         labels: convert::wanted_labels(&request.labels)?,
     };
-    let intent = Intent::new(call, action.name(), &request, request.write.as_ref())?;
-    let mut record = call.record(action.name(), &request.name);
-    let key_id = KeyId::random();
-    let resource = Resource::Key {
-        name: &request.name,
-        device: None,
-    };
-    let made = propose(call, &intent, OnConflict::Refuse, &mut record, |_barrier| {
-        let authorized = call.authorize(action, resource, Facts::None)?;
-        Ok((authorized, command(call, &kind, key_id, &request.name)?))
-    })
-    .await;
-    let (made, _durable) = call.settle(record, made).await?;
-    let key = current(call, key_of(&made.outcome)?)?;
-    Ok(CreateKeyResponse {
+    let write = request.write.as_ref();
+    let (key, index) = make(call, &request.name, &kind, &request, write).await?;
+    Ok(CreateTypedKeyResponse {
         key: Some(key),
-        applied: convert::applied(made.index),
+        applied: convert::applied(index),
     })
 }
 
+async fn make<M: Message>(
+    call: &Call,
+    name: &str,
+    kind: &Kind,
+    request: &M,
+    write: Option<&WriteOptions>,
+) -> Result<(proto::Key, u64), Failure> {
+    let action = Action::CreateKey;
+    if name.starts_with(ALIAS_PREFIX) {
+        return Err(Failure::invalid(
+            "names that begin with `alias/` are aliases; make the key under another one",
+        ));
+    }
+    if !is_key_name(name) {
+        return Err(Failure::invalid(
+            "a key's name has 1 to 128 letters, digits and `/ - . _`",
+        ));
+    }
+    let intent = Intent::new(call, action.name(), request, write)?;
+    let mut record = call.record(action.name(), name);
+    let key_id = KeyId::random();
+    let resource = Resource::Key { name, device: None };
+    let made = propose(call, &intent, OnConflict::Refuse, &mut record, |_barrier| {
+        let authorized = call.authorize(action, resource, Facts::None)?;
+        Ok((authorized, command(call, kind, key_id, name)?))
+    })
+    .await;
+    let (made, _durable) = call.settle(record, made).await?;
+    Ok((current(call, key_of(&made.outcome)?)?, made.index))
+}
+
 /// What the key shall be, beside its name.
+#[derive(Default)]
 struct Kind {
     key_type: KeyType,
     labels: Labels,

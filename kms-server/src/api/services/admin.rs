@@ -9,16 +9,16 @@ use ward_proto::admin::v1::key_admin_service_server::KeyAdminService;
 use ward_proto::admin::v1::token_admin_service_server::TokenAdminService;
 use ward_proto::admin::v1::{
     ContainDeviceRequest, ContainDeviceResponse, CreateJoinTokenRequest, CreateJoinTokenResponse,
-    CreateKeyRequest, CreateKeyResponse, DeleteAliasRequest, DeleteAliasResponse,
-    DescribeContainmentRequest, DescribeContainmentResponse, DisableKeyRequest, DisableKeyResponse,
-    DisableKeyVersionRequest, DisableKeyVersionResponse, EnableKeyRequest, EnableKeyResponse,
-    EnableKeyVersionRequest, EnableKeyVersionResponse, EnrollDeviceRequest, EnrollDeviceResponse,
-    PutAliasRequest, PutAliasResponse, ReleaseDeviceRequest, ReleaseDeviceResponse,
-    RemoveNodeRequest, RemoveNodeResponse, RevokeDeviceRequest, RevokeDeviceResponse,
-    RevokeGatewayRequest, RevokeGatewayResponse, RotateKeyRequest, RotateKeyResponse,
-    SetKeyLabelsRequest, SetKeyLabelsResponse, SetKeyMinimumRequest, SetKeyMinimumResponse,
-    SetOfflineAllowanceRequest, SetOfflineAllowanceResponse, TransferLeadershipRequest,
-    TransferLeadershipResponse,
+    CreateKeyRequest, CreateKeyResponse, CreateTypedKeyRequest, CreateTypedKeyResponse,
+    DeleteAliasRequest, DeleteAliasResponse, DescribeContainmentRequest,
+    DescribeContainmentResponse, DisableKeyRequest, DisableKeyResponse, DisableKeyVersionRequest,
+    DisableKeyVersionResponse, EnableKeyRequest, EnableKeyResponse, EnableKeyVersionRequest,
+    EnableKeyVersionResponse, EnrollDeviceRequest, EnrollDeviceResponse, PutAliasRequest,
+    PutAliasResponse, ReleaseDeviceRequest, ReleaseDeviceResponse, RemoveNodeRequest,
+    RemoveNodeResponse, RevokeDeviceRequest, RevokeDeviceResponse, RevokeGatewayRequest,
+    RevokeGatewayResponse, RotateKeyRequest, RotateKeyResponse, SetKeyLabelsRequest,
+    SetKeyLabelsResponse, SetKeyMinimumRequest, SetKeyMinimumResponse, SetOfflineAllowanceRequest,
+    SetOfflineAllowanceResponse, TransferLeadershipRequest, TransferLeadershipResponse,
 };
 use ward_proto::v1::ContainLevel;
 
@@ -38,6 +38,18 @@ impl KeyAdminService for Api {
         let write = async move { keys::create::create(&call, request).await };
         Ok(Response::new(
             self.node.writes.carry("create-key", write).await?,
+        ))
+    }
+
+    async fn create_typed_key(
+        &self,
+        request: Request<CreateTypedKeyRequest>,
+    ) -> Result<Response<CreateTypedKeyResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { keys::create::create_typed(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("create-typed-key", write).await?,
         ))
     }
 
