@@ -74,7 +74,8 @@ pub(crate) const RATED_IDENTITIES_MAX: usize = 16_384;
 pub(crate) const PAGE_ENTRIES_MAX: usize = 1_000;
 /// Bytes of them: a key that is rotated often is long. One entry may be more.
 pub(crate) const PAGE_BYTES_MAX: usize = RESPONSE_BYTES_MAX / 2;
-/// Keys looked at for a page of those that have certain labels.
+/// Entries looked at for a page of which perhaps few are kept: keys that have certain labels, aliases
+/// that were not deleted.
 pub(crate) const PAGE_SCAN_MAX: usize = 10_000;
 /// Open watch streams at once.
 pub(crate) const WATCHES_MAX: usize = 1_024;

@@ -5,9 +5,8 @@ use kms_client::reason::Reason;
 use ward_proto::v1::KeyRef;
 use ward_proto::v1::key_ref::By;
 
-use crate::api::call::Call;
 use crate::api::failure::Failure;
-use crate::policy::{Action, DeviceRef, Facts, Resource};
+use crate::policy::{DeviceRef, Resource};
 use crate::replica::ReadBarrier;
 use crate::state::{DeviceState, Index, KeyRecord, KeyState, KeyTraits, KeyType, KeyUsage, Sealed};
 use crate::vault::{KeyUse, VaultError};
@@ -19,6 +18,8 @@ pub(crate) struct FoundKey {
     pub(crate) name: String,
     pub(crate) version: KeyVersion,
     pub(crate) key_type: KeyType,
+    /// Moves at each change of the key.
+    pub(crate) revision: u64,
     epoch: u64,
     key_state: KeyState,
     version_state: KeyState,
@@ -43,6 +44,24 @@ enum Which {
     Exactly(KeyVersion),
 }
 
+/// A key of which one version was asked for. Permission is asked for the key, before anybody learns
+/// which versions it has.
+pub(crate) enum Asked {
+    /// At this version.
+    There(FoundKey),
+    /// At its primary, for it has no such version.
+    Missing(FoundKey),
+}
+
+impl Asked {
+    fn of(index: &Index, key: &KeyRecord, version: KeyVersion) -> Option<Self> {
+        match FoundKey::of(index, key, Which::Exactly(version)) {
+            Some(found) => Some(Self::There(found)),
+            None => FoundKey::of(index, key, Which::Primary).map(Self::Missing),
+        }
+    }
+}
+
 impl FoundKey {
     /// Finds the key of a reference; `_barrier` proves that the index is fresh.
     ///
@@ -57,31 +76,33 @@ impl FoundKey {
         Self::of(index, record, Which::Primary).ok_or_else(not_found)
     }
 
-    /// Finds the key of a reference and one of its versions; 0 means the primary.
+    /// Finds the key of a reference, for one of its versions; 0 means the primary.
     ///
     /// # Errors
-    /// As [`Self::by_ref`], KEY_NOT_FOUND also when there is no such version.
+    /// As [`Self::by_ref`].
     pub(crate) fn by_version(
         index: &Index,
         barrier: &ReadBarrier,
         key: Option<&KeyRef>,
         version: u32,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Asked, Failure> {
         if version == 0 {
-            return Self::by_ref(index, barrier, key);
+            let found = Self::by_ref(index, barrier, key)?;
+            return Ok(Asked::There(found));
         }
         let record = lookup(index, key)?;
-        Self::of(index, record, Which::Exactly(KeyVersion(version))).ok_or_else(no_version)
+        Asked::of(index, record, KeyVersion(version)).ok_or_else(not_found)
     }
 
-    /// Finds the key and version that a blob names; none when there is no such.
+    /// Finds the key that a blob names, for the version that it names; none when there is no such
+    /// key.
     pub(crate) fn by_blob(
         index: &Index,
         _barrier: &ReadBarrier,
         key_id: KeyId,
         version: KeyVersion,
-    ) -> Option<Self> {
-        Self::of(index, index.key(&key_id)?, Which::Exactly(version))
+    ) -> Option<Asked> {
+        Asked::of(index, index.key(&key_id)?, version)
     }
 
     /// The primary version of a key, for verbs that only tell about it.
@@ -101,6 +122,7 @@ impl FoundKey {
             name: key.name.clone(),
             version,
             key_type: traits.key_type,
+            revision: key.revision,
             epoch: key.epoch,
             key_state: key.state,
             version_state: stored.state,
@@ -229,38 +251,11 @@ fn device_of(index: &Index, key: &KeyRecord) -> Option<Device> {
     })
 }
 
-/// Answers for a key that was not found: DENIED comes before KEY_NOT_FOUND, so that who may not
-/// use a name does not learn whether it exists.
-pub(crate) fn refuse_unknown(
-    call: &Call,
-    action: Action,
-    key: Option<&KeyRef>,
-    facts: Facts<'_>,
-    unknown: Failure,
-) -> Failure {
-    let named = named_resource(key);
-    let denied = named.and_then(|resource| call.authorize(action, resource, facts).err());
-    denied.unwrap_or(unknown)
-}
-
-/// What the policies see of a key that may not exist.
-fn named_resource(key: Option<&KeyRef>) -> Option<Resource<'_>> {
-    match key?.by.as_ref()? {
-        By::Name(name) => Some(Resource::Key { name, device: None }),
-        By::KeyId(_) => None,
-    }
-}
-
 fn not_found() -> Failure {
     Failure::new(
         Reason::KeyNotFound,
         "no such key; list the keys for what there is",
     )
-}
-
-pub(crate) fn no_version() -> Failure {
-    let message = "the key has no such version; describe it for what there is";
-    Failure::new(Reason::KeyNotFound, message)
 }
 
 fn disabled() -> Failure {

@@ -19,6 +19,7 @@ pub(crate) mod identities;
 mod key_ref;
 mod keys;
 mod page;
+mod permitted;
 mod policies;
 mod principal;
 pub(crate) mod services;

@@ -13,6 +13,12 @@ pub(crate) struct Page {
     after: String,
 }
 
+/// What a scan kept, and the last name that it looked at where there were more.
+pub(crate) struct Scanned<T> {
+    kept: Vec<T>,
+    goes_on: String,
+}
+
 impl Page {
     /// `size` 0 means the largest, as larger ones do.
     pub(crate) fn new(size: u32, token: String) -> Self {
@@ -31,6 +37,48 @@ impl Page {
     /// Takes the page, and one entry more to know whether there is another.
     pub(crate) fn take<T>(&self, entries: impl Iterator<Item = T>) -> Vec<T> {
         entries.take(self.size + 1).collect()
+    }
+
+    /// As [`take`](Self::take), of entries of which perhaps few are kept: looks at `looks_max` at
+    /// most. The index is not held for as long as it takes to find a thousand among all.
+    pub(crate) fn scan<'a, E, T>(
+        &self,
+        entries: impl Iterator<Item = (&'a str, E)>,
+        looks_max: usize,
+        keep: impl Fn(E) -> Option<T>,
+    ) -> Scanned<T> {
+        let (mut kept, mut last) = (Vec::new(), "");
+        for (looked_at, (name, entry)) in entries.enumerate() {
+            if looked_at == looks_max {
+                return Scanned {
+                    kept,
+                    goes_on: last.to_owned(),
+                };
+            }
+            last = name;
+            kept.extend(keep(entry));
+            if kept.len() > self.size {
+                break;
+            }
+        }
+        Scanned {
+            kept,
+            goes_on: String::new(),
+        }
+    }
+
+    /// As [`finish`](Self::finish), of what [`scan`](Self::scan) kept: such a page may be short, or
+    /// empty, and not the last.
+    pub(crate) fn finish_scan<T: Message>(
+        &self,
+        scanned: Scanned<T>,
+        name: impl Fn(&T) -> &String,
+    ) -> (Vec<T>, String) {
+        let (entries, next) = self.finish(scanned.kept, name);
+        match next.is_empty() {
+            true => (entries, scanned.goes_on),
+            false => (entries, next),
+        }
     }
 
     /// Cuts what [`take`](Self::take) took to the page, and to what an answer has room for, and
@@ -88,6 +136,41 @@ mod tests {
             names("b", &all, 2),
             (vec!["c".into(), "d".into()], String::new())
         );
+    }
+
+    /// The pages of the even ones of these, of two entries each, looking at so many for each.
+    fn even(all: &[&str], looks_max: usize) -> Vec<Vec<String>> {
+        let (mut pages, mut from) = (Vec::new(), String::new());
+        loop {
+            let page = Page::new(2, from);
+            let rest = all.iter().filter(|name| **name > page.after());
+            let scanned = page.scan(rest.map(|name| (*name, *name)), looks_max, |name| {
+                let number: u32 = name.parse().unwrap();
+                (number % 2 == 0).then(|| name.to_owned())
+            });
+            let (kept, next) = page.finish_scan(scanned, |name| name);
+            pages.push(kept);
+            if next.is_empty() {
+                return pages;
+            }
+            from = next;
+        }
+    }
+
+    #[test]
+    fn a_scan_looks_at_so_many_and_the_pages_have_all_that_is_kept() {
+        let check = |all: &[&str], looks_max, expected: &[&[&str]]| {
+            assert_eq!(even(all, looks_max), expected, "{all:?} {looks_max}");
+        };
+        check(&["1", "2", "3", "4", "5"], 2, &[&["2"], &["4"], &[]]);
+        check(&["1", "2", "3", "4", "5"], 3, &[&["2"], &["4"]]);
+        // None is kept, and the list ends all the same; not with one page too many.
+        check(&["1", "3", "5", "7"], 2, &[&[], &[]]);
+        check(&["1", "3", "5", "7"], 3, &[&[], &[]]);
+        // The page is full before so many were looked at.
+        check(&["2", "4", "6", "8"], 3, &[&["2", "4"], &["6", "8"]]);
+        check(&["2", "4", "6", "8"], 2, &[&["2", "4"], &["6", "8"]]);
+        check(&[], 2, &[&[]]);
     }
 
     #[test]

@@ -81,25 +81,44 @@ pub(crate) enum OnConflict {
     Refuse,
 }
 
-/// Proposes what `decide` answers, and writes into `record` why it was allowed and which key it
-/// made or changed. `decide` runs behind a read barrier, and again after each lost
-/// race: it authorizes, seals for the revision it finds, and answers the command.
+/// What is to be written, and the proof that it may be.
+type Decision = Result<(Authorized, Command), Failure>;
+
+/// As [`propose_noting`], where `decide` has nothing to write down.
 ///
 /// # Errors
-/// What `decide` or apply refused, or that no quorum acknowledged.
+/// As [`propose_noting`].
 pub(crate) async fn propose(
     call: &Call,
     intent: &Intent,
     on_conflict: OnConflict,
     record: &mut AuditRecord,
-    mut decide: impl FnMut(&ReadBarrier) -> Result<(Authorized, Command), Failure>,
+    mut decide: impl FnMut(&ReadBarrier) -> Decision,
+) -> Result<Applied, Failure> {
+    let decide = |barrier: &ReadBarrier, _record: &mut AuditRecord| decide(barrier);
+    propose_noting(call, intent, on_conflict, record, decide).await
+}
+
+/// Proposes what `decide` answers, and writes into `record` why it was allowed and which key it
+/// made or changed. `decide` writes there what it found: that is what it decides on, where a look
+/// before the barrier may find another key. It runs behind a read barrier, and again after each lost
+/// race: it authorizes, seals for the revision it finds, and answers the command.
+///
+/// # Errors
+/// What `decide` or apply refused, or that no quorum acknowledged.
+pub(crate) async fn propose_noting(
+    call: &Call,
+    intent: &Intent,
+    on_conflict: OnConflict,
+    record: &mut AuditRecord,
+    mut decide: impl FnMut(&ReadBarrier, &mut AuditRecord) -> Decision,
 ) -> Result<Applied, Failure> {
     for _ in 0..CONFLICT_RETRIES_MAX {
         let barrier = call.barrier().await?;
         if let Some(first) = intent.first_answer(call) {
             return first.inspect(|first| describe(record, first));
         }
-        let (authorized, command) = decide(&barrier)?;
+        let (authorized, command) = decide(&barrier, record)?;
         record.policies = authorized.policies().to_vec();
         let proposal = Proposal {
             time_ms: sys::clock::wall_ms(),
@@ -143,7 +162,8 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         | Outcome::KeyStateSet { key_id, .. }
         | Outcome::DeviceEnrolled { key_id }
         | Outcome::KeyChanged { key_id }
-        | Outcome::AliasPut { key_id } => Some(*key_id),
+        | Outcome::AliasPut { key_id, .. }
+        | Outcome::AliasDeleted { former: key_id } => Some(*key_id),
         Outcome::Begun
         | Outcome::TokenCreated
         | Outcome::Joined { .. }
@@ -158,7 +178,6 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         | Outcome::GatewayForgotten
         | Outcome::AuditAnchored
         | Outcome::NodeRemoved
-        | Outcome::FormatRaised
-        | Outcome::AliasDeleted => None,
+        | Outcome::FormatRaised => None,
     }
 }

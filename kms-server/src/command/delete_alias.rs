@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::apply::Frame;
-use super::put_alias::{check_revision, put_record, take_from};
+use super::put_alias::{check_delete, put_record, take_from};
 use super::{Outcome, Refusal};
 
 /// Which alias, as it is.
@@ -18,11 +18,9 @@ pub struct DeleteAlias {
 impl DeleteAlias {
     pub(super) fn apply(&self, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
         let alias = frame.index.alias(&self.name);
-        let alias = alias.ok_or(Refusal::AliasNotFound)?;
-        check_revision(alias.key_id, alias.revision, self.expected_revision)?;
-        let (living, revision) = (alias.key_id, alias.revision);
-        take_from(frame, living, &self.name);
-        put_record(frame, &self.name, revision + 1, None);
-        Ok(Outcome::AliasDeleted)
+        let former = check_delete(alias, self.expected_revision)?;
+        take_from(frame, former, &self.name);
+        put_record(frame, &self.name, self.expected_revision + 1, None);
+        Ok(Outcome::AliasDeleted { former })
     }
 }

@@ -65,6 +65,7 @@ pub(crate) use order_containment::SERVICES_MAX;
 pub use outcome::Outcome;
 pub use proposal::{Guard, Idempotency, Proposal};
 pub use put_alias::PutAlias;
+pub(crate) use put_alias::{check_delete, check_put};
 pub use put_policy::PutPolicy;
 pub use raise_format::RaiseFormat;
 pub use record_certificate::RecordCertificate;

@@ -87,7 +87,16 @@ pub enum Outcome {
         /// Which key.
         #[serde(with = "crate::state::wire::id16")]
         key_id: KeyId,
+        /// The alias's revision.
+        revision: u64,
+        /// Whose it was before; none when it was nobody's or is this key's still.
+        #[serde(with = "crate::state::wire::optional_id16")]
+        former: Option<KeyId>,
     },
     /// The alias is nobody's.
-    AliasDeleted,
+    AliasDeleted {
+        /// Whose it was.
+        #[serde(with = "crate::state::wire::id16")]
+        former: KeyId,
+    },
 }

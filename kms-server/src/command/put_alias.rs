@@ -29,53 +29,64 @@ impl PutAlias {
         if index.key(&self.key_id).is_none() {
             return Err(Refusal::KeyNotFound);
         }
-        let former = index.alias(&self.name);
-        let living = former.and_then(|alias| alias.key_id);
-        if index.key_by_name(&self.name).is_some()
-            || (living.is_some() && self.expected_revision == 0)
-        {
+        if index.key_by_name(&self.name).is_some() {
             return Err(Refusal::NameTaken);
         }
-        let revision = former.map_or(0, |alias| alias.revision);
-        if self.expected_revision != 0 {
-            check_revision(living, revision, self.expected_revision)?;
-        }
-        if living != Some(self.key_id) {
+        let alias = index.alias(&self.name);
+        let former = check_put(alias, self.expected_revision)?;
+        let revision = alias.map_or(0, |alias| alias.revision) + 1;
+        let moves = former != Some(self.key_id);
+        if moves {
             if index.aliases_of(self.key_id).count() >= ALIASES_MAX {
                 return Err(Refusal::AliasesFull);
             }
-            take_from(frame, living, &self.name);
+            if let Some(former) = former {
+                take_from(frame, former, &self.name);
+            }
             let id = RecordId::KeyAlias(self.key_id, self.name.clone());
             frame.writes.put(id, Record::KeyAlias);
         }
-        put_record(frame, &self.name, revision + 1, Some(self.key_id));
+        put_record(frame, &self.name, revision, Some(self.key_id));
         Ok(Outcome::AliasPut {
             key_id: self.key_id,
+            revision,
+            former: former.filter(|_| moves),
         })
     }
 }
 
-/// Compares what a change was decided on with a living alias.
-pub(super) fn check_revision(
-    living: Option<KeyId>,
-    revision: u64,
+/// Compares what a put was decided on with the alias, or what a deleted one left; answers whose it
+/// is. Asked when it is decided, of the key whose loss was permitted, and again by apply.
+pub(crate) fn check_put(
+    alias: Option<&AliasRecord>,
     expected: u64,
-) -> Result<(), Refusal> {
-    match (living, revision == expected) {
-        (None, _) => Err(Refusal::AliasNotFound),
-        (Some(_), false) => Err(Refusal::Conflict),
-        (Some(_), true) => Ok(()),
+) -> Result<Option<KeyId>, Refusal> {
+    if expected != 0 {
+        return check_delete(alias, expected).map(Some);
+    }
+    match alias.and_then(|alias| alias.key_id) {
+        Some(_) => Err(Refusal::NameTaken),
+        None => Ok(None),
+    }
+}
+
+/// As [`check_put`], for what there must be.
+pub(crate) fn check_delete(alias: Option<&AliasRecord>, expected: u64) -> Result<KeyId, Refusal> {
+    let alias = alias.ok_or(Refusal::AliasNotFound)?;
+    let key_id = alias.key_id.ok_or(Refusal::AliasNotFound)?;
+    match alias.revision == expected {
+        true => Ok(key_id),
+        false => Err(Refusal::Conflict),
     }
 }
 
 /// Takes the alias from the key that had it. That key's epoch moves: who reached it through the
 /// alias does so no longer, and what caches got of it that way is void.
-pub(super) fn take_from(frame: &mut Frame<'_>, living: Option<KeyId>, name: &str) {
-    let Some(key) = living.and_then(|key_id| frame.index.key(&key_id)) else {
+pub(super) fn take_from(frame: &mut Frame<'_>, key_id: KeyId, name: &str) {
+    let Some(key) = frame.index.key(&key_id) else {
         return;
     };
     let mut key = key.clone();
-    let key_id = key.key_id;
     key.revision += 1;
     key.epoch += 1;
     frame.writes.put(RecordId::Key(key_id), Record::Key(key));

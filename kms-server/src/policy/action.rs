@@ -157,6 +157,62 @@ impl Action {
         Self::ReadPolicies,
     ];
 
+    /// The format of the state that brought it: a policy that names it is refused in a state of an
+    /// older one, where a member may not know it.
+    #[must_use]
+    pub const fn format(self) -> u32 {
+        match self {
+            Self::Encrypt
+            | Self::Decrypt
+            | Self::ReEncryptFrom
+            | Self::ReEncryptTo
+            | Self::GenerateDataKey
+            | Self::GenerateDataKeyWithoutPlaintext
+            | Self::UnwrapDataKey
+            | Self::CreateKey
+            | Self::RotateKey
+            | Self::EnableKey
+            | Self::DisableKey
+            | Self::DescribeKey
+            | Self::ListKeys
+            | Self::EnrollDevice
+            | Self::DescribeDevice
+            | Self::ListDevices
+            | Self::RenewCertificate
+            | Self::IssueDeviceCertificate
+            | Self::CreateJoinToken
+            | Self::RemoveNode
+            | Self::AnnounceGateway
+            | Self::GetClusterStatus
+            | Self::Watch
+            | Self::ContainDevice
+            | Self::ReleaseDevice
+            | Self::RevokeDevice
+            | Self::SetOfflineAllowance
+            | Self::DescribeContainment
+            | Self::RevokeGateway
+            | Self::RenewLease
+            | Self::AcknowledgeContainment
+            | Self::ReadAudit
+            | Self::PutPolicy
+            | Self::ReadPolicies => 1,
+            Self::Sign
+            | Self::Verify
+            | Self::GenerateMac
+            | Self::VerifyMac
+            | Self::GenerateRandom
+            | Self::EnableKeyVersion
+            | Self::DisableKeyVersion
+            | Self::SetKeyMinimum
+            | Self::SetKeyLabels
+            | Self::PutAlias
+            | Self::DeleteAlias
+            | Self::GetPublicKey
+            | Self::ListAliases
+            | Self::TransferLeadership => 2,
+        }
+    }
+
     /// The name in the schema, in policies and in audit records.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -7,7 +7,9 @@ use std::str::FromStr;
 use cedar_policy::{PolicyId, Schema, ValidationMode, Validator};
 use miette::Diagnostic;
 
+use super::Action;
 use super::shape::{self, TooComplex};
+use crate::state::FORMAT_FIRST;
 
 /// A policy file: one or more policies, each with an `@id("…")`.
 #[derive(Clone, Copy, Debug)]
@@ -40,16 +42,16 @@ impl PolicySet {
     /// A text that does not parse, a policy without a unique id, or one that does not fit the
     /// schema. Nothing of a faulty set is used.
     pub fn with(added: &[PolicyText<'_>], epoch: u64) -> Result<Self, PolicyError> {
-        Self::build(added, epoch, Warnings::Refused)
+        Self::build(added, epoch, Added::New)
     }
 
     /// As [`with`](Self::with), of policies that were accepted before: what only another version of
-    /// the schema or of Cedar warns of must lock nobody out.
+    /// the schema or of Cedar warns of must lock nobody out, nor must a name.
     ///
     /// # Errors
-    /// As [`with`](Self::with), warnings apart.
+    /// As [`with`](Self::with), warnings and reserved names apart.
     pub fn stored(added: &[PolicyText<'_>], epoch: u64) -> Result<Self, PolicyError> {
-        Self::build(added, epoch, Warnings::Accepted)
+        Self::build(added, epoch, Added::Stored)
     }
 
     /// As [`stored`](Self::stored), with one that is put and must give no reason for a warning: it
@@ -66,16 +68,19 @@ impl PolicySet {
         Self::stored(&[stored, &[new]].concat(), epoch)
     }
 
-    fn build(
-        added: &[PolicyText<'_>],
-        epoch: u64,
-        warnings: Warnings,
-    ) -> Result<Self, PolicyError> {
+    fn build(added: &[PolicyText<'_>], epoch: u64, kind: Added) -> Result<Self, PolicyError> {
         let schema = schema()?;
         let mut policies = cedar_policy::PolicySet::new();
         let mut origins = HashMap::new();
-        for text in BUILT_IN.iter().chain(added) {
-            add(&mut policies, &mut origins, text)?;
+        for text in &BUILT_IN {
+            add(&mut policies, &mut origins, text, None)?;
+        }
+        let reserved = match kind {
+            Added::New => Some(BUILT_IN_PREFIX),
+            Added::Stored => None,
+        };
+        for text in added {
+            add(&mut policies, &mut origins, text, reserved)?;
         }
         let result = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
         // A warning means a policy that can never hold, or characters that mislead a reader:
@@ -83,9 +88,9 @@ impl PolicySet {
         let errors = result
             .validation_errors()
             .map(|error| (error.policy_id(), error as &dyn Diagnostic));
-        let told = match warnings {
-            Warnings::Refused => Some(result.validation_warnings()),
-            Warnings::Accepted => None,
+        let told = match kind {
+            Added::New => Some(result.validation_warnings()),
+            Added::Stored => None,
         };
         let warnings = told
             .into_iter()
@@ -105,6 +110,24 @@ impl PolicySet {
         })
     }
 
+    /// The format of the state that the added policies need: the newest that brought an action which
+    /// they name. A member that does not know an action cannot read its name in a policy, and
+    /// permits nothing then.
+    #[must_use]
+    pub fn format(&self) -> u32 {
+        let added = self.policies.policies().filter(|policy| {
+            let id: &str = policy.id().as_ref();
+            !id.starts_with(BUILT_IN_PREFIX)
+        });
+        let named = added.flat_map(cedar_policy::Policy::entity_literals);
+        let ids = named.filter(|uid| uid.type_name().basename() == "Action");
+        let formats = ids.filter_map(|uid| {
+            let named = |action: &Action| action.name() == uid.id().unescaped();
+            Action::ALL.into_iter().find(named).map(Action::format)
+        });
+        formats.max().unwrap_or(FORMAT_FIRST)
+    }
+
     /// How many policies there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -118,10 +141,13 @@ impl PolicySet {
     }
 }
 
+/// What is checked of added policies beyond that one can decide with them.
 #[derive(Clone, Copy)]
-enum Warnings {
-    Refused,
-    Accepted,
+enum Added {
+    /// Warnings and names too.
+    New,
+    /// Nothing.
+    Stored,
 }
 
 /// Why policies were not accepted.
@@ -157,6 +183,16 @@ pub enum PolicyError {
         /// The id.
         id: String,
     },
+    /// A name of the built-in policies.
+    #[error(
+        "policy id {id} in {name} begins with {BUILT_IN_PREFIX}, as Ward's own; choose another"
+    )]
+    Reserved {
+        /// The file.
+        name: String,
+        /// The id.
+        id: String,
+    },
     /// Templates would need links, which nothing stores.
     #[error("{name} contains a policy template; write the policy out")]
     Template {
@@ -171,11 +207,13 @@ pub enum PolicyError {
     },
 }
 
-/// Parses `text` and adds its policies under the names they give themselves.
+/// Parses `text` and adds its policies under the names they give themselves, which do not begin with
+/// `reserved`.
 fn add<'a>(
     into: &mut cedar_policy::PolicySet,
     origins: &mut HashMap<PolicyId, PolicyText<'a>>,
     text: &PolicyText<'a>,
+    reserved: Option<&str>,
 ) -> Result<(), PolicyError> {
     let name = || text.name.to_owned();
     shape::check(text.text).map_err(|error| PolicyError::TooComplex {
@@ -194,6 +232,12 @@ fn add<'a>(
         let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()) else {
             return Err(PolicyError::Unnamed { name: name() });
         };
+        if reserved.is_some_and(|prefix| id.starts_with(prefix)) {
+            return Err(PolicyError::Reserved {
+                name: name(),
+                id: id.to_owned(),
+            });
+        }
         origins.entry(PolicyId::new(id)).or_insert(*text);
         into.add(policy.new_id(PolicyId::new(id)))
             .map_err(|_| PolicyError::Taken {
@@ -226,6 +270,10 @@ fn schema() -> Result<Schema, PolicyError> {
     drop(warnings);
     Ok(schema)
 }
+
+/// How the ids of built-in policies begin, and no others: a version that brings one more never meets
+/// a stored policy of its name, which would lock everybody out.
+const BUILT_IN_PREFIX: &str = "ward:";
 
 const BUILT_IN: [PolicyText<'static>; 4] = [
     PolicyText {

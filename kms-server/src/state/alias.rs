@@ -17,20 +17,6 @@ pub struct AliasRecord {
     /// Previous plus one at each change.
     pub revision: u64,
     /// Whose name it is; none once it was deleted.
-    #[serde(with = "optional_id")]
+    #[serde(with = "super::wire::optional_id16")]
     pub key_id: Option<KeyId>,
-}
-
-/// As `wire::id16`, of an id that may be missing.
-mod optional_id {
-    use envelope::id::KeyId;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(id: &Option<KeyId>, s: S) -> Result<S::Ok, S::Error> {
-        id.as_ref().map(KeyId::as_bytes).serialize(s)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<KeyId>, D::Error> {
-        Ok(Option::<[u8; 16]>::deserialize(d)?.map(KeyId::from_bytes))
-    }
 }

@@ -22,13 +22,13 @@ impl Index {
         Some(found)
     }
 
-    /// Living aliases by name, those after `after` (exclusive; empty for all) that begin with
-    /// `prefix`.
+    /// Aliases by name, and what deleted ones left: those after `after` (exclusive; empty for all)
+    /// that begin with `prefix`.
     pub fn aliases<'a>(
         &'a self,
         prefix: &'a str,
         after: &str,
-    ) -> impl Iterator<Item = (&'a AliasRecord, &'a KeyRecord)> {
+    ) -> impl Iterator<Item = &'a AliasRecord> {
         let start = match after < prefix {
             true => Bound::Included(RecordId::Alias(prefix.to_owned())),
             false => Bound::Excluded(RecordId::Alias(after.to_owned())),
@@ -41,7 +41,6 @@ impl Index {
                 Some(found)
             })
             .take_while(move |alias| alias.name.starts_with(prefix))
-            .filter_map(|alias| Some((alias, self.key(&alias.key_id?)?)))
     }
 
     /// The names of a key's aliases.

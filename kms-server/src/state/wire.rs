@@ -41,3 +41,21 @@ pub(crate) mod id16 {
         <[u8; 16]>::deserialize(d).map(T::of)
     }
 }
+
+/// As [`id16`], of an id that may be missing.
+pub(crate) mod optional_id16 {
+    use super::{Deserialize, Deserializer, Id16, Serialize, Serializer};
+
+    pub(crate) fn serialize<T: Id16, S: Serializer>(
+        id: &Option<T>,
+        s: S,
+    ) -> Result<S::Ok, S::Error> {
+        id.as_ref().map(Id16::bytes).serialize(s)
+    }
+
+    pub(crate) fn deserialize<'de, T: Id16, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<Option<T>, D::Error> {
+        Ok(Option::<[u8; 16]>::deserialize(d)?.map(T::of))
+    }
+}

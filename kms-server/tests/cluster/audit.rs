@@ -1,5 +1,7 @@
 //! What the audit log of a node says of calls, and what happens without it.
 
+use std::collections::BTreeMap;
+
 use envelope::context::EncryptionContext;
 use kms_client::identity::Role;
 use kms_client::reason::Reason;
@@ -13,7 +15,7 @@ use crate::harness::{Cluster, eventually};
 use crate::strangers::{as_operator, channel};
 
 /// The records of an action on node 1, oldest first.
-fn records(cluster: &Cluster, action: &str) -> Vec<Value> {
+pub(crate) fn records(cluster: &Cluster, action: &str) -> Vec<Value> {
     let dir = cluster.nodes[0].file.data_dir.join("audit");
     let mut files: Vec<_> = std::fs::read_dir(dir)
         .unwrap()
@@ -86,6 +88,41 @@ async fn a_repeated_write_names_the_key_that_the_first_one_made() {
         let key_id = made.unwrap().into_inner().key.unwrap().key_id;
         let record = records(&cluster, "CreateKey").pop().unwrap();
         assert_eq!(record["key_id"], hex(&key_id));
+    }
+    cluster.stop().await;
+}
+
+// Mutation: a record that is begun with the key that the alias meant before the barrier names one
+// key and the id of another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_recorded_under_the_key_that_it_changed() {
+    let cluster = Cluster::of_one().await;
+    let operator = cluster.operator();
+    let mut names = BTreeMap::new();
+    for name in ["one", "two"] {
+        let key = operator.create_key(name).await.unwrap();
+        names.insert(hex(key.id.as_bytes()), name);
+    }
+    let mut revision = operator
+        .create_alias("alias/x", "one")
+        .await
+        .unwrap()
+        .revision;
+    for round in 0..40 {
+        let to = ["two", "one"][round % 2];
+        let (moved, ..) = tokio::join!(
+            operator.move_alias("alias/x", to, revision),
+            operator.enable_key("alias/x"),
+            operator.enable_key("alias/x"),
+            operator.enable_key("alias/x"),
+        );
+        revision = moved.unwrap().revision;
+    }
+    let records = records(&cluster, "EnableKey");
+    assert_eq!(records.len(), 120);
+    for record in records {
+        let name = names[record["key_id"].as_str().unwrap()];
+        assert_eq!(record["resource"], name, "{record}");
     }
     cluster.stop().await;
 }
@@ -179,6 +216,6 @@ async fn one_entry_anchors_all_nodes_and_an_idle_cluster_makes_none() {
     cluster.stop().await;
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -173,3 +173,48 @@ async fn data_keys_of_a_refused_version_do_not_open_and_applications_change_no_v
     assert_eq!(reason(refused), Some(Reason::VersionDisabled));
     cluster.stop().await;
 }
+
+// Mutation: looked for before the permission, a missing version tells who may not use the key which
+// ones there are, and by an alias its owner is denied what only is not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn which_versions_a_key_has_is_told_to_who_may_use_it_alone() {
+    let cluster = Cluster::of_one().await;
+    let (operator, none) = (cluster.operator(), EncryptionContext::new());
+    for name in ["app/portal/k", "app/other/k"] {
+        signing_key(&operator, name).await;
+    }
+    let foreign = operator.describe_key("app/other/k").await.unwrap().id;
+    operator
+        .create_alias("alias/own", "app/portal/k")
+        .await
+        .unwrap();
+    let portal = cluster.enlist(Role::App, "portal").await;
+    for (version, own) in [(2, None), (3, Some(Reason::KeyNotFound))] {
+        let version = KeyVersion(version);
+        let signed = portal.sign(foreign, b"x", Some(version)).await;
+        assert_eq!(reason(signed), Some(Reason::Denied), "{version:?}");
+        let verified = portal.verify(foreign, version, b"x", b"y").await;
+        assert_eq!(reason(verified), Some(Reason::Denied), "{version:?}");
+        for name in ["app/portal/k", "alias/own"] {
+            let signed = portal.sign(name, b"x", Some(version)).await;
+            assert_eq!(reason(signed), own, "{name} {version:?}");
+        }
+    }
+
+    // A blob names a version too.
+    let key = operator.create_key("app/other/aes").await.unwrap();
+    let mut blob = operator.encrypt(key.id, b"x", &none).await.unwrap().blob;
+    let id = key.id.as_bytes();
+    let at = blob.windows(16).position(|it| it == id).unwrap();
+    for (version, own) in [(1, None), (9, Some(Reason::OpenFailed))] {
+        blob[at + 19] = version;
+        let opened = portal.decrypt(&blob, &none).await;
+        assert_eq!(reason(opened), Some(Reason::Denied), "{version}");
+        assert_eq!(
+            reason(operator.decrypt(&blob, &none).await),
+            own,
+            "{version}"
+        );
+    }
+    cluster.stop().await;
+}

@@ -17,8 +17,9 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `INVALID_ARGUMENT`, with the line, when it does not parse or does not fit the schema, and
-    /// when the caller could change no policy any more.
+    /// `INVALID_ARGUMENT`, with the line, when it does not parse or does not fit the schema, has an
+    /// id that begins with `ward:`, and when the caller could change no policy any more.
+    /// `VERSION_NEWER` while a node of the cluster does not know an action that it names.
     pub async fn put_policy(&self, policy_id: &str, text: &str) -> Result<u64, Error> {
         let message = admin::PutPolicyRequest {
             policy_id: policy_id.into(),

@@ -3,24 +3,19 @@
 
 use envelope::blob::BlobHeader;
 use envelope::context::EncryptionContext;
-use envelope::id::KeyId;
+use envelope::id::KeyVersion;
 use kms_client::reason::Reason;
 use ward_proto::v1::KeyRef;
-use ward_proto::v1::key_ref::By;
 
 use crate::api::call::Call;
 use crate::api::failure::Failure;
-use crate::api::key_ref::{FoundKey, refuse_unknown};
+use crate::api::key_ref::{Asked, FoundKey};
+pub(super) use crate::api::permitted::Permitted;
+use crate::api::permitted::{self, refuse_unknown};
 use crate::audit::{AuditRecord, ContextDigest};
-use crate::command::is_key_name;
-use crate::policy::{Action, Authorized, Facts};
+use crate::command::Refusal;
+use crate::policy::{Action, Facts};
 use crate::replica::ReadBarrier;
-
-/// A key that the caller may use for one action, and the proof of it.
-pub(super) struct Permitted {
-    pub(super) key: FoundKey,
-    pub(super) authorized: Authorized,
-}
 
 /// Finds the key of a reference and asks whether it may be used. `record` names it before that,
 /// so that a refusal does too.
@@ -41,7 +36,7 @@ pub(super) fn by_ref(
 /// As [`by_ref`], one version of the key; 0 means the primary.
 ///
 /// # Errors
-/// As [`by_ref`]; KEY_NOT_FOUND also when there is no such version.
+/// As [`by_ref`]; KEY_NOT_FOUND also when there is no such version, to who may use the key.
 pub(super) fn by_version(
     call: &Call,
     barrier: &ReadBarrier,
@@ -50,13 +45,17 @@ pub(super) fn by_version(
     facts: Facts<'_>,
     record: &mut AuditRecord,
 ) -> Result<Permitted, Failure> {
-    asked_for(record, reference);
+    permitted::asked_for(record, reference);
+    record.key_version = (version != 0).then_some(KeyVersion(version));
     let found = call
         .node
         .replica
         .read(|index| FoundKey::by_version(index, barrier, reference, version));
     match found {
-        Ok(key) => permit(call, action, key, facts, record),
+        Ok(asked) => {
+            let missing = || Refusal::VersionNotFound.into();
+            permit(call, action, asked, facts, record, missing)
+        }
         Err(unknown) => Err(refuse_unknown(call, action, reference, facts, unknown)),
     }
 }
@@ -81,31 +80,30 @@ pub(super) fn by_blob(
         .node
         .replica
         .read(|index| FoundKey::by_blob(index, barrier, key_id, version));
-    permit(call, action, found.ok_or_else(open_failed)?, facts, record)
+    let asked = found.ok_or_else(open_failed)?;
+    permit(call, action, asked, facts, record, open_failed)
 }
 
+/// The key is permitted first: which versions it has is told to nobody else.
 fn permit(
     call: &Call,
     action: Action,
-    key: FoundKey,
+    asked: Asked,
     facts: Facts<'_>,
     record: &mut AuditRecord,
+    missing: fn() -> Failure,
 ) -> Result<Permitted, Failure> {
-    record.resource.clone_from(&key.name);
-    record.key_id = Some(key.key_id);
-    record.key_version = Some(key.version);
-    let authorized = call.permit(record, action, key.resource(), facts)?;
-    Ok(Permitted { key, authorized })
-}
-
-/// Writes down what the caller named, whether or not there is such a key.
-fn asked_for(record: &mut AuditRecord, reference: Option<&KeyRef>) {
-    match reference.and_then(|key| key.by.as_ref()) {
-        Some(By::Name(name)) if is_key_name(name) => {
-            record.resource.clone_from(name);
+    let (key, missing) = match asked {
+        Asked::There(key) => {
+            record.key_version = Some(key.version);
+            (key, None)
         }
-        Some(By::KeyId(id)) => record.key_id = KeyId::try_from(id.as_ref()).ok(),
-        Some(By::Name(_)) | None => {}
+        Asked::Missing(key) => (key, Some(missing)),
+    };
+    let permitted = permitted::permit(call, action, key, facts, record)?;
+    match missing {
+        None => Ok(permitted),
+        Some(refusal) => Err(refusal()),
     }
 }
 

@@ -1,24 +1,30 @@
 //! PutAlias and DeleteAlias, by compare-and-swap; ListAliases, perhaps stale.
 
+use bytes::Bytes;
 use envelope::id::KeyId;
-use kms_client::reason::Reason;
 use ward_proto::admin::v1::{
     DeleteAliasRequest, DeleteAliasResponse, PutAliasRequest, PutAliasResponse,
 };
-use ward_proto::v1::key_ref::By;
-use ward_proto::v1::{self as proto, KeyRef, ListAliasesRequest, ListAliasesResponse};
+use ward_proto::v1::{self as proto, ListAliasesRequest, ListAliasesResponse};
 
-use crate::api::call::Call;
+use crate::api::call::{Call, write_record};
 use crate::api::convert;
 use crate::api::failure::Failure;
-use crate::api::key_ref::{FoundKey, refuse_unknown};
+use crate::api::key_ref::FoundKey;
 use crate::api::page::Page;
-use crate::api::write::{Intent, OnConflict, propose};
-use crate::command::{Command, DeleteAlias, PutAlias, is_alias};
+use crate::api::permitted::{Permitted, permit, permitted};
+use crate::api::write::{Intent, OnConflict, propose_noting};
+use crate::audit::AuditRecord;
+use crate::command::{
+    Command, DeleteAlias, Outcome, PutAlias, Refusal, check_delete, check_put, is_alias,
+};
+use crate::limits::PAGE_SCAN_MAX;
 use crate::policy::{Action, Authorized, Facts, Resource};
-use crate::replica::ReadBarrier;
+use crate::replica::{Applied, ReadBarrier};
+use crate::state::{AliasRecord, Index};
 
-/// Serves PutAlias.
+/// Serves PutAlias. A move leaves a record for each key: the one that loses the alias, and the one
+/// that gets it.
 pub(crate) async fn put(
     call: &Call,
     request: PutAliasRequest,
@@ -26,13 +32,35 @@ pub(crate) async fn put(
     check_name(&request.name)?;
     let action = Action::PutAlias;
     let intent = Intent::new(call, action.name(), &request, request.write.as_ref())?;
-    let mut record = call.record(action.name(), &request.name);
-    let decide = |barrier: &ReadBarrier| decide_put(call, &request, barrier);
-    let made = propose(call, &intent, OnConflict::Refuse, &mut record, decide).await;
-    let (made, _durable) = call.settle(record, made).await?;
+    let mut gets = call.record(action.name(), "");
+    gets.order = Some(format!("gets={}", request.name));
+    let mut loses = call.record(action.name(), "");
+    loses.order = Some(format!("loses={}", request.name));
+    let decide = |barrier: &ReadBarrier, gets: &mut AuditRecord| {
+        decide_put(call, &request, barrier, gets, &mut loses)
+    };
+    let made = propose_noting(call, &intent, OnConflict::Refuse, &mut gets, decide).await;
+    let made = made.and_then(|made| Put::of(call, made));
+    if let Ok(put) = &made {
+        gets.resource.clone_from(&put.key.name);
+        loses.key_id = put.former.as_ref().map(|former| former.id);
+        let former = put.former.as_ref().map(|former| former.name.clone());
+        loses.resource = former.unwrap_or_default();
+    }
+    let noted = match loses.resource.is_empty() {
+        true => None,
+        false => Some(write_record(&call.node, loses, made.as_ref().err()).await),
+    };
+    let (put, _durable) = call.settle(gets, made).await?;
+    noted.transpose()?;
     Ok(PutAliasResponse {
-        alias: Some(current(call, &request.name)?),
-        applied: convert::applied(made.index),
+        alias: Some(proto::Alias {
+            name: request.name,
+            key_id: Bytes::copy_from_slice(put.key.id.as_bytes()),
+            key_name: put.key.name,
+            revision: put.revision,
+        }),
+        applied: convert::applied(put.index),
     })
 }
 
@@ -45,16 +73,18 @@ pub(crate) async fn delete(
     let action = Action::DeleteAlias;
     let intent = Intent::new(call, action.name(), &request, request.write.as_ref())?;
     let mut record = call.record(action.name(), &request.name);
-    let decide = |barrier: &ReadBarrier| {
-        let authorized = may_lose(call, action, &request.name, barrier)?;
-        let authorized = authorized.ok_or_else(no_alias)?;
+    record.order = Some(format!("loses={}", request.name));
+    let expected_revision = request.expected_revision;
+    let decide = |barrier: &ReadBarrier, record: &mut AuditRecord| {
+        let check = |alias: Option<&_>| check_delete(alias, expected_revision).map(Some);
+        let authorized = may_lose(call, action, &request.name, barrier, check, record)?;
         let command = DeleteAlias {
             name: request.name.clone(),
-            expected_revision: request.expected_revision,
+            expected_revision,
         };
         Ok((authorized, Command::DeleteAlias(command)))
     };
-    let made = propose(call, &intent, OnConflict::Refuse, &mut record, decide).await;
+    let made = propose_noting(call, &intent, OnConflict::Refuse, &mut record, decide).await;
     let (made, _durable) = call.settle(record, made).await?;
     Ok(DeleteAliasResponse {
         applied: convert::applied(made.index),
@@ -76,9 +106,12 @@ pub(crate) async fn list(
     let applied = convert::applied(call.node.replica.applied_index());
     let aliases = call.node.replica.read(|index| {
         let aliases = index.aliases(&request.prefix, page.after());
-        page.take(aliases.map(|(alias, key)| convert::alias(alias, key)))
+        let named = aliases.map(|alias| (alias.name.as_str(), alias));
+        page.scan(named, PAGE_SCAN_MAX, |alias| {
+            Some(convert::alias(alias, index.key(&alias.key_id?)?))
+        })
     });
-    let (aliases, next_page_token) = page.finish(aliases, |alias| &alias.name);
+    let (aliases, next_page_token) = page.finish_scan(aliases, |alias| &alias.name);
     Ok(ListAliasesResponse {
         aliases,
         next_page_token,
@@ -86,59 +119,100 @@ pub(crate) async fn list(
     })
 }
 
+/// What a put made, whatever became of the alias since.
+struct Put {
+    key: Named,
+    revision: u64,
+    former: Option<Named>,
+    index: u64,
+}
+
+/// A key and its name, which never changes.
+struct Named {
+    id: KeyId,
+    name: String,
+}
+
+impl Put {
+    fn of(call: &Call, made: Applied) -> Result<Self, Failure> {
+        let Outcome::AliasPut {
+            key_id,
+            revision,
+            former,
+        } = made.outcome
+        else {
+            return Err(Failure::internal("a write answered as another verb"));
+        };
+        Ok(Self {
+            key: Named::of(call, key_id)?,
+            revision,
+            former: former.map(|id| Named::of(call, id)).transpose()?,
+            index: made.index,
+        })
+    }
+}
+
+impl Named {
+    fn of(call: &Call, id: KeyId) -> Result<Self, Failure> {
+        let name = |index: &Index| index.key(&id).map(|key| key.name.clone());
+        let name = call.node.replica.read(name);
+        let name = name.ok_or_else(|| Failure::internal("an alias of a key that is not there"))?;
+        Ok(Self { id, name })
+    }
+}
+
 /// Who moves an alias takes it from one key and gives it to another: both are asked for.
 fn decide_put(
     call: &Call,
     request: &PutAliasRequest,
     barrier: &ReadBarrier,
+    gets: &mut AuditRecord,
+    loses: &mut AuditRecord,
 ) -> Result<(Authorized, Command), Failure> {
     let (action, reference) = (Action::PutAlias, request.key.as_ref());
-    let found = call
-        .node
-        .replica
-        .read(|index| FoundKey::by_ref(index, barrier, reference))
-        .map_err(|unknown| refuse_unknown(call, action, reference, Facts::None, unknown))?;
     // The first decision guards the write: the second was made under its policies or newer ones.
-    let authorized = call.authorize(action, found.resource(), Facts::None)?;
-    let _former = may_lose(call, action, &request.name, barrier)?;
+    let Permitted { key, authorized } =
+        permitted(call, barrier, action, reference, Facts::None, gets)?;
+    let check = |alias: Option<&_>| check_put(alias, request.expected_revision);
+    let _former = may_lose(call, action, &request.name, barrier, check, loses)?;
     let command = PutAlias {
         name: request.name.clone(),
-        key_id: found.key_id,
+        key_id: key.key_id,
         expected_revision: request.expected_revision,
     };
     Ok((authorized, Command::PutAlias(command)))
 }
 
-/// Whether the key that has the alias now may lose it; none when no key has it.
+/// Whether the key that has the alias may lose it; where no key has it, whether its name may be
+/// used.
+///
+/// `check` compares the revision in the read that finds the key: what is permitted is to take the
+/// alias from this key, and apply compares the same revision again. One that comes only later might
+/// be that of a key which the caller may take nothing from.
 fn may_lose(
     call: &Call,
     action: Action,
     name: &str,
-    barrier: &ReadBarrier,
-) -> Result<Option<Authorized>, Failure> {
-    let living = |key_id: KeyId| KeyRef {
-        by: Some(By::KeyId(key_id.as_bytes().to_vec().into())),
-    };
-    let found = call.node.replica.read(|index| {
-        let key_id = index.alias(name)?.key_id?;
-        Some(FoundKey::by_ref(index, barrier, Some(&living(key_id))))
+    _barrier: &ReadBarrier,
+    check: impl FnOnce(Option<&AliasRecord>) -> Result<Option<KeyId>, Refusal>,
+    record: &mut AuditRecord,
+) -> Result<Authorized, Failure> {
+    let (found, checked) = call.node.replica.read(|index| {
+        let alias = index.alias(name);
+        let key = alias.and_then(|alias| index.key(&alias.key_id?));
+        let found = key.and_then(|key| FoundKey::of_primary(index, key));
+        (found, check(alias))
     });
-    let Some(found) = found.transpose()? else {
-        let named = Resource::Key { name, device: None };
-        let _authorized = call.authorize(action, named, Facts::None)?;
-        return Ok(None);
+    let authorized = match found {
+        Some(key) => permit(call, action, key, Facts::None, record)?.authorized,
+        None => {
+            let named = Resource::Key { name, device: None };
+            call.authorize(action, named, Facts::None)?
+        }
     };
-    let authorized = call.authorize(action, found.resource(), Facts::None)?;
-    Ok(Some(authorized))
-}
-
-/// An alias as it is now, after a write to it was applied.
-fn current(call: &Call, name: &str) -> Result<proto::Alias, Failure> {
-    call.node.replica.read(|index| {
-        let alias = index.alias(name).ok_or_else(no_alias)?;
-        let key = alias.key_id.and_then(|key_id| index.key(&key_id));
-        Ok(convert::alias(alias, key.ok_or_else(no_alias)?))
-    })
+    // Who may not take it does not learn its revision.
+    checked?;
+    Ok(authorized)
 }
 
 fn check_name(name: &str) -> Result<(), Failure> {
@@ -148,9 +222,4 @@ fn check_name(name: &str) -> Result<(), Failure> {
             "an alias is `alias/` and a name of letters, digits and `/ - . _`, at most 128 in all",
         )),
     }
-}
-
-fn no_alias() -> Failure {
-    let message = "no such alias; list the aliases for what there is";
-    Failure::new(Reason::AliasNotFound, message)
 }

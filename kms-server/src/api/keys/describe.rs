@@ -5,7 +5,8 @@ use ward_proto::v1::{DescribeKeyRequest, DescribeKeyResponse};
 use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
-use crate::api::key_ref::{FoundKey, lookup, refuse_unknown};
+use crate::api::key_ref::{FoundKey, lookup};
+use crate::api::permitted::refuse_unknown;
 use crate::audit::AuditRecord;
 use crate::policy::{Action, Facts};
 

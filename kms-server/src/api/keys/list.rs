@@ -1,7 +1,5 @@
 //! ListKeys: a page of keys by name; perhaps stale, at least as fresh as asked.
 
-use std::cell::Cell;
-
 use ward_proto::v1::{ListKeysRequest, ListKeysResponse};
 
 use crate::api::call::Call;
@@ -31,31 +29,14 @@ pub(crate) async fn list(
 
     let page = Page::new(request.page_size, request.page_token);
     let applied = convert::applied(call.node.replica.applied_index());
-    // Where few keys have the labels, a page ends after so many were looked at: the index is not
-    // held for as long as it takes to find a thousand.
-    let (looked_at, ended_at) = (Cell::new(0), Cell::new(None));
     let keys = call.node.replica.read(|index| {
         let keys = index.keys_by_name(&request.prefix, page.after());
-        let keys = keys.take_while(|key| {
-            if looked_at.get() == PAGE_SCAN_MAX {
-                return false;
-            }
-            looked_at.set(looked_at.get() + 1);
-            ended_at.set(Some(key.key_id));
-            true
-        });
-        let keys = keys.filter(|key| has_labels(index, key, &labels));
-        let found = page.take(keys.map(|key| convert::key(index, key)));
-        let last = ended_at.get().filter(|_| looked_at.get() == PAGE_SCAN_MAX);
-        let last = last.and_then(|key_id| index.key(&key_id));
-        (found, last.map(|key| key.name.clone()))
+        let named = keys.map(|key| (key.name.as_str(), key));
+        page.scan(named, PAGE_SCAN_MAX, |key| {
+            has_labels(index, key, &labels).then(|| convert::key(index, key))
+        })
     });
-    let (keys, ended_at) = keys;
-    let (keys, next_page_token) = page.finish(keys, |key| &key.name);
-    let next_page_token = match next_page_token.is_empty() {
-        true => ended_at.unwrap_or_default(),
-        false => next_page_token,
-    };
+    let (keys, next_page_token) = page.finish_scan(keys, |key| &key.name);
     Ok(ListKeysResponse {
         keys,
         next_page_token,

@@ -1,6 +1,7 @@
 //! Keys: telling about them, and the operator verbs that change them.
 
 pub(crate) mod aliases;
+mod change;
 pub(crate) mod create;
 pub(crate) mod describe;
 pub(crate) mod list;

@@ -8,8 +8,10 @@ use ward_proto::v1::{GetPublicKeyRequest, GetPublicKeyResponse};
 use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
-use crate::api::key_ref::{FoundKey, lookup, no_version, refuse_unknown};
+use crate::api::key_ref::{FoundKey, lookup};
+use crate::api::permitted::{permit, refuse_unknown};
 use crate::audit::AuditRecord;
+use crate::command::Refusal;
 use crate::policy::{Action, Facts};
 use crate::state::Index;
 use crate::vault::VaultError;
@@ -41,9 +43,7 @@ fn find(
     });
     let key =
         found.map_err(|unknown| refuse_unknown(call, action, reference, Facts::None, unknown))?;
-    record.resource.clone_from(&key.name);
-    record.key_id = Some(key.key_id);
-    let _authorized = call.permit(record, action, key.resource(), Facts::None)?;
+    let key = permit(call, action, key, Facts::None, record)?.key;
     let version = match request.key_version {
         0 => key.version,
         asked => KeyVersion(asked),
@@ -52,7 +52,7 @@ fn find(
     let stored = |index: &Index| index.public_key(&key.key_id, version).map(<[u8]>::to_vec);
     let Some(stored) = call.node.replica.read(stored) else {
         return Err(match key.key_type.algorithm() {
-            Some(_) => no_version(),
+            Some(_) => Refusal::VersionNotFound.into(),
             None => VaultError::KeyUsage {
                 usage: key.key_type.usage(),
             }

@@ -2,16 +2,14 @@
 
 use ward_proto::admin::v1::{SetKeyLabelsRequest, SetKeyLabelsResponse};
 
-use super::{current, set_state};
+use super::change::Change;
 use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
-use crate::api::key_ref::{FoundKey, refuse_unknown};
-use crate::api::write::{Intent, OnConflict, key_of, propose};
+use crate::api::key_ref::FoundKey;
+use crate::api::write::OnConflict;
 use crate::command::{Command, LABELS_MAX, SetKeyLabels, is_id};
-use crate::policy::{Action, Authorized, Facts};
-use crate::replica::ReadBarrier;
-use crate::state::Labels;
+use crate::policy::Action;
 
 /// Serves SetKeyLabels.
 pub(crate) async fn set_labels(
@@ -20,17 +18,25 @@ pub(crate) async fn set_labels(
 ) -> Result<SetKeyLabelsResponse, Failure> {
     let set = convert::wanted_labels(&request.set)?;
     check_removed(&request.remove)?;
-    let action = Action::SetKeyLabels;
-    let intent = Intent::new(call, action.name(), &request, request.write.as_ref())?;
-    let (resource, key_id) = set_state::names(call, request.key.as_ref());
-    let mut record = call.record(action.name(), &resource);
-    record.key_id = key_id;
-    let decide = |barrier: &ReadBarrier| decide(call, &request, &set, barrier);
-    let made = propose(call, &intent, OnConflict::Retry, &mut record, decide).await;
-    let (made, _durable) = call.settle(record, made).await?;
+    let change = Change {
+        action: Action::SetKeyLabels,
+        key: request.key.as_ref(),
+        version: None,
+        on_conflict: OnConflict::Retry,
+        revokes: false,
+        command: |_: &Call, found: &FoundKey| {
+            Ok(Command::SetKeyLabels(SetKeyLabels {
+                key_id: found.key_id,
+                set: set.clone(),
+                remove: request.remove.clone(),
+            }))
+        },
+    };
+    let write = request.write.as_ref();
+    let (key, index) = change.carry_out(call, &request, write).await?;
     Ok(SetKeyLabelsResponse {
-        key: Some(current(call, key_of(&made.outcome)?)?),
-        applied: convert::applied(made.index),
+        key: Some(key),
+        applied: convert::applied(index),
     })
 }
 
@@ -41,25 +47,4 @@ fn check_removed(remove: &[String]) -> Result<(), Failure> {
             "at most 16 labels are removed, each named as it was set",
         )),
     }
-}
-
-fn decide(
-    call: &Call,
-    request: &SetKeyLabelsRequest,
-    set: &Labels,
-    barrier: &ReadBarrier,
-) -> Result<(Authorized, Command), Failure> {
-    let (action, reference) = (Action::SetKeyLabels, request.key.as_ref());
-    let found = call
-        .node
-        .replica
-        .read(|index| FoundKey::by_ref(index, barrier, reference))
-        .map_err(|unknown| refuse_unknown(call, action, reference, Facts::None, unknown))?;
-    let authorized = call.authorize(action, found.resource(), Facts::None)?;
-    let command = SetKeyLabels {
-        key_id: found.key_id,
-        set: set.clone(),
-        remove: request.remove.clone(),
-    };
-    Ok((authorized, Command::SetKeyLabels(command)))
 }

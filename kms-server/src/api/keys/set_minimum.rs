@@ -2,56 +2,45 @@
 
 use ward_proto::admin::v1::{SetKeyMinimumRequest, SetKeyMinimumResponse};
 
-use super::{current, set_state};
+use super::change::Change;
 use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
-use crate::api::key_ref::{FoundKey, refuse_unknown};
-use crate::api::write::{Intent, OnConflict, key_of, propose};
+use crate::api::key_ref::FoundKey;
+use crate::api::write::OnConflict;
 use crate::command::{Command, SetKeyMinimum};
-use crate::policy::{Action, Authorized, Facts};
-use crate::replica::ReadBarrier;
+use crate::policy::Action;
 
 /// Serves SetKeyMinimum.
 pub(crate) async fn set_minimum(
     call: &Call,
     request: SetKeyMinimumRequest,
 ) -> Result<SetKeyMinimumResponse, Failure> {
-    if (request.encrypt, request.decrypt) == (0, 0) {
+    let (encrypt, decrypt) = (request.encrypt, request.decrypt);
+    if (encrypt, decrypt) == (0, 0) {
         return Err(Failure::invalid(
             "name a minimum to encrypt, to decrypt, or both",
         ));
     }
-    let action = Action::SetKeyMinimum;
-    let intent = Intent::new(call, action.name(), &request, request.write.as_ref())?;
-    let (resource, key_id) = set_state::names(call, request.key.as_ref());
-    let mut record = call.record(action.name(), &resource);
-    record.key_id = key_id;
-    let decide = |barrier: &ReadBarrier| decide(call, &request, barrier);
-    let made = propose(call, &intent, OnConflict::Retry, &mut record, decide).await;
-    let (made, _durable) = call.settle(record, made).await?;
-    Ok(SetKeyMinimumResponse {
-        key: Some(current(call, key_of(&made.outcome)?)?),
-        applied: convert::applied(made.index),
-    })
-}
-
-fn decide(
-    call: &Call,
-    request: &SetKeyMinimumRequest,
-    barrier: &ReadBarrier,
-) -> Result<(Authorized, Command), Failure> {
-    let (action, reference) = (Action::SetKeyMinimum, request.key.as_ref());
-    let found = call
-        .node
-        .replica
-        .read(|index| FoundKey::by_ref(index, barrier, reference))
-        .map_err(|unknown| refuse_unknown(call, action, reference, Facts::None, unknown))?;
-    let authorized = call.authorize(action, found.resource(), Facts::None)?;
-    let command = SetKeyMinimum {
-        key_id: found.key_id,
-        encrypt: request.encrypt,
-        decrypt: request.decrypt,
+    let change = Change {
+        action: Action::SetKeyMinimum,
+        key: request.key.as_ref(),
+        version: None,
+        on_conflict: OnConflict::Retry,
+        // A lower one gives back what a higher one took away.
+        revokes: false,
+        command: |_: &Call, found: &FoundKey| {
+            Ok(Command::SetKeyMinimum(SetKeyMinimum {
+                key_id: found.key_id,
+                encrypt,
+                decrypt,
+            }))
+        },
     };
-    Ok((authorized, Command::SetKeyMinimum(command)))
+    let write = request.write.as_ref();
+    let (key, index) = change.carry_out(call, &request, write).await?;
+    Ok(SetKeyMinimumResponse {
+        key: Some(key),
+        applied: convert::applied(index),
+    })
 }

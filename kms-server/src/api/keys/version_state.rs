@@ -1,14 +1,20 @@
 //! EnableKeyVersion and DisableKeyVersion: as for a whole key, of one version.
 
+use envelope::id::KeyVersion;
+use prost::Message;
 use ward_proto::admin::v1::{
     DisableKeyVersionRequest, DisableKeyVersionResponse, EnableKeyVersionRequest,
     EnableKeyVersionResponse,
 };
+use ward_proto::v1::{self as proto, KeyRef, WriteOptions};
 
-use super::set_state::Change;
+use super::change::Change;
 use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
+use crate::api::key_ref::FoundKey;
+use crate::api::write::OnConflict;
+use crate::command::{Command, SetVersionState};
 use crate::policy::Action;
 use crate::state::KeyState;
 
@@ -18,13 +24,8 @@ pub(crate) async fn enable(
     request: EnableKeyVersionRequest,
 ) -> Result<EnableKeyVersionResponse, Failure> {
     let (key, write) = (request.key.as_ref(), request.write.as_ref());
-    let change = Change {
-        action: Action::EnableKeyVersion,
-        state: KeyState::Enabled,
-        key,
-        version: Some(named(request.key_version)?),
-    };
-    let (key, index) = change.carry_out(call, &request, write).await?;
+    let named = (key, request.key_version);
+    let (key, index) = set(call, KeyState::Enabled, named, &request, write).await?;
     Ok(EnableKeyVersionResponse {
         key: Some(key),
         applied: convert::applied(index),
@@ -37,23 +38,41 @@ pub(crate) async fn disable(
     request: DisableKeyVersionRequest,
 ) -> Result<DisableKeyVersionResponse, Failure> {
     let (key, write) = (request.key.as_ref(), request.write.as_ref());
-    let change = Change {
-        action: Action::DisableKeyVersion,
-        state: KeyState::Disabled,
-        key,
-        version: Some(named(request.key_version)?),
-    };
-    let (key, index) = change.carry_out(call, &request, write).await?;
+    let named = (key, request.key_version);
+    let (key, index) = set(call, KeyState::Disabled, named, &request, write).await?;
     Ok(DisableKeyVersionResponse {
         key: Some(key),
         applied: convert::applied(index),
     })
 }
 
-/// None is not the whole key: that is another verb, with another permission.
-fn named(version: u32) -> Result<u32, Failure> {
-    match version {
-        0 => Err(Failure::invalid("name a version; they count from 1")),
-        version => Ok(version),
+async fn set<M: Message>(
+    call: &Call,
+    state: KeyState,
+    (key, version): (Option<&KeyRef>, u32),
+    request: &M,
+    write: Option<&WriteOptions>,
+) -> Result<(proto::Key, u64), Failure> {
+    // None is not the whole key: that is another verb, with another permission.
+    if version == 0 {
+        return Err(Failure::invalid("name a version; they count from 1"));
     }
+    let change = Change {
+        action: match state {
+            KeyState::Enabled => Action::EnableKeyVersion,
+            KeyState::Disabled => Action::DisableKeyVersion,
+        },
+        key,
+        version: Some(KeyVersion(version)),
+        on_conflict: OnConflict::Retry,
+        revokes: state == KeyState::Disabled,
+        command: |_: &Call, found: &FoundKey| {
+            Ok(Command::SetVersionState(SetVersionState {
+                key_id: found.key_id,
+                version,
+                state,
+            }))
+        },
+    };
+    change.carry_out(call, request, write).await
 }

@@ -7,10 +7,11 @@ use crate::api::convert::{self, check_id};
 use crate::api::failure::Failure;
 use crate::api::principal::principal;
 use crate::api::write::{Intent, OnConflict, propose};
-use crate::command::{Command, PutPolicy};
+use crate::command::{Command, PutPolicy, Refusal};
 use crate::keyring::Place;
 use crate::node::policies::{PutError, with_text};
 use crate::policy::{Action, Authorized, Engine, Facts, PolicySet, Request, Resource};
+use crate::state::Index;
 
 /// Serves PutPolicy.
 pub(crate) async fn put(
@@ -57,6 +58,7 @@ fn decide(call: &Call, request: &PutPolicyRequest) -> Result<(Authorized, Comman
         }
         PutError::Stored(failure) => failure,
     })?;
+    check_known(&set, node.replica.read(Index::format_version))?;
     keeps_its_author(call, set)?;
     let expected_revision = former.unwrap_or_default();
     let command = PutPolicy {
@@ -70,6 +72,15 @@ fn decide(call: &Call, request: &PutPolicyRequest) -> Result<(Authorized, Comman
         )?,
     };
     Ok((authorized, Command::PutPolicy(command)))
+}
+
+/// Refuses a policy that a member of the state's format may not be able to read: there nothing at all
+/// would be permitted any more.
+fn check_known(set: &PolicySet, format: u32) -> Result<(), Failure> {
+    match set.format() <= format {
+        true => Ok(()),
+        false => Err(Refusal::FormatNewer.into()),
+    }
 }
 
 /// Refuses a policy that would keep its author from changing it again, now or when the author's
@@ -99,3 +110,23 @@ fn keeps_its_author(call: &Call, set: PolicySet) -> Result<(), Failure> {
 const TEXT_BYTES_MAX: usize = 32 * 1_024;
 /// All of them are read at each change, and listed in one answer.
 const POLICIES_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use kms_client::reason::Reason;
+
+    use super::*;
+    use crate::policy::PolicyText;
+
+    #[test]
+    fn a_policy_that_names_a_newer_action_waits_for_the_format() {
+        let new = PolicyText {
+            name: "x",
+            text: r#"@id("x") permit (principal, action == Ward::Action::"Sign", resource);"#,
+        };
+        let set = PolicySet::put(new, &[], 1).unwrap();
+        let refused = check_known(&set, 1).unwrap_err();
+        assert_eq!(refused.reason, Reason::VersionNewer);
+        assert_eq!(check_known(&set, 2), Ok(()));
+    }
+}

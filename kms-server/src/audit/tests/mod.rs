@@ -110,7 +110,7 @@ async fn a_record_is_in_the_file_when_it_is_answered_and_says_what_happened() {
     let mut record = record(1);
     record.outcome = Outcome::Denied;
     record.reason = Some("KEY_DISABLED".to_owned());
-    record.policies = vec!["operator-decrypts".to_owned()];
+    record.policies = vec!["ward:operator-decrypts".to_owned()];
     let durable = audit.record(record).await.unwrap();
 
     let text = text(&only_file(&dir));
@@ -125,7 +125,7 @@ async fn a_record_is_in_the_file_when_it_is_answered_and_says_what_happened() {
     assert_eq!(json["key_version"], 3);
     assert_eq!(json["outcome"], "denied");
     assert_eq!(json["reason"], "KEY_DISABLED");
-    assert_eq!(json["policies"][0], "operator-decrypts");
+    assert_eq!(json["policies"][0], "ward:operator-decrypts");
 }
 
 #[tokio::test]

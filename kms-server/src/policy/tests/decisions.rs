@@ -8,7 +8,7 @@ use super::*;
 fn a_decision_names_its_policies_and_its_epoch() {
     let engine = Engine::new(PolicySet::built_in(41).unwrap());
     let yes = ask(&engine, &operator(), Action::UnwrapDataKey, device_key()).unwrap();
-    assert_eq!(yes.policies(), ["operator-opens-data-keys"]);
+    assert_eq!(yes.policies(), ["ward:operator-opens-data-keys"]);
     assert_eq!(
         (yes.action(), yes.resource()),
         (Action::UnwrapDataKey, "device/mon-1")
@@ -19,7 +19,7 @@ fn a_decision_names_its_policies_and_its_epoch() {
     assert!(!yes.covers(Action::UnwrapDataKey, "device/mon-2"));
 
     let no = ask(&engine, &core(), Action::UnwrapDataKey, device_key()).unwrap_err();
-    assert_eq!(*no.policies, ["gateway-never-opens"]);
+    assert_eq!(*no.policies, ["ward:gateway-never-opens"]);
     assert_eq!(no.because, DeniedBecause::Forbidden);
     let no = ask(&engine, &app("a"), Action::Encrypt, key("x")).unwrap_err();
     assert!(no.policies.is_empty());
@@ -123,6 +123,58 @@ fn a_policy_that_fails_to_evaluate_denies() {
 }
 
 #[test]
+fn a_policy_needs_the_format_of_the_newest_action_that_it_names() {
+    let check = |policy: &str, expected: u32| {
+        let text = format!("@id(\"a\") {policy};");
+        let added = [PolicyText {
+            name: "x.cedar",
+            text: &text,
+        }];
+        let set = PolicySet::with(&added, 1).unwrap();
+        assert_eq!(set.format(), expected, "{policy}");
+    };
+    check("permit (principal, action, resource)", 1);
+    check(
+        r#"permit (principal, action == Ward::Action::"Encrypt", resource)"#,
+        1,
+    );
+    check(
+        r#"permit (principal, action == Ward::Action::"Sign", resource)"#,
+        2,
+    );
+    check(
+        r#"permit (principal, action in [Ward::Action::"Encrypt", Ward::Action::"PutAlias"], resource)"#,
+        2,
+    );
+    check(
+        r#"forbid (principal, action, resource) when { action == Ward::Action::"GenerateRandom" }"#,
+        2,
+    );
+    // What is only called like one is none.
+    check(
+        r#"permit (principal == Ward::App::"Sign", action, resource)"#,
+        1,
+    );
+    // The built-in ones are those of each node's own program.
+    assert_eq!(PolicySet::built_in(0).unwrap().format(), 1);
+}
+
+#[test]
+fn the_built_in_policies_have_names_that_no_added_one_can_have() {
+    let set = PolicySet::built_in(0).unwrap();
+    for policy in set.policies.policies() {
+        let id: &str = policy.id().as_ref();
+        assert!(id.starts_with("ward:"), "{id}");
+    }
+    // What stands in the state is never refused for its name alone.
+    let stored = [PolicyText {
+        name: "x.cedar",
+        text: r#"@id("ward:anything") permit (principal, action, resource);"#,
+    }];
+    assert!(PolicySet::stored(&stored, 1).is_ok());
+}
+
+#[test]
 fn faulty_policies_are_refused_with_what_to_mend() {
     let check = |text: &str, expected: &str| {
         let added = [PolicyText {
@@ -138,7 +190,15 @@ fn faulty_policies_are_refused_with_what_to_mend() {
     check("permit (", "x.cedar does not parse");
     check("permit (principal, action, resource);", "has no @id");
     check(
-        r#"@id("operator-invites") permit (principal, action, resource);"#,
+        r#"@id("ward:operator-invites") permit (principal, action, resource);"#,
+        "begins with ward:, as Ward's own; choose another",
+    );
+    check(
+        r#"@id("ward:not-yet-one") permit (principal, action, resource);"#,
+        "begins with ward:",
+    );
+    check(
+        r#"@id("a") permit (principal, action, resource); @id("a") permit (principal, action, resource);"#,
         "is taken",
     );
     check(
@@ -164,9 +224,9 @@ fn what_is_remembered_is_what_was_decided_and_dies_with_its_policies() {
     let engine = engine();
     for _ in 0..2 {
         let yes = ask(&engine, &operator(), Action::Decrypt, device_key()).unwrap();
-        assert_eq!(yes.policies(), ["operator-decrypts"]);
+        assert_eq!(yes.policies(), ["ward:operator-decrypts"]);
         let no = ask(&engine, &core(), Action::Decrypt, device_key()).unwrap_err();
-        assert_eq!(*no.policies, ["gateway-never-opens"]);
+        assert_eq!(*no.policies, ["ward:gateway-never-opens"]);
     }
     let text = r#"@id("stop") forbid (principal, action == Ward::Action::"Decrypt", resource);"#;
     let stop = PolicyText {
