@@ -4,6 +4,7 @@ mod audit;
 mod cluster;
 mod containment;
 mod data_key;
+mod decision;
 mod device;
 mod identity;
 mod key;
@@ -22,6 +23,7 @@ pub use containment::{
 pub use data_key::{
     CacheLimits, DataKey, DataKeyKind, DataKeys, UnwrappedDataKey, WrappedDataKey, WrappedDataKeys,
 };
+pub use decision::{Decision, Question, Resource, Ruling};
 pub use device::{Device, DeviceState, Inventory, NewDevice};
 pub use identity::{CreatedJoinToken, IssuedCertificate};
 pub use key::{

@@ -7,16 +7,21 @@ use crate::state::{self, Role};
 
 /// A gateway's side is what it announced; policies that ask for it fail before that.
 pub(crate) fn principal(node: &Node, caller: &Caller) -> Principal {
-    let kind = match caller.role {
+    named(node, caller.role, caller.id.id())
+}
+
+/// An identity in the words of the policies, whether or not it is known.
+pub(crate) fn named(node: &Node, role: Role, id: &str) -> Principal {
+    let kind = match role {
         Role::Node => PrincipalKind::Node,
-        Role::Gateway => PrincipalKind::Gateway(announced(node, caller.id.id())),
+        Role::Gateway => PrincipalKind::Gateway(announced(node, id)),
         Role::Device => PrincipalKind::Device,
         Role::App => PrincipalKind::App,
         Role::Operator => PrincipalKind::Operator,
     };
     Principal {
         kind,
-        id: caller.id.id().to_owned(),
+        id: id.to_owned(),
     }
 }
 

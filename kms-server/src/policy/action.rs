@@ -213,6 +213,27 @@ impl Action {
         }
     }
 
+    /// The action of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.name() == name)
+    }
+
+    /// Whether it uses a key under an encryption context, which policies see then.
+    #[must_use]
+    pub const fn has_context(self) -> bool {
+        matches!(
+            self,
+            Self::Encrypt
+                | Self::Decrypt
+                | Self::ReEncryptFrom
+                | Self::ReEncryptTo
+                | Self::GenerateDataKey
+                | Self::GenerateDataKeyWithoutPlaintext
+                | Self::UnwrapDataKey
+        )
+    }
+
     /// The name in the schema, in policies and in audit records.
     #[must_use]
     pub const fn name(self) -> &'static str {

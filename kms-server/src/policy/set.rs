@@ -121,10 +121,7 @@ impl PolicySet {
         });
         let named = added.flat_map(cedar_policy::Policy::entity_literals);
         let ids = named.filter(|uid| uid.type_name().basename() == "Action");
-        let formats = ids.filter_map(|uid| {
-            let named = |action: &Action| action.name() == uid.id().unescaped();
-            Action::ALL.into_iter().find(named).map(Action::format)
-        });
+        let formats = ids.filter_map(|uid| Action::named(uid.id().unescaped()).map(Action::format));
         formats.max().unwrap_or(FORMAT_FIRST)
     }
 
@@ -262,13 +259,22 @@ fn located(error: &dyn Diagnostic, text: &str) -> String {
 }
 
 fn schema() -> Result<Schema, PolicyError> {
-    let (schema, warnings) = Schema::from_cedarschema_str(include_str!("ward.cedarschema"))
-        .map_err(|error| PolicyError::Schema {
+    let (schema, warnings) =
+        Schema::from_cedarschema_str(SCHEMA).map_err(|error| PolicyError::Schema {
             detail: error.to_string(),
         })?;
     // Warnings concern names that shadow Cedar's own; there are none, and a test says so.
     drop(warnings);
     Ok(schema)
+}
+
+/// What policies can speak about, in Cedar's schema language.
+pub const SCHEMA: &str = include_str!("ward.cedarschema");
+
+/// The built-in policies, as Cedar.
+#[must_use]
+pub fn built_in_text() -> String {
+    BUILT_IN.map(|file| file.text).join("\n")
 }
 
 /// How the ids of built-in policies begin, and no others: a version that brings one more never

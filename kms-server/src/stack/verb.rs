@@ -55,6 +55,7 @@ pub(crate) enum Verb {
     PutPolicy,
     ListPolicies,
     DescribePolicy,
+    ExplainDecision,
     Join,
 }
 
@@ -113,6 +114,7 @@ impl Verb {
             "/ward.admin.v1.ClusterAdminService/TransferLeadership" => Self::TransferLeadership,
             "/ward.admin.v1.PolicyAdminService/PutPolicy" => Self::PutPolicy,
             "/ward.admin.v1.PolicyAdminService/ListPolicies" => Self::ListPolicies,
+            "/ward.admin.v1.PolicyAdminService/ExplainDecision" => Self::ExplainDecision,
             "/ward.admin.v1.PolicyAdminService/DescribePolicy" => Self::DescribePolicy,
             "/ward.v1.JoinService/Join" => Self::Join,
             _ => return None,
@@ -171,6 +173,7 @@ impl Verb {
             Self::TransferLeadership => "TransferLeadership",
             Self::PutPolicy => "PutPolicy",
             Self::ListPolicies => "ListPolicies",
+            Self::ExplainDecision => "ExplainDecision",
             Self::DescribePolicy => "DescribePolicy",
             Self::Join => "Join",
         }
@@ -223,6 +226,7 @@ impl Verb {
             | Self::TransferLeadership
             | Self::PutPolicy
             | Self::ListPolicies
+            | Self::ExplainDecision
             | Self::EnableKeyVersion
             | Self::DisableKeyVersion
             | Self::SetKeyMinimum

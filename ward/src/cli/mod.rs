@@ -39,7 +39,9 @@ pub(crate) use key::{KeyVerb, PublicKeyArguments};
 pub(crate) use label::{AliasVerb, Label, gather_labels};
 pub(crate) use manual::{CompletionsArguments, ManArguments};
 pub(crate) use node::{NodeArguments, NodeVerb, RemoveArguments};
-pub(crate) use policy::{PolicyVerb, PutArguments};
+pub(crate) use policy::{
+    Asker, DraftArguments, PolicyVerb, PutArguments, TestArguments, WhyArguments,
+};
 pub(crate) use serve::{DoctorArguments, ServeArguments};
 pub(crate) use sign::{RandomArguments, SignArguments, VerifySignedArguments};
 pub(crate) use up::{ArchiveMode, UpArguments};
@@ -291,6 +293,10 @@ mod tests {
             "ward man",
             "ward policy put",
             "ward policy show",
+            "ward policy why",
+            "ward policy test",
+            "ward policy schema",
+            "ward policy built-in",
             "ward audit",
             "ward audit export",
             "ward audit verify --files d --export f",

@@ -27,6 +27,8 @@ mod manual;
 mod node;
 mod node_remove;
 mod policy;
+mod policy_test;
+mod policy_why;
 mod public_key;
 mod random;
 mod revoke_gateway;

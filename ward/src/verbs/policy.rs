@@ -6,39 +6,50 @@ use kms_client::Client;
 use kms_client::model::Policy;
 use serde::Serialize;
 
-use super::client;
+use super::{client, policy_test, policy_why};
 use crate::cli::{Global, PolicyVerb, PutArguments};
 use crate::error::{Failure, Reason};
-use crate::output::{Answer, answer};
+use crate::output::{Answer, answer, line};
 use crate::text::Table;
 
 /// Does what was typed after `ward policy`.
 pub(super) async fn run(global: &Global, verb: PolicyVerb) -> Result<(), Failure> {
-    let client = client(global)?;
     match verb {
-        PolicyVerb::Put(arguments) => answer(global.format(), &put(&client, arguments).await?),
+        PolicyVerb::Put(arguments) => {
+            answer(global.format(), &put(&client(global)?, arguments).await?)
+        }
         PolicyVerb::List => {
-            let policies = client.list_policies().await?;
+            let policies = client(global)?.list_policies().await?;
             let entries = policies.into_iter().map(EntryView::from).collect();
             answer(global.format(), &PolicyList(entries))
         }
         PolicyVerb::Show(which) => {
-            let policy = client.describe_policy(&which.id).await?;
+            let policy = client(global)?.describe_policy(&which.id).await?;
             answer(global.format(), &PolicyView::from(policy))
         }
+        PolicyVerb::Why(arguments) => policy_why::run(global, arguments).await,
+        PolicyVerb::Test(arguments) => policy_test::run(global, arguments).await,
+        // What the program itself knows needs no cluster.
+        PolicyVerb::Schema => line(kms_server::policy::SCHEMA.trim_end()),
+        PolicyVerb::BuiltIn => line(kms_server::policy::built_in_text().trim_end()),
     }
 }
 
 async fn put(client: &Client, arguments: PutArguments) -> Result<EntryView, Failure> {
-    let file = &arguments.file;
+    let (id, text) = read(&arguments.file, arguments.id)?;
+    let revision = client.put_policy(&id, &text).await?;
+    Ok(EntryView { id, revision })
+}
+
+/// A policy's id and text; the id is the file's name unless one is given.
+pub(super) fn read(file: &Path, id: Option<String>) -> Result<(String, String), Failure> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| Failure::io(format!("cannot read {}", file.display()), &error))?;
-    let id = match arguments.id {
+    let id = match id {
         Some(id) => id,
         None => named_by(file)?,
     };
-    let revision = client.put_policy(&id, &text).await?;
-    Ok(EntryView { id, revision })
+    Ok((id, text))
 }
 
 fn named_by(file: &Path) -> Result<String, Failure> {

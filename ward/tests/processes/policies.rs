@@ -124,3 +124,110 @@ fn a_policy_that_cannot_be_meant_is_refused_with_its_line() {
     assert_eq!(stack.json(&["policy", "list"]), serde_json::json!([]));
     assert_eq!(stack.reason(&["policy", "show", "x"]), "INVALID_ARGUMENT");
 }
+
+#[test]
+fn decisions_are_explained_with_and_without_a_draft() {
+    let stack = Stack::up(&["--nodes", "1"]);
+    stack.json(&["key", "create", "lab"]);
+    let file = |name: &str, text: &str| {
+        let path = stack.dir().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let why = ["policy", "why", "app:portal", "Encrypt", "--key", "lab"];
+    let denied = stack.json(&why);
+    assert_eq!(denied["allowed"], false);
+    assert_eq!(denied["policies"], serde_json::json!([]));
+
+    let draft = file(
+        "portal.cedar",
+        "@id(\"portal-encrypts\")\npermit (principal == Ward::App::\"portal\", action == \
+         Ward::Action::\"Encrypt\", resource == Ward::Key::\"lab\")\nwhen { \
+         context.encryption.hasTag(\"ward\") };\n",
+    );
+    let drafted = [&why[..], &["--draft", &draft]].concat();
+    assert_eq!(
+        stack.json(&drafted)["allowed"],
+        false,
+        "the context is another"
+    );
+    let drafted = [&drafted[..], &["--context", "ward=3b"]].concat();
+    let allowed = stack.json(&drafted);
+    assert_eq!(allowed["allowed"], true);
+    assert_eq!(allowed["policies"], serde_json::json!(["portal-encrypts"]));
+    assert_eq!(
+        stack.json(&["policy", "list"]),
+        serde_json::json!([]),
+        "a draft stays one"
+    );
+
+    // What forbids wins, and is named.
+    let gateway = [
+        "policy",
+        "why",
+        "gateway:core-1",
+        "UnwrapDataKey",
+        "--key",
+        "device/mon-1",
+    ];
+    let forbidden = stack.json(&gateway);
+    assert_eq!(
+        forbidden["policies"],
+        serde_json::json!(["ward:gateway-never-opens"])
+    );
+    let built_in = succeeded(&["policy", "built-in"], stack.ward(&["policy", "built-in"]));
+    assert!(
+        String::from_utf8(built_in)
+            .unwrap()
+            .contains("@id(\"ward:gateway-never-opens\")")
+    );
+    let impossible = stack.json(&["policy", "why", "device:mon-1", "PutPolicy"]);
+    assert!(
+        impossible["because"]
+            .as_str()
+            .unwrap()
+            .contains("no such request")
+    );
+
+    let cases = file(
+        "cases.toml",
+        "[[case]]\nas = \"app:portal\"\naction = \"Encrypt\"\nkey = \"lab\"\n\
+         context = { ward = \"3b\" }\nallowed = true\n\
+         [[case]]\nas = \"operator:admin\"\naction = \"CreateJoinToken\"\n\
+         invites = \"app\"\nallowed = true\n\
+         [[case]]\nas = \"app:portal\"\naction = \"DescribeDevice\"\ndevice = \"mon-1\"\n\
+         allowed = false\n",
+    );
+    let test = ["policy", "test", &cases];
+    assert_eq!(stack.reason(&test), "CHECK_FAILED");
+    let output = stack.ward(&test);
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(table.matches("NOT ").count(), 1, "{table}");
+    let test = [&test[..], &["--draft", &draft]].concat();
+    succeeded(&test, stack.ward(&test));
+
+    for (mistake, told) in [
+        (
+            &["policy", "why", "app:portal", "Open"][..],
+            "no such action",
+        ),
+        (&["policy", "why", "app:Portal", "Encrypt"], "lower-case"),
+        (
+            &["policy", "why", "app:portal", "Encrypt", "--key", "a b"],
+            "a key's name",
+        ),
+    ] {
+        let output = stack.ward(mistake);
+        assert_eq!(refused(&output), "INVALID_ARGUMENT", "{mistake:?}");
+        let talk = String::from_utf8(output.stderr).unwrap();
+        assert!(talk.contains(told), "{told} in {talk}");
+    }
+    let unknown = file("unknown.toml", "[[case]]\nwho = \"app:portal\"\n");
+    assert_eq!(
+        stack.reason(&["policy", "test", &unknown]),
+        "INVALID_ARGUMENT"
+    );
+    let portal = application(&stack, "portal");
+    let as_portal = [&["--data-dir", portal.to_str().unwrap()], &why[..]].concat();
+    assert_eq!(refused(&stack.ward_with(&as_portal, b"")), "DENIED");
+}

@@ -1,4 +1,4 @@
-//! Policies: put, list, describe. All are operator verbs.
+//! Policies: put, list, describe, try. All are operator verbs.
 
 use tonic::transport::Channel;
 use ward_proto::admin::v1 as admin;
@@ -8,7 +8,7 @@ use super::new_intent;
 use crate::Client;
 use crate::client::nodes::Route;
 use crate::error::Error;
-use crate::model::Policy;
+use crate::model::{Decision, Policy, Question};
 use crate::reason::Reason;
 
 impl Client {
@@ -69,6 +69,30 @@ impl Client {
             .policy
             .ok_or_else(|| Error::new(Reason::Internal, "the node answered without the policy"))?;
         Ok(policy.into())
+    }
+
+    /// Tells how a request would be decided now, and by which policies. Nothing is done, and
+    /// neither who asks nor what is asked about need exist.
+    ///
+    /// With a `draft`, its id and its text, as if that had been put.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID_ARGUMENT` for an action that there is not, for ids and names that there cannot be,
+    /// and for a draft that could not be put.
+    pub async fn explain_decision(
+        &self,
+        question: &Question,
+        draft: Option<(&str, &str)>,
+    ) -> Result<Decision, Error> {
+        let message = question.to_message(draft);
+        let answer = self.inner.call(Route::Leader, |attempt| {
+            let request = attempt.request(message.clone());
+            async move { operator(attempt.channel).explain_decision(request).await }
+        });
+        let answer = answer.await?;
+        self.inner.saw(answer.applied);
+        answer.try_into()
     }
 }
 

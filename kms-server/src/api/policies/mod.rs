@@ -1,7 +1,9 @@
-//! Policies that the hospital adds: written, listed, told. Operators alone get here.
+//! Policies that the hospital adds: written, listed, told, tried. Operators alone get here.
 
+mod explain;
 mod put;
 mod read;
 
+pub(crate) use explain::explain;
 pub(crate) use put::put;
 pub(crate) use read::{describe, list};

@@ -18,11 +18,7 @@ pub(crate) async fn put(
     call: &Call,
     request: PutPolicyRequest,
 ) -> Result<PutPolicyResponse, Failure> {
-    check_id(&request.policy_id)?;
-    if request.text.len() > TEXT_BYTES_MAX {
-        let message = "a policy's text has at most 32 KiB; write several policies";
-        return Err(Failure::invalid(message));
-    }
+    check_form(&request.policy_id, &request.text)?;
     let action = Action::PutPolicy;
     let intent = Intent::new(call, action.name(), &request, request.write.as_ref())?;
     let mut record = call.record(action.name(), &request.policy_id);
@@ -51,13 +47,7 @@ fn decide(call: &Call, request: &PutPolicyRequest) -> Result<(Authorized, Comman
         let message = "a cluster has at most 64 policies; replace one, or put several into one";
         return Err(Failure::invalid(message));
     }
-    let set = with_text(node, id, &request.text).map_err(|error| match error {
-        PutError::Refused(error) => Failure::invalid(error.to_string()),
-        PutError::TooLong => {
-            Failure::invalid("all policies together have at most 128 KiB; shorten or replace some")
-        }
-        PutError::Stored(failure) => failure,
-    })?;
+    let set = with_text(node, id, &request.text)?;
     check_known(&set, node.replica.read(Index::format_version))?;
     keeps_its_author(call, set)?;
     let expected_revision = former.unwrap_or_default();
@@ -72,6 +62,32 @@ fn decide(call: &Call, request: &PutPolicyRequest) -> Result<(Authorized, Comman
         )?,
     };
     Ok((authorized, Command::PutPolicy(command)))
+}
+
+/// Refuses an id or a text beyond the limits.
+///
+/// # Errors
+/// INVALID_ARGUMENT.
+pub(super) fn check_form(policy_id: &str, text: &str) -> Result<(), Failure> {
+    check_id(policy_id)?;
+    if text.len() > TEXT_BYTES_MAX {
+        let message = "a policy's text has at most 32 KiB; write several policies";
+        return Err(Failure::invalid(message));
+    }
+    Ok(())
+}
+
+impl From<PutError> for Failure {
+    fn from(error: PutError) -> Self {
+        match error {
+            PutError::Refused(error) => Self::invalid(error.to_string()),
+            PutError::TooLong => {
+                let message = "all policies together have at most 128 KiB; shorten or replace some";
+                Self::invalid(message)
+            }
+            PutError::Stored(failure) => failure,
+        }
+    }
 }
 
 /// Refuses a policy that a member of the state's format may not be able to read: there nothing at

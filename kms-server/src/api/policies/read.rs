@@ -54,7 +54,7 @@ pub(crate) async fn describe(
 }
 
 /// Asks the policies about reading them, behind a read barrier, and records the call.
-async fn permit(call: &Call, verb: &str, resource: &str) -> Result<(), Failure> {
+pub(super) async fn permit(call: &Call, verb: &str, resource: &str) -> Result<(), Failure> {
     let _barrier = call.barrier().await?;
     let mut record = call.record(verb, resource);
     let permitted = call.permit(

@@ -3,8 +3,8 @@
 use tonic::{Request, Response, Status};
 use ward_proto::admin::v1::policy_admin_service_server::PolicyAdminService;
 use ward_proto::admin::v1::{
-    DescribePolicyRequest, DescribePolicyResponse, ListPoliciesRequest, ListPoliciesResponse,
-    PutPolicyRequest, PutPolicyResponse,
+    DescribePolicyRequest, DescribePolicyResponse, ExplainDecisionRequest, ExplainDecisionResponse,
+    ListPoliciesRequest, ListPoliciesResponse, PutPolicyRequest, PutPolicyResponse,
 };
 
 use super::Api;
@@ -39,6 +39,15 @@ impl PolicyAdminService for Api {
     ) -> Result<Response<DescribePolicyResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
         let answer = policies::describe(&call, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn explain_decision(
+        &self,
+        request: Request<ExplainDecisionRequest>,
+    ) -> Result<Response<ExplainDecisionResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let answer = policies::explain(&call, request.into_inner()).await?;
         Ok(Response::new(answer))
     }
 }
