@@ -285,7 +285,7 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 51);
+        assert_eq!(seen, 52);
     }
 
     fn paths(proto: &str) -> Vec<String> {

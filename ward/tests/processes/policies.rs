@@ -125,71 +125,59 @@ fn a_policy_that_cannot_be_meant_is_refused_with_its_line() {
     assert_eq!(stack.reason(&["policy", "show", "x"]), "INVALID_ARGUMENT");
 }
 
+const WHY: [&str; 6] = ["policy", "why", "app:portal", "Encrypt", "--key", "lab"];
+
+/// A policy that lets the application encrypt under one context.
+fn draft(stack: &Stack) -> String {
+    let text = "@id(\"portal-encrypts\")\npermit (principal == Ward::App::\"portal\", action == \
+                Ward::Action::\"Encrypt\", resource == Ward::Key::\"lab\")\nwhen { \
+                context.encryption.hasTag(\"ward\") };\n";
+    file(stack, "portal.cedar", text)
+}
+
+fn file(stack: &Stack, name: &str, text: &str) -> String {
+    let path = stack.dir().join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
 #[test]
 fn decisions_are_explained_with_and_without_a_draft() {
     let stack = Stack::up(&["--nodes", "1"]);
     stack.json(&["key", "create", "lab"]);
-    let file = |name: &str, text: &str| {
-        let path = stack.dir().join(name);
-        std::fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    let why = ["policy", "why", "app:portal", "Encrypt", "--key", "lab"];
-    let denied = stack.json(&why);
+    let denied = stack.json(&WHY);
     assert_eq!(denied["allowed"], false);
     assert_eq!(denied["policies"], serde_json::json!([]));
-
-    let draft = file(
-        "portal.cedar",
-        "@id(\"portal-encrypts\")\npermit (principal == Ward::App::\"portal\", action == \
-         Ward::Action::\"Encrypt\", resource == Ward::Key::\"lab\")\nwhen { \
-         context.encryption.hasTag(\"ward\") };\n",
-    );
-    let drafted = [&why[..], &["--draft", &draft]].concat();
-    assert_eq!(
-        stack.json(&drafted)["allowed"],
-        false,
-        "the context is another"
-    );
+    let draft = draft(&stack);
+    let drafted = [&WHY[..], &["--draft", &draft]].concat();
+    let elsewhere = stack.json(&drafted);
+    assert_eq!(elsewhere["allowed"], false, "the context is another");
     let drafted = [&drafted[..], &["--context", "ward=3b"]].concat();
     let allowed = stack.json(&drafted);
     assert_eq!(allowed["allowed"], true);
     assert_eq!(allowed["policies"], serde_json::json!(["portal-encrypts"]));
-    assert_eq!(
-        stack.json(&["policy", "list"]),
-        serde_json::json!([]),
-        "a draft stays one"
-    );
+    let stored = stack.json(&["policy", "list"]);
+    assert_eq!(stored, serde_json::json!([]), "a draft stays one");
 
     // What forbids wins, and is named.
-    let gateway = [
-        "policy",
-        "why",
-        "gateway:core-1",
-        "UnwrapDataKey",
-        "--key",
-        "device/mon-1",
-    ];
-    let forbidden = stack.json(&gateway);
-    assert_eq!(
-        forbidden["policies"],
-        serde_json::json!(["ward:gateway-never-opens"])
-    );
+    let opens = ["policy", "why", "gateway:core-1", "UnwrapDataKey"];
+    let opens = [&opens[..], &["--key", "device/mon-1"]].concat();
+    let forbidden = stack.json(&opens);
+    let names = serde_json::json!(["ward:gateway-never-opens"]);
+    assert_eq!(forbidden["policies"], names);
     let built_in = succeeded(&["policy", "built-in"], stack.ward(&["policy", "built-in"]));
-    assert!(
-        String::from_utf8(built_in)
-            .unwrap()
-            .contains("@id(\"ward:gateway-never-opens\")")
-    );
+    let built_in = String::from_utf8(built_in).unwrap();
+    assert!(built_in.contains("@id(\"ward:gateway-never-opens\")"));
     let impossible = stack.json(&["policy", "why", "device:mon-1", "PutPolicy"]);
-    assert!(
-        impossible["because"]
-            .as_str()
-            .unwrap()
-            .contains("no such request")
-    );
+    let because = impossible["because"].as_str().unwrap();
+    assert!(because.contains("no such request"), "{because}");
+}
 
+#[test]
+fn decisions_that_are_written_down_are_tried() {
+    let stack = Stack::up(&["--nodes", "1"]);
     let cases = file(
+        &stack,
         "cases.toml",
         "[[case]]\nas = \"app:portal\"\naction = \"Encrypt\"\nkey = \"lab\"\n\
          context = { ward = \"3b\" }\nallowed = true\n\
@@ -203,17 +191,23 @@ fn decisions_are_explained_with_and_without_a_draft() {
     let output = stack.ward(&test);
     let table = String::from_utf8(output.stdout).unwrap();
     assert_eq!(table.matches("NOT ").count(), 1, "{table}");
+    let draft = draft(&stack);
     let test = [&test[..], &["--draft", &draft]].concat();
     succeeded(&test, stack.ward(&test));
+}
 
+#[test]
+fn a_decision_that_nobody_could_ask_for_is_refused() {
+    let stack = Stack::up(&["--nodes", "1"]);
+    let why = ["policy", "why", "app:portal"];
     for (mistake, told) in [
         (
-            &["policy", "why", "app:portal", "Open"][..],
-            "no such action",
+            &["policy", "why", "app:Portal", "Encrypt"][..],
+            "lower-case",
         ),
-        (&["policy", "why", "app:Portal", "Encrypt"], "lower-case"),
+        (&[&why[..], &["Open"]].concat(), "no such action"),
         (
-            &["policy", "why", "app:portal", "Encrypt", "--key", "a b"],
+            &[&why[..], &["Encrypt", "--key", "a b"]].concat(),
             "a key's name",
         ),
     ] {
@@ -222,12 +216,10 @@ fn decisions_are_explained_with_and_without_a_draft() {
         let talk = String::from_utf8(output.stderr).unwrap();
         assert!(talk.contains(told), "{told} in {talk}");
     }
-    let unknown = file("unknown.toml", "[[case]]\nwho = \"app:portal\"\n");
-    assert_eq!(
-        stack.reason(&["policy", "test", &unknown]),
-        "INVALID_ARGUMENT"
-    );
+    let unknown = file(&stack, "unknown.toml", "[[case]]\nwho = \"app:portal\"\n");
+    let test = ["policy", "test", &unknown];
+    assert_eq!(stack.reason(&test), "INVALID_ARGUMENT");
     let portal = application(&stack, "portal");
-    let as_portal = [&["--data-dir", portal.to_str().unwrap()], &why[..]].concat();
+    let as_portal = [&["--data-dir", portal.to_str().unwrap()], &WHY[..]].concat();
     assert_eq!(refused(&stack.ward_with(&as_portal, b"")), "DENIED");
 }
