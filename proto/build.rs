@@ -7,6 +7,7 @@ const FILES: &[&str] = &[
     "ward/v1/types.proto",
     "ward/v1/keys.proto",
     "ward/v1/crypto.proto",
+    "ward/v1/batch.proto",
     "ward/v1/devices.proto",
     "ward/v1/certificates.proto",
     "ward/v1/join.proto",

@@ -56,6 +56,8 @@ pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Bytes of a client's request: a blob, two contexts of 16 KiB and room.
 pub(crate) const REQUEST_BYTES_MAX: usize = 128 * 1_024;
+/// Bytes of a batch of uses: so many small values and their contexts.
+pub(crate) const BATCH_BYTES_MAX: usize = 1_024 * 1_024;
 /// Bytes of an answer: what gRPC clients accept without being told more.
 pub(crate) const RESPONSE_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 /// Bytes of a joiner's request: a token, a signing request and three addresses.

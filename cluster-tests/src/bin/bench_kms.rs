@@ -70,7 +70,7 @@ struct Load {
 }
 
 /// What is measured, under which name and where.
-const ALL: [(&str, What, &[Place]); 9] = [
+const ALL: [(&str, What, &[Place]); 10] = [
     (table::ECHO, What::Echo, &[Place::Only]),
     ("etcd get", What::Etcd(etcd::Op::Get), ANYWHERE),
     (table::PUT, What::Etcd(etcd::Op::Put), &[Place::Leader]),
@@ -85,6 +85,11 @@ const ALL: [(&str, What, &[Place]); 9] = [
         ANYWHERE,
     ),
     ("Decrypt", What::Ward(ward::Op::Decrypt), ANYWHERE),
+    (
+        "Decrypt, 64 in a batch",
+        What::Ward(ward::Op::DecryptBatch(64)),
+        ANYWHERE,
+    ),
     ("Sign", What::Ward(ward::Op::Sign), ANYWHERE),
     (
         "CreateKey",

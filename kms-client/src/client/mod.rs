@@ -27,6 +27,7 @@ use sys::task::AbortOnDrop;
 use ward_proto::v1;
 
 pub use builder::ClientBuilder;
+pub use verbs::Batch;
 pub use watch::Watch;
 
 use self::nodes::Nodes;

@@ -1,5 +1,6 @@
 //! What the verbs take and answer. Plain types: none of them is tied to the wire.
 
+mod answer;
 mod audit;
 mod cluster;
 mod containment;
@@ -12,6 +13,7 @@ mod policy;
 mod signature;
 mod watch;
 
+pub use answer::Used;
 pub use audit::AuditFile;
 pub use cluster::{
     Ailment, ClusterHealth, ClusterStatus, GatewayRole, GatewayStatus, NodeRole, NodeStatus,

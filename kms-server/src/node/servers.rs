@@ -14,6 +14,7 @@ use ward_proto::admin::v1::key_admin_service_server::KeyAdminServiceServer;
 use ward_proto::admin::v1::policy_admin_service_server::PolicyAdminServiceServer;
 use ward_proto::admin::v1::token_admin_service_server::TokenAdminServiceServer;
 use ward_proto::v1::audit_service_server::AuditServiceServer;
+use ward_proto::v1::batch_service_server::BatchServiceServer;
 use ward_proto::v1::certificate_service_server::CertificateServiceServer;
 use ward_proto::v1::cluster_service_server::ClusterServiceServer;
 use ward_proto::v1::crypto_service_server::CryptoServiceServer;
@@ -25,7 +26,7 @@ use ward_proto::v1::watch_service_server::WatchServiceServer;
 
 use crate::api::services::{Api, JoinApi};
 use crate::limits::{
-    HEADERS_BYTES_HARD_MAX, IDENTITY_REQUESTS_PER_SECOND, JOIN_CONNECTION_AGE_MAX,
+    BATCH_BYTES_MAX, HEADERS_BYTES_HARD_MAX, IDENTITY_REQUESTS_PER_SECOND, JOIN_CONNECTION_AGE_MAX,
     JOIN_CONNECTION_GRACE, JOIN_REQUEST_BYTES_MAX, JOINS_PER_SECOND, KEEPALIVE_INTERVAL,
     KEEPALIVE_TIMEOUT, PEER_MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_DEADLINE,
     REQUESTS_IN_FLIGHT_MAX, RESETS_PENDING_MAX, RESPONSE_BYTES_MAX, STREAMS_MAX,
@@ -70,6 +71,11 @@ pub(super) async fn serve_api(
         .add_service(
             CryptoServiceServer::new(api.clone())
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(RESPONSE_BYTES_MAX),
+        )
+        .add_service(
+            BatchServiceServer::new(api.clone())
+                .max_decoding_message_size(BATCH_BYTES_MAX)
                 .max_encoding_message_size(RESPONSE_BYTES_MAX),
         )
         .add_service(

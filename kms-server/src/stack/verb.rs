@@ -16,6 +16,7 @@ pub(crate) enum Verb {
     GenerateMac,
     VerifyMac,
     GenerateRandom,
+    Batch,
     DescribeKey,
     ListKeys,
     GetPublicKey,
@@ -77,6 +78,7 @@ impl Verb {
             "/ward.v1.CryptoService/VerifyMac" => Self::VerifyMac,
             "/ward.v1.CryptoService/GenerateRandom" => Self::GenerateRandom,
             "/ward.v1.KeyService/DescribeKey" => Self::DescribeKey,
+            "/ward.v1.BatchService/Batch" => Self::Batch,
             "/ward.v1.KeyService/ListKeys" => Self::ListKeys,
             "/ward.v1.KeyService/GetPublicKey" => Self::GetPublicKey,
             "/ward.v1.KeyService/ListAliases" => Self::ListAliases,
@@ -127,6 +129,7 @@ impl Verb {
             Self::Encrypt => "Encrypt",
             Self::Decrypt => "Decrypt",
             Self::ReEncrypt => "ReEncrypt",
+            Self::Batch => "Batch",
             Self::GenerateDataKey => "GenerateDataKey",
             Self::GenerateDataKeyWithoutPlaintext => "GenerateDataKeyWithoutPlaintext",
             Self::UnwrapDataKey => "UnwrapDataKey",
@@ -206,6 +209,7 @@ impl Verb {
             | Self::GenerateMac
             | Self::VerifyMac
             | Self::GenerateRandom
+            | Self::Batch
             | Self::GetPublicKey
             | Self::ListAliases
             | Self::Join => Place::Unsealed,
@@ -264,6 +268,7 @@ mod tests {
     fn every_rpc_of_the_contract_is_a_verb() {
         let protos = [
             include_str!("../../../proto/proto/ward/v1/crypto.proto"),
+            include_str!("../../../proto/proto/ward/v1/batch.proto"),
             include_str!("../../../proto/proto/ward/v1/keys.proto"),
             include_str!("../../../proto/proto/ward/v1/devices.proto"),
             include_str!("../../../proto/proto/ward/v1/certificates.proto"),
@@ -285,7 +290,7 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 52);
+        assert_eq!(seen, 53);
     }
 
     fn paths(proto: &str) -> Vec<String> {

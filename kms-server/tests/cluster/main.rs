@@ -7,6 +7,7 @@
 mod alias_rights;
 mod aliases;
 mod audit;
+mod batch;
 mod containment;
 mod containment_waits;
 mod harness;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use envelope::context::EncryptionContext;
-use kms_client::Client;
 use kms_client::model::{DataKeyKind, KeyType, NewKey};
+use kms_client::{Batch, Client};
 use rustix::process::Pid;
 use tokio::runtime::Runtime;
 
@@ -24,6 +24,8 @@ pub enum Op {
     GenerateDataKeys(u32),
     /// A small value is opened.
     Decrypt,
+    /// So many small values are opened at once.
+    DecryptBatch(usize),
     /// 32 bytes are signed with Ed25519.
     Sign,
     /// A key is made.
@@ -107,6 +109,7 @@ impl Ward {
                 Op::GenerateDataKey => data_keys(client, 1),
                 Op::GenerateDataKeys(count) => data_keys(client, count),
                 Op::Decrypt => decrypt(client, blob.clone()),
+                Op::DecryptBatch(count) => decrypt_batch(client, blob.clone(), count),
                 Op::Sign => sign(client),
                 Op::CreateKey => {
                     let number = made.fetch_add(1, Ordering::Relaxed);
@@ -134,6 +137,21 @@ fn data_keys(client: Client, count: u32) -> Answer {
 fn decrypt(client: Client, blob: Vec<u8>) -> Answer {
     Box::pin(async move {
         let opened = client.decrypt(&blob, &EncryptionContext::new()).await;
+        opened.map(drop).map_err(|error| error.to_string())
+    })
+}
+
+fn decrypt_batch(client: Client, blob: Vec<u8>, count: usize) -> Answer {
+    Box::pin(async move {
+        let mut batch = Batch::new();
+        for _ in 0..count {
+            batch.decrypt(&blob, &EncryptionContext::new());
+        }
+        let made = client
+            .batch(batch)
+            .await
+            .map_err(|error| error.to_string())?;
+        let opened = made.into_iter().collect::<Result<Vec<_>, _>>();
         opened.map(drop).map_err(|error| error.to_string())
     })
 }

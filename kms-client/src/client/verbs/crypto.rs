@@ -1,21 +1,17 @@
 //! Using keys: encrypt, decrypt, re-encrypt, data keys.
 
-use bytes::Bytes;
 use envelope::context::EncryptionContext;
-use envelope::id::KeyVersion;
-use envelope::secret::SecretBytes;
 use tonic::transport::Channel;
-use ward_proto::v1;
 use ward_proto::v1::crypto_service_client::CryptoServiceClient;
 
+use super::ask;
 use crate::Client;
 use crate::client::nodes::Route;
 use crate::error::Error;
 use crate::limits::ANSWER_BYTES_MAX;
 use crate::model::{
     DataKey, DataKeyKind, DataKeys, Decrypted, Encrypted, KeySelector, UnwrappedDataKey,
-    WrappedDataKeys, context_to_wire, data_key_from_wire, id_from_wire, limits_from_wire,
-    malformed_answer, secret_from_wire, selector_to_wire, wrapped_from_wire,
+    WrappedDataKeys, malformed_answer,
 };
 
 impl Client {
@@ -44,22 +40,14 @@ impl Client {
         plaintext: &[u8],
         context: &EncryptionContext,
     ) -> Result<Encrypted, Error> {
-        let message = v1::EncryptRequest {
-            key: Some(selector_to_wire(&key.into())),
-            plaintext: Bytes::copy_from_slice(plaintext),
-            context: context_to_wire(context),
-        };
+        let message = ask::encrypt(&key.into(), plaintext, context);
         let answer = self.inner.call(Route::AnyNode, |attempt| {
             let request = attempt.request(message.clone());
             async move { service(attempt.channel).encrypt(request).await }
         });
         let answer = answer.await?;
         self.inner.saw(answer.applied);
-        Ok(Encrypted {
-            blob: answer.blob.into(),
-            key_id: id_from_wire("key id", &answer.key_id)?,
-            key_version: KeyVersion(answer.key_version),
-        })
+        answer.try_into()
     }
 
     /// Decrypts what [`encrypt`](Self::encrypt) made; the blob names its key.
@@ -73,21 +61,14 @@ impl Client {
         blob: &[u8],
         context: &EncryptionContext,
     ) -> Result<Decrypted, Error> {
-        let message = v1::DecryptRequest {
-            blob: Bytes::copy_from_slice(blob),
-            context: context_to_wire(context),
-        };
+        let message = ask::decrypt(blob, context);
         let answer = self.inner.call(Route::AnyNode, |attempt| {
             let request = attempt.request(message.clone());
             async move { service(attempt.channel).decrypt(request).await }
         });
         let answer = answer.await?;
         self.inner.saw(answer.applied);
-        Ok(Decrypted {
-            plaintext: SecretBytes::new(answer.plaintext.into()),
-            key_id: id_from_wire("key id", &answer.key_id)?,
-            key_version: KeyVersion(answer.key_version),
-        })
+        answer.try_into()
     }
 
     /// Moves a blob, or a wrapped data key, to the primary version of a key: its own, or another.
@@ -103,23 +84,14 @@ impl Client {
         key: Option<KeySelector>,
         context: &EncryptionContext,
     ) -> Result<Encrypted, Error> {
-        let message = v1::ReEncryptRequest {
-            blob: Bytes::copy_from_slice(blob),
-            source_context: context_to_wire(source_context),
-            key: key.as_ref().map(selector_to_wire),
-            context: context_to_wire(context),
-        };
+        let message = ask::re_encrypt(blob, source_context, key.as_ref(), context);
         let answer = self.inner.call(Route::AnyNode, |attempt| {
             let request = attempt.request(message.clone());
             async move { service(attempt.channel).re_encrypt(request).await }
         });
         let answer = answer.await?;
         self.inner.saw(answer.applied);
-        Ok(Encrypted {
-            blob: answer.blob.into(),
-            key_id: id_from_wire("key id", &answer.key_id)?,
-            key_version: KeyVersion(answer.key_version),
-        })
+        answer.try_into()
     }
 
     /// Makes one data key; see [`generate_data_keys`](Self::generate_data_keys).
@@ -152,28 +124,14 @@ impl Client {
         kind: DataKeyKind,
         count: u32,
     ) -> Result<DataKeys, Error> {
-        let message = v1::GenerateDataKeyRequest {
-            key: Some(selector_to_wire(&key.into())),
-            context: context_to_wire(context),
-            count,
-            kind: kind.as_str().into(),
-        };
+        let message = ask::data_keys(&key.into(), context, kind, count);
         let answer = self.inner.call(Route::AnyNode, |attempt| {
             let request = attempt.request(message.clone());
             async move { service(attempt.channel).generate_data_key(request).await }
         });
         let answer = answer.await?;
         self.inner.saw(answer.applied);
-        Ok(DataKeys {
-            keys: answer
-                .data_keys
-                .into_iter()
-                .map(data_key_from_wire)
-                .collect::<Result<_, _>>()?,
-            key_id: id_from_wire("key id", &answer.key_id)?,
-            key_version: KeyVersion(answer.key_version),
-            limits: limits_from_wire(answer.limits)?,
-        })
+        answer.try_into()
     }
 
     /// Makes data keys and shows only their wrapped form: for who stores keys that others use.
@@ -188,12 +146,7 @@ impl Client {
         kind: DataKeyKind,
         count: u32,
     ) -> Result<WrappedDataKeys, Error> {
-        let message = v1::GenerateDataKeyWithoutPlaintextRequest {
-            key: Some(selector_to_wire(&key.into())),
-            context: context_to_wire(context),
-            count,
-            kind: kind.as_str().into(),
-        };
+        let message = ask::data_keys_without_plaintext(&key.into(), context, kind, count);
         let answer = self.inner.call(Route::AnyNode, |attempt| {
             let request = attempt.request(message.clone());
             async move {
@@ -204,15 +157,7 @@ impl Client {
         });
         let answer = answer.await?;
         self.inner.saw(answer.applied);
-        Ok(WrappedDataKeys {
-            keys: answer
-                .data_keys
-                .into_iter()
-                .map(wrapped_from_wire)
-                .collect::<Result<_, _>>()?,
-            key_id: id_from_wire("key id", &answer.key_id)?,
-            key_version: KeyVersion(answer.key_version),
-        })
+        answer.try_into()
     }
 
     /// Opens a wrapped data key. `context` is the whole context it was wrapped under.
@@ -225,23 +170,14 @@ impl Client {
         wrapped: &[u8],
         context: &EncryptionContext,
     ) -> Result<UnwrappedDataKey, Error> {
-        let message = v1::UnwrapDataKeyRequest {
-            wrapped: Bytes::copy_from_slice(wrapped),
-            context: context_to_wire(context),
-        };
+        let message = ask::unwrap(wrapped, context);
         let answer = self.inner.call(Route::AnyNode, |attempt| {
             let request = attempt.request(message.clone());
             async move { service(attempt.channel).unwrap_data_key(request).await }
         });
         let answer = answer.await?;
         self.inner.saw(answer.applied);
-        Ok(UnwrappedDataKey {
-            id: id_from_wire("data key id", &answer.data_key_id)?,
-            secret: secret_from_wire(&answer.plaintext)?,
-            key_id: id_from_wire("key id", &answer.key_id)?,
-            key_version: KeyVersion(answer.key_version),
-            limits: limits_from_wire(answer.limits)?,
-        })
+        answer.try_into()
     }
 }
 

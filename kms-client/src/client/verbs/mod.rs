@@ -2,7 +2,9 @@
 //! reads the answer into a type of [`crate::model`].
 
 mod aliases;
+mod ask;
 mod audit;
+mod batch;
 mod certificates;
 mod cluster;
 mod containment;
@@ -16,6 +18,8 @@ mod policies;
 mod random;
 mod signatures;
 mod tokens;
+
+pub use batch::Batch;
 
 use bytes::Bytes;
 use ring::rand::{SecureRandom, SystemRandom};

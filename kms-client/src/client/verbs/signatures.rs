@@ -1,14 +1,13 @@
 //! Signing, authenticating, and verifying either.
 
-use bytes::Bytes;
 use envelope::id::KeyVersion;
-use ward_proto::v1;
 
+use super::ask;
 use super::crypto::service;
 use crate::Client;
 use crate::client::nodes::Route;
 use crate::error::Error;
-use crate::model::{KeySelector, Mac, Signature, id_from_wire, selector_to_wire, type_from_wire};
+use crate::model::{KeySelector, Mac, Signature};
 
 impl Client {
     /// Signs a message of at most 4 096 bytes, as it is; of something larger, sign its digest.
@@ -35,23 +34,14 @@ impl Client {
         message: &[u8],
         version: Option<KeyVersion>,
     ) -> Result<Signature, Error> {
-        let message = v1::SignRequest {
-            key: Some(selector_to_wire(&key.into())),
-            message: Bytes::copy_from_slice(message),
-            key_version: version.map_or(0, |version| version.0),
-        };
+        let message = ask::sign(&key.into(), message, version);
         let answer = self.inner.call(Route::AnyNode, |attempt| {
             let request = attempt.request(message.clone());
             async move { service(attempt.channel).sign(request).await }
         });
         let answer = answer.await?;
         self.inner.saw(answer.applied);
-        Ok(Signature {
-            bytes: answer.signature.into(),
-            key_type: type_from_wire(answer.key_type)?,
-            key_id: id_from_wire("key id", &answer.key_id)?,
-            key_version: KeyVersion(answer.key_version),
-        })
+        answer.try_into()
     }
 
     /// Verifies a signature of this key and version. `key` is the one that is expected, never one
@@ -68,12 +58,7 @@ impl Client {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), Error> {
-        let message = v1::VerifyRequest {
-            key: Some(selector_to_wire(&key.into())),
-            key_version: version.0,
-            message: Bytes::copy_from_slice(message),
-            signature: Bytes::copy_from_slice(signature),
-        };
+        let message = ask::verify(&key.into(), version, message, signature);
         let answer = self.inner.call(Route::AnyNode, |attempt| {
             let request = attempt.request(message.clone());
             async move { service(attempt.channel).verify(request).await }
@@ -93,22 +78,14 @@ impl Client {
         message: &[u8],
         version: Option<KeyVersion>,
     ) -> Result<Mac, Error> {
-        let message = v1::GenerateMacRequest {
-            key: Some(selector_to_wire(&key.into())),
-            message: Bytes::copy_from_slice(message),
-            key_version: version.map_or(0, |version| version.0),
-        };
+        let message = ask::generate_mac(&key.into(), message, version);
         let answer = self.inner.call(Route::AnyNode, |attempt| {
             let request = attempt.request(message.clone());
             async move { service(attempt.channel).generate_mac(request).await }
         });
         let answer = answer.await?;
         self.inner.saw(answer.applied);
-        Ok(Mac {
-            bytes: answer.mac.into(),
-            key_id: id_from_wire("key id", &answer.key_id)?,
-            key_version: KeyVersion(answer.key_version),
-        })
+        answer.try_into()
     }
 
     /// Verifies a code of this key and version.
@@ -124,12 +101,7 @@ impl Client {
         message: &[u8],
         mac: &[u8],
     ) -> Result<(), Error> {
-        let message = v1::VerifyMacRequest {
-            key: Some(selector_to_wire(&key.into())),
-            key_version: version.0,
-            message: Bytes::copy_from_slice(message),
-            mac: Bytes::copy_from_slice(mac),
-        };
+        let message = ask::verify_mac(&key.into(), version, message, mac);
         let answer = self.inner.call(Route::AnyNode, |attempt| {
             let request = attempt.request(message.clone());
             async move { service(attempt.channel).verify_mac(request).await }

@@ -1,5 +1,6 @@
 //! Using keys. Every verb: barrier → authorize → vault → audit durable → epoch again → answer.
 
+pub(crate) mod batch;
 pub(crate) mod decrypt;
 pub(crate) mod encrypt;
 pub(crate) mod generate_data_key;

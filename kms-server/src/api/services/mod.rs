@@ -2,6 +2,7 @@
 
 mod admin;
 mod audit;
+mod batch;
 mod crypto;
 mod gateways;
 mod general;

@@ -1,0 +1,126 @@
+//! Batch: many uses of keys in one request, each decided, done and recorded by itself.
+//!
+//! They are served at once: they wait for the same read barrier, and their audit records are synced
+//! together, as with requests that come at one moment.
+
+use futures::future::join_all;
+use ward_proto::v1::batch_item::Use;
+use ward_proto::v1::batch_result::Result as Made;
+use ward_proto::v1::{BatchItem, BatchRefusal, BatchRequest, BatchResponse, BatchResult};
+
+use super::{
+    decrypt, encrypt, generate_data_key, generate_mac, generate_random, generate_wrapped,
+    re_encrypt, sign, unwrap_data_key, verify, verify_mac,
+};
+use crate::api::call::Call;
+use crate::api::convert;
+use crate::api::failure::Failure;
+
+/// Serves Batch.
+pub(crate) async fn batch(call: &Call, request: BatchRequest) -> Result<BatchResponse, Failure> {
+    check(&request.items)?;
+    let made = join_all(request.items.into_iter().map(|item| serve(call, item))).await;
+    if let Some(failure) = passing(&made) {
+        return Err(failure.clone());
+    }
+    let results = made.into_iter().map(|made| BatchResult {
+        result: Some(made.unwrap_or_else(|failure| {
+            Made::Refused(BatchRefusal {
+                reason: failure.reason.to_string(),
+                message: failure.message,
+            })
+        })),
+    });
+    Ok(BatchResponse {
+        results: results.collect(),
+        applied: convert::applied(call.node.replica.applied_index()),
+    })
+}
+
+/// Refuses what is more than one request may ask for.
+fn check(items: &[BatchItem]) -> Result<(), Failure> {
+    if items.is_empty() || items.len() > ITEMS_MAX {
+        return Err(Failure::invalid("a batch has 1 to 256 items; send several"));
+    }
+    let data_keys: u64 = items.iter().map(data_keys).sum();
+    if data_keys > DATA_KEYS_MAX {
+        let message = "a batch asks for at most 1 000 data keys in all; send several";
+        return Err(Failure::invalid(message));
+    }
+    Ok(())
+}
+
+fn data_keys(item: &BatchItem) -> u64 {
+    let count = match &item.r#use {
+        Some(Use::GenerateDataKey(request)) => request.count,
+        Some(Use::GenerateDataKeyWithoutPlaintext(request)) => request.count,
+        _ => return 0,
+    };
+    u64::from(count.max(1))
+}
+
+/// What kept all of them from being done and may pass: another node may do them.
+fn passing(made: &[Result<Made, Failure>]) -> Option<&Failure> {
+    let first = made.first()?.as_ref().err()?;
+    let same = |made: &Result<Made, Failure>| {
+        made.as_ref()
+            .is_err_and(|failure| failure.reason == first.reason)
+    };
+    (first.reason.may_pass() && made.iter().all(same)).then_some(first)
+}
+
+async fn serve(call: &Call, item: BatchItem) -> Result<Made, Failure> {
+    let nothing = || Failure::invalid("an item asks for nothing; say what to do");
+    Ok(match item.r#use.ok_or_else(nothing)? {
+        Use::Encrypt(request) => Made::Encrypt(encrypt::encrypt(call, request).await?),
+        Use::Decrypt(request) => Made::Decrypt(decrypt::decrypt(call, request).await?),
+        Use::ReEncrypt(request) => Made::ReEncrypt(re_encrypt::re_encrypt(call, request).await?),
+        Use::GenerateDataKey(request) => {
+            Made::GenerateDataKey(generate_data_key::generate_data_key(call, request).await?)
+        }
+        Use::GenerateDataKeyWithoutPlaintext(request) => {
+            let made = generate_wrapped::generate_wrapped(call, request).await?;
+            Made::GenerateDataKeyWithoutPlaintext(made)
+        }
+        Use::UnwrapDataKey(request) => {
+            Made::UnwrapDataKey(unwrap_data_key::unwrap_data_key(call, request).await?)
+        }
+        Use::Sign(request) => Made::Sign(sign::sign(call, request).await?),
+        Use::Verify(request) => Made::Verify(verify::verify(call, request).await?),
+        Use::GenerateMac(request) => {
+            Made::GenerateMac(generate_mac::generate_mac(call, request).await?)
+        }
+        Use::VerifyMac(request) => Made::VerifyMac(verify_mac::verify_mac(call, request).await?),
+        Use::GenerateRandom(request) => {
+            Made::GenerateRandom(generate_random::generate_random(call, request).await?)
+        }
+    })
+}
+
+const ITEMS_MAX: usize = 256;
+const DATA_KEYS_MAX: u64 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use kms_client::reason::Reason;
+    use ward_proto::v1::VerifyResponse;
+
+    use super::*;
+
+    #[test]
+    fn another_node_is_asked_only_for_what_it_may_do() {
+        let refused = |reason| Err(Failure::new(reason, "x"));
+        let done = || Ok(Made::Verify(VerifyResponse::default()));
+        let passes = |made: &[Result<Made, Failure>]| passing(made).is_some();
+        assert!(passes(&[
+            refused(Reason::NoQuorum),
+            refused(Reason::NoQuorum)
+        ]));
+        assert!(!passes(&[refused(Reason::NoQuorum), done()]));
+        assert!(!passes(&[done(), refused(Reason::NoQuorum)]));
+        assert!(!passes(&[
+            refused(Reason::KeyDisabled),
+            refused(Reason::KeyDisabled)
+        ]));
+    }
+}
