@@ -70,7 +70,7 @@ pub fn run(ward: &Path, dir: &Path, size: Size, told: &mut dyn FnMut(&str)) -> O
     let mut cluster = Cluster::start(runtime.handle(), &plan)?;
     let client = cluster.client_as(&cluster.tool.operator, None, DEADLINE);
     runtime.block_on(keys::fill(&client, size.keys, told));
-    let writes = Writes::start(&runtime, &cluster);
+    let writes = Writes::start(&runtime, &client);
     let mut gaps = Vec::new();
     for loss in Loss::ALL {
         let mut seen = Vec::new();
@@ -115,6 +115,7 @@ fn once(cluster: &mut Cluster, writes: &Writes, loss: Loss) -> Duration {
     gap
 }
 
+/// The client that wrote: it is told nothing older than what it was answered.
 async fn missing(client: &Client, written: &[String]) -> usize {
     let listed = client.list_keys(PREFIX).await.expect("an operator may");
     let there: std::collections::BTreeSet<String> =
@@ -137,11 +138,10 @@ struct State {
 }
 
 impl Writes {
-    fn start(runtime: &Runtime, cluster: &Cluster) -> Self {
+    fn start(runtime: &Runtime, client: &Client) -> Self {
         let state = Arc::new(State::default());
         let clients = (0..CLIENTS).map(|_| {
-            let client = cluster.client_as(&cluster.tool.operator, None, DEADLINE);
-            let writing = write(client, Arc::clone(&state));
+            let writing = write(client.clone(), Arc::clone(&state));
             AbortOnDrop(spawn_on(runtime.handle(), "writer", writing))
         });
         let clients = clients.collect();
