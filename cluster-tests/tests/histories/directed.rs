@@ -1,5 +1,6 @@
 //! Stories that histories reach too seldom.
 
+use std::iter;
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use cluster_tests::cluster::{Cluster, Equipment, Plan};
 use cluster_tests::files;
 use cluster_tests::wait;
 use envelope::context::EncryptionContext;
-use kms_client::Client;
 use kms_client::reason::Reason;
+use kms_client::{Batch, Client};
 use tokio::runtime::Runtime;
 
 fn cluster(runtime: &Runtime, root: &Path, equipment: Equipment) -> Option<Cluster> {
@@ -44,44 +45,57 @@ fn a_secret_stays_where_it_is_when_its_key_is_disabled_while_its_record_is_writt
     // The key may be disabled before its use is decided: then there is nothing to see.
     let found = (0..ROUNDS_MAX).any(|round| {
         let key = format!("late/{round}");
-        let answer = runtime.block_on(disabled_meanwhile(&clients, &key));
-        let in_time = is_allowed(&records, &key);
-        assert!(!in_time || answer == Err(Reason::KeyDisabled), "{answer:?}");
+        let answers = runtime.block_on(disabled_meanwhile(&clients, &key));
+        // All of them are decided, or none is looked at.
+        let in_time = allowed(&records, &key) == answers.len();
+        let refused = |answer: &Result<(), Reason>| *answer == Err(Reason::KeyDisabled);
+        assert!(!in_time || answers.iter().all(refused), "{answers:?}");
         in_time
     });
     assert!(found, "no use was decided before its key was disabled");
     cluster.stop();
 }
 
-/// Asks the slow node to open something, and disables the key through the leader at once.
-async fn disabled_meanwhile([leader, slow]: &[Client; 2], key: &str) -> Result<(), Reason> {
+/// Asks the slow node to open something, alone and in a batch, and disables the key through the
+/// leader at once.
+async fn disabled_meanwhile([leader, slow]: &[Client; 2], key: &str) -> Vec<Result<(), Reason>> {
     let context = EncryptionContext::new();
     leader.create_key(key).await.expect("an operator may");
     let sealed = leader.encrypt(key, b"secret", &context).await;
     let blob = sealed.expect("an enabled key").blob;
     let at_slow = slow.clone();
     let opening = sys::task::spawn("opening", async move {
-        at_slow.decrypt(&blob, &context).await.map(drop)
+        let mut batch = Batch::new();
+        batch.decrypt(&blob, &context);
+        batch.decrypt(&blob, &context);
+        let both = tokio::join!(at_slow.decrypt(&blob, &context), at_slow.batch(batch));
+        let (alone, batch) = (
+            both.0.map(drop),
+            both.1.expect("only its items are refused"),
+        );
+        let batch = batch.into_iter().map(|opened| opened.map(drop));
+        iter::once(alone).chain(batch).collect::<Vec<_>>()
     });
     // That takes longer than a decision, and not as long as its record.
     leader.disable_key(key).await.expect("an operator may");
-    let opened = opening.await.expect("no panic");
-    opened.map_err(|error| error.reason())
+    let opened = opening.await.expect("no panic").into_iter();
+    opened
+        .map(|opened| opened.map_err(|error| error.reason()))
+        .collect()
 }
 
-/// Whether a node has written down that it allowed to open something with this key.
-fn is_allowed(records: &Path, key: &str) -> bool {
+/// How often a node has written down that it allowed to open something with this key.
+fn allowed(records: &Path, key: &str) -> usize {
     let logs = files::below(records).into_iter();
     let logs = logs.filter(|path| path.extension().is_some_and(|it| it == "jsonl"));
-    logs.map(|path| std::fs::read_to_string(path).expect("a log"))
-        .any(|log| {
-            let mut records = log
-                .lines()
-                .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap_or_default());
-            records.any(|it| {
-                it["action"] == "Decrypt" && it["resource"] == key && it["outcome"] == "allowed"
-            })
+    let read = |path| std::fs::read_to_string(path).expect("a log");
+    let text: String = logs.map(read).collect();
+    text.lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap_or_default())
+        .filter(|it| {
+            it["action"] == "Decrypt" && it["resource"] == key && it["outcome"] == "allowed"
         })
+        .count()
 }
 
 // Mutation: a vote that is not synced before it is told.

@@ -8,6 +8,7 @@ use ward_proto::v1::batch_item::Use;
 use ward_proto::v1::batch_result::Result as Made;
 use ward_proto::v1::{BatchItem, BatchRefusal, BatchRequest, BatchResponse, BatchResult};
 
+use super::held::Held;
 use super::{
     decrypt, encrypt, generate_data_key, generate_mac, generate_random, generate_wrapped,
     re_encrypt, sign, unwrap_data_key, verify, verify_mac,
@@ -19,7 +20,10 @@ use crate::api::failure::Failure;
 /// Serves Batch.
 pub(crate) async fn batch(call: &Call, request: BatchRequest) -> Result<BatchResponse, Failure> {
     check(&request.items)?;
-    let made = join_all(request.items.into_iter().map(|item| serve(call, item))).await;
+    let held = join_all(request.items.into_iter().map(|item| serve(call, item))).await;
+    // Once the last is recorded, and not each when it is: they leave together.
+    let release = |held: Result<Held<Made>, Failure>| held?.release(call);
+    let made: Vec<_> = held.into_iter().map(release).collect();
     if let Some(failure) = passing(&made) {
         return Err(failure.clone());
     }
@@ -51,12 +55,23 @@ fn check(items: &[BatchItem]) -> Result<(), Failure> {
 }
 
 fn data_keys(item: &BatchItem) -> u64 {
-    let count = match &item.r#use {
-        Some(Use::GenerateDataKey(request)) => request.count,
-        Some(Use::GenerateDataKeyWithoutPlaintext(request)) => request.count,
-        _ => return 0,
-    };
-    u64::from(count.max(1))
+    let wanted = |count: u32| u64::from(count.max(1));
+    match &item.r#use {
+        Some(Use::GenerateDataKey(asked)) => wanted(asked.count),
+        Some(Use::GenerateDataKeyWithoutPlaintext(asked)) => wanted(asked.count),
+        Some(
+            Use::Encrypt(_)
+            | Use::Decrypt(_)
+            | Use::ReEncrypt(_)
+            | Use::UnwrapDataKey(_)
+            | Use::Sign(_)
+            | Use::Verify(_)
+            | Use::GenerateMac(_)
+            | Use::VerifyMac(_)
+            | Use::GenerateRandom(_),
+        )
+        | None => 0,
+    }
 }
 
 /// What kept all of them from being done and may pass: another node may do them.
@@ -69,30 +84,40 @@ fn passing(made: &[Result<Made, Failure>]) -> Option<&Failure> {
     (first.reason.may_pass() && made.iter().all(same)).then_some(first)
 }
 
-async fn serve(call: &Call, item: BatchItem) -> Result<Made, Failure> {
+async fn serve(call: &Call, item: BatchItem) -> Result<Held<Made>, Failure> {
     let nothing = || Failure::invalid("an item asks for nothing; say what to do");
     Ok(match item.r#use.ok_or_else(nothing)? {
-        Use::Encrypt(request) => Made::Encrypt(encrypt::encrypt(call, request).await?),
-        Use::Decrypt(request) => Made::Decrypt(decrypt::decrypt(call, request).await?),
-        Use::ReEncrypt(request) => Made::ReEncrypt(re_encrypt::re_encrypt(call, request).await?),
-        Use::GenerateDataKey(request) => {
-            Made::GenerateDataKey(generate_data_key::generate_data_key(call, request).await?)
+        Use::Encrypt(asked) => encrypt::encrypt(call, asked).await?.map(Made::Encrypt),
+        Use::Decrypt(asked) => decrypt::decrypt(call, asked).await?.map(Made::Decrypt),
+        Use::ReEncrypt(asked) => {
+            let held = re_encrypt::re_encrypt(call, asked).await?;
+            held.map(Made::ReEncrypt)
         }
-        Use::GenerateDataKeyWithoutPlaintext(request) => {
-            let made = generate_wrapped::generate_wrapped(call, request).await?;
-            Made::GenerateDataKeyWithoutPlaintext(made)
+        Use::GenerateDataKey(asked) => {
+            let held = generate_data_key::generate_data_key(call, asked).await?;
+            held.map(Made::GenerateDataKey)
         }
-        Use::UnwrapDataKey(request) => {
-            Made::UnwrapDataKey(unwrap_data_key::unwrap_data_key(call, request).await?)
+        Use::GenerateDataKeyWithoutPlaintext(asked) => {
+            let held = generate_wrapped::generate_wrapped(call, asked).await?;
+            held.map(Made::GenerateDataKeyWithoutPlaintext)
         }
-        Use::Sign(request) => Made::Sign(sign::sign(call, request).await?),
-        Use::Verify(request) => Made::Verify(verify::verify(call, request).await?),
-        Use::GenerateMac(request) => {
-            Made::GenerateMac(generate_mac::generate_mac(call, request).await?)
+        Use::UnwrapDataKey(asked) => {
+            let held = unwrap_data_key::unwrap_data_key(call, asked).await?;
+            held.map(Made::UnwrapDataKey)
         }
-        Use::VerifyMac(request) => Made::VerifyMac(verify_mac::verify_mac(call, request).await?),
-        Use::GenerateRandom(request) => {
-            Made::GenerateRandom(generate_random::generate_random(call, request).await?)
+        Use::Sign(asked) => sign::sign(call, asked).await?.map(Made::Sign),
+        Use::Verify(asked) => verify::verify(call, asked).await?.map(Made::Verify),
+        Use::GenerateMac(asked) => {
+            let held = generate_mac::generate_mac(call, asked).await?;
+            held.map(Made::GenerateMac)
+        }
+        Use::VerifyMac(asked) => {
+            let held = verify_mac::verify_mac(call, asked).await?;
+            held.map(Made::VerifyMac)
+        }
+        Use::GenerateRandom(asked) => {
+            let held = generate_random::generate_random(call, asked).await?;
+            held.map(Made::GenerateRandom)
         }
     })
 }

@@ -5,6 +5,7 @@ use envelope::context::EncryptionContext;
 use envelope::secret::SecretBytes;
 use ward_proto::v1::{DecryptRequest, DecryptResponse};
 
+use super::held::Held;
 use super::use_key::{self, Permitted};
 use crate::api::call::Call;
 use crate::api::convert;
@@ -18,18 +19,18 @@ use crate::vault::Withheld;
 pub(crate) async fn decrypt(
     call: &Call,
     request: DecryptRequest,
-) -> Result<DecryptResponse, Failure> {
+) -> Result<Held<DecryptResponse>, Failure> {
     let context = convert::context(request.context)?;
     let mut record = use_key::record(call, Action::Decrypt, &context);
     let opened = open(call, &request.blob, &context, &mut record).await;
     let ((plaintext, used), durable) = call.settle(record, opened).await?;
-    used.recheck(call)?;
-    Ok(DecryptResponse {
+    let answer = DecryptResponse {
         plaintext: Bytes::copy_from_slice(plaintext.release(&durable).expose()),
         key_id: Bytes::copy_from_slice(used.key.key_id.as_bytes()),
         key_version: used.key.version.0,
         applied: convert::applied(call.node.replica.applied_index()),
-    })
+    };
+    Ok(Held::new(answer, [used]))
 }
 
 async fn open(

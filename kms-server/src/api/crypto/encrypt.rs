@@ -4,6 +4,7 @@ use bytes::Bytes;
 use envelope::context::EncryptionContext;
 use ward_proto::v1::{EncryptRequest, EncryptResponse, KeyRef};
 
+use super::held::Held;
 use super::use_key::{self, Permitted};
 use crate::api::call::Call;
 use crate::api::convert;
@@ -16,7 +17,7 @@ use crate::state::KeyUsage;
 pub(crate) async fn encrypt(
     call: &Call,
     request: EncryptRequest,
-) -> Result<EncryptResponse, Failure> {
+) -> Result<Held<EncryptResponse>, Failure> {
     let context = convert::context(request.context)?;
     let mut record = use_key::record(call, Action::Encrypt, &context);
     let sealed = seal(
@@ -28,13 +29,13 @@ pub(crate) async fn encrypt(
     )
     .await;
     let ((blob, used), _durable) = call.settle(record, sealed).await?;
-    used.recheck(call)?;
-    Ok(EncryptResponse {
+    let answer = EncryptResponse {
         blob: blob.into(),
         key_id: Bytes::copy_from_slice(used.key.key_id.as_bytes()),
         key_version: used.key.version.0,
         applied: convert::applied(call.node.replica.applied_index()),
-    })
+    };
+    Ok(Held::new(answer, [used]))
 }
 
 async fn seal(

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use envelope::context::EncryptionContext;
 use ward_proto::v1::{self as proto, GenerateDataKeyRequest, GenerateDataKeyResponse, KeyRef};
 
+use super::held::Held;
 use super::use_key::{self, Permitted};
 use crate::api::call::Call;
 use crate::api::convert;
@@ -60,14 +61,13 @@ impl Order {
 pub(crate) async fn generate_data_key(
     call: &Call,
     request: GenerateDataKeyRequest,
-) -> Result<GenerateDataKeyResponse, Failure> {
+) -> Result<Held<GenerateDataKeyResponse>, Failure> {
     let order = Order::new(&request.kind, request.count, request.context)?;
     let mut record = use_key::record(call, Action::GenerateDataKey, &order.context);
     record.count = order.count;
     let made = make(call, request.key.as_ref(), &order, &mut record).await;
     let ((data_keys, used), durable) = call.settle(record, made).await?;
-    used.recheck(call)?;
-    Ok(GenerateDataKeyResponse {
+    let answer = GenerateDataKeyResponse {
         data_keys: data_keys
             .release(&durable)
             .into_iter()
@@ -77,7 +77,8 @@ pub(crate) async fn generate_data_key(
         key_version: used.key.version.0,
         limits: convert::cache_limits(),
         applied: convert::applied(call.node.replica.applied_index()),
-    })
+    };
+    Ok(Held::new(answer, [used]))
 }
 
 async fn make(

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use ward_proto::v1::{GenerateMacRequest, GenerateMacResponse};
 
+use super::held::Held;
 use super::use_key::{self, Permitted};
 use crate::api::call::Call;
 use crate::api::convert;
@@ -16,17 +17,17 @@ use crate::vault::Withheld;
 pub(crate) async fn generate_mac(
     call: &Call,
     request: GenerateMacRequest,
-) -> Result<GenerateMacResponse, Failure> {
+) -> Result<Held<GenerateMacResponse>, Failure> {
     let mut record = call.record(Action::GenerateMac.name(), "");
     let made = make(call, &request, &mut record).await;
     let ((mac, used), durable) = call.settle(record, made).await?;
-    used.recheck(call)?;
-    Ok(GenerateMacResponse {
+    let answer = GenerateMacResponse {
         mac: mac.release(&durable).into(),
         key_id: Bytes::copy_from_slice(used.key.key_id.as_bytes()),
         key_version: used.key.version.0,
         applied: convert::applied(call.node.replica.applied_index()),
-    })
+    };
+    Ok(Held::new(answer, [used]))
 }
 
 async fn make(

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use envelope::secret::SecretBytes;
 use ward_proto::v1::{GenerateRandomRequest, GenerateRandomResponse};
 
+use super::held::Held;
 use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
@@ -15,16 +16,15 @@ use crate::vault::Withheld;
 pub(crate) async fn generate_random(
     call: &Call,
     request: GenerateRandomRequest,
-) -> Result<GenerateRandomResponse, Failure> {
+) -> Result<Held<GenerateRandomResponse>, Failure> {
     let mut record = call.record(Action::GenerateRandom.name(), "cluster");
     let made = make(call, request.count, &mut record).await;
     let ((random, authorized), durable) = call.settle(record, made).await?;
-    call.check_caller()?;
-    call.check_policies(&authorized)?;
-    Ok(GenerateRandomResponse {
+    let answer = GenerateRandomResponse {
         random: Bytes::copy_from_slice(random.release(&durable).expose()),
         applied: convert::applied(call.node.replica.applied_index()),
-    })
+    };
+    Ok(Held::new(answer, [authorized]))
 }
 
 async fn make(

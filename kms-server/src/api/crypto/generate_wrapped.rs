@@ -7,6 +7,7 @@ use ward_proto::v1::{
 };
 
 use super::generate_data_key::Order;
+use super::held::Held;
 use super::use_key::{self, Permitted};
 use crate::api::call::Call;
 use crate::api::convert;
@@ -20,20 +21,20 @@ use crate::vault::WrappedDataKey;
 pub(crate) async fn generate_wrapped(
     call: &Call,
     request: GenerateDataKeyWithoutPlaintextRequest,
-) -> Result<GenerateDataKeyWithoutPlaintextResponse, Failure> {
+) -> Result<Held<GenerateDataKeyWithoutPlaintextResponse>, Failure> {
     let order = Order::new(&request.kind, request.count, request.context)?;
     let action = Action::GenerateDataKeyWithoutPlaintext;
     let mut record = use_key::record(call, action, &order.context);
     record.count = order.count;
     let made = make(call, request.key.as_ref(), &order, &mut record).await;
     let ((data_keys, used), _durable) = call.settle(record, made).await?;
-    used.recheck(call)?;
-    Ok(GenerateDataKeyWithoutPlaintextResponse {
+    let answer = GenerateDataKeyWithoutPlaintextResponse {
         data_keys: data_keys.into_iter().map(answer).collect(),
         key_id: Bytes::copy_from_slice(used.key.key_id.as_bytes()),
         key_version: used.key.version.0,
         applied: convert::applied(call.node.replica.applied_index()),
-    })
+    };
+    Ok(Held::new(answer, [used]))
 }
 
 async fn make(

@@ -1,4 +1,5 @@
-//! Using keys. Every verb: barrier → authorize → vault → audit durable → epoch again → answer.
+//! Using keys. Every verb: barrier → authorize → vault → audit durable → held → epoch again →
+//! answer.
 
 pub(crate) mod batch;
 pub(crate) mod decrypt;
@@ -7,6 +8,7 @@ pub(crate) mod generate_data_key;
 pub(crate) mod generate_mac;
 pub(crate) mod generate_random;
 pub(crate) mod generate_wrapped;
+mod held;
 pub(crate) mod re_encrypt;
 pub(crate) mod sign;
 pub(crate) mod unwrap_data_key;

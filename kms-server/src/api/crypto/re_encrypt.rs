@@ -4,6 +4,7 @@ use bytes::Bytes;
 use envelope::context::EncryptionContext;
 use ward_proto::v1::{KeyRef, ReEncryptRequest, ReEncryptResponse, key_ref};
 
+use super::held::Held;
 use super::use_key::{self, Permitted};
 use crate::api::call::{Call, write_record};
 use crate::api::convert;
@@ -23,7 +24,7 @@ struct Records {
 pub(crate) async fn re_encrypt(
     call: &Call,
     request: ReEncryptRequest,
-) -> Result<ReEncryptResponse, Failure> {
+) -> Result<Held<ReEncryptResponse>, Failure> {
     let contexts = (
         convert::context(request.source_context)?,
         convert::context(request.context)?,
@@ -44,14 +45,13 @@ pub(crate) async fn re_encrypt(
     } else {
         call.settle(from, moved).await?
     };
-    from.recheck(call)?;
-    to.recheck(call)?;
-    Ok(ReEncryptResponse {
+    let answer = ReEncryptResponse {
         blob: blob.into(),
         key_id: Bytes::copy_from_slice(to.key.key_id.as_bytes()),
         key_version: to.key.version.0,
         applied: convert::applied(call.node.replica.applied_index()),
-    })
+    };
+    Ok(Held::new(answer, [from, to]))
 }
 
 async fn move_blob(

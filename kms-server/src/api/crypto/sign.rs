@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use ward_proto::v1::{SignRequest, SignResponse};
 
+use super::held::Held;
 use super::use_key::{self, Permitted};
 use crate::api::call::Call;
 use crate::api::convert;
@@ -13,18 +14,18 @@ use crate::state::KeyUsage;
 use crate::vault::Withheld;
 
 /// Serves Sign.
-pub(crate) async fn sign(call: &Call, request: SignRequest) -> Result<SignResponse, Failure> {
+pub(crate) async fn sign(call: &Call, request: SignRequest) -> Result<Held<SignResponse>, Failure> {
     let mut record = call.record(Action::Sign.name(), "");
     let made = make(call, &request, &mut record).await;
     let ((signature, used), durable) = call.settle(record, made).await?;
-    used.recheck(call)?;
-    Ok(SignResponse {
+    let answer = SignResponse {
         signature: signature.release(&durable).into(),
         key_type: convert::key_type(used.key.key_type).into(),
         key_id: Bytes::copy_from_slice(used.key.key_id.as_bytes()),
         key_version: used.key.version.0,
         applied: convert::applied(call.node.replica.applied_index()),
-    })
+    };
+    Ok(Held::new(answer, [used]))
 }
 
 async fn make(

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use envelope::context::EncryptionContext;
 use ward_proto::v1::{UnwrapDataKeyRequest, UnwrapDataKeyResponse};
 
+use super::held::Held;
 use super::use_key::{self, Permitted};
 use crate::api::call::Call;
 use crate::api::convert;
@@ -17,21 +18,21 @@ use crate::vault::{UnwrappedDataKey, Withheld};
 pub(crate) async fn unwrap_data_key(
     call: &Call,
     request: UnwrapDataKeyRequest,
-) -> Result<UnwrapDataKeyResponse, Failure> {
+) -> Result<Held<UnwrapDataKeyResponse>, Failure> {
     let context = convert::context(request.context)?;
     let mut record = use_key::record(call, Action::UnwrapDataKey, &context);
     let opened = open(call, &request.wrapped, &context, &mut record).await;
     let ((data_key, used), durable) = call.settle(record, opened).await?;
-    used.recheck(call)?;
     let data_key = data_key.release(&durable);
-    Ok(UnwrapDataKeyResponse {
+    let answer = UnwrapDataKeyResponse {
         plaintext: Bytes::copy_from_slice(data_key.plaintext.expose()),
         data_key_id: Bytes::copy_from_slice(data_key.id.as_bytes()),
         key_id: Bytes::copy_from_slice(used.key.key_id.as_bytes()),
         key_version: used.key.version.0,
         limits: convert::cache_limits(),
         applied: convert::applied(call.node.replica.applied_index()),
-    })
+    };
+    Ok(Held::new(answer, [used]))
 }
 
 async fn open(

@@ -1,5 +1,4 @@
-//! What all verbs that use a key share: finding it, permission, and the last look before the
-//! answer.
+//! What all verbs that use a key share: finding it, and permission.
 
 use envelope::blob::BlobHeader;
 use envelope::context::EncryptionContext;
@@ -104,18 +103,6 @@ fn permit(
     match missing {
         None => Ok(permitted),
         Some(refusal) => Err(refusal()),
-    }
-}
-
-impl Permitted {
-    /// The last look before the answer: the key's epoch, the policies' epoch, the caller.
-    ///
-    /// # Errors
-    /// When any of them was changed since the decision.
-    pub(super) fn recheck(&self, call: &Call) -> Result<(), Failure> {
-        call.check_caller()?;
-        call.check_policies(&self.authorized)?;
-        call.node.replica.read(|index| self.key.still_usable(index))
     }
 }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use ward_proto::v1::{VerifyRequest, VerifyResponse};
 
+use super::held::Held;
 use super::use_key::{self, Permitted};
 use crate::api::call::Call;
 use crate::api::convert;
@@ -12,17 +13,20 @@ use crate::policy::{Action, Facts};
 use crate::state::KeyUsage;
 
 /// Serves Verify.
-pub(crate) async fn verify(call: &Call, request: VerifyRequest) -> Result<VerifyResponse, Failure> {
+pub(crate) async fn verify(
+    call: &Call,
+    request: VerifyRequest,
+) -> Result<Held<VerifyResponse>, Failure> {
     use_key::check_named(request.key_version)?;
     let mut record = call.record(Action::Verify.name(), "");
     let verified = check(call, &request, &mut record).await;
     let (used, _durable) = call.settle(record, verified).await?;
-    used.recheck(call)?;
-    Ok(VerifyResponse {
+    let answer = VerifyResponse {
         key_id: Bytes::copy_from_slice(used.key.key_id.as_bytes()),
         key_version: used.key.version.0,
         applied: convert::applied(call.node.replica.applied_index()),
-    })
+    };
+    Ok(Held::new(answer, [used]))
 }
 
 async fn check(

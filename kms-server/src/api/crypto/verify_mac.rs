@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use ward_proto::v1::{VerifyMacRequest, VerifyMacResponse};
 
+use super::held::Held;
 use super::use_key::{self, Permitted};
 use crate::api::call::Call;
 use crate::api::convert;
@@ -15,17 +16,17 @@ use crate::state::KeyUsage;
 pub(crate) async fn verify_mac(
     call: &Call,
     request: VerifyMacRequest,
-) -> Result<VerifyMacResponse, Failure> {
+) -> Result<Held<VerifyMacResponse>, Failure> {
     use_key::check_named(request.key_version)?;
     let mut record = call.record(Action::VerifyMac.name(), "");
     let verified = check(call, &request, &mut record).await;
     let (used, _durable) = call.settle(record, verified).await?;
-    used.recheck(call)?;
-    Ok(VerifyMacResponse {
+    let answer = VerifyMacResponse {
         key_id: Bytes::copy_from_slice(used.key.key_id.as_bytes()),
         key_version: used.key.version.0,
         applied: convert::applied(call.node.replica.applied_index()),
-    })
+    };
+    Ok(Held::new(answer, [used]))
 }
 
 async fn check(

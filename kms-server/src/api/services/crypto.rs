@@ -22,9 +22,8 @@ impl CryptoService for Api {
         request: Request<EncryptRequest>,
     ) -> Result<Response<EncryptResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
-        Ok(Response::new(
-            crypto::encrypt::encrypt(&call, request.into_inner()).await?,
-        ))
+        let held = crypto::encrypt::encrypt(&call, request.into_inner()).await?;
+        Ok(Response::new(held.release(&call)?))
     }
 
     async fn decrypt(
@@ -32,9 +31,8 @@ impl CryptoService for Api {
         request: Request<DecryptRequest>,
     ) -> Result<Response<DecryptResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
-        Ok(Response::new(
-            crypto::decrypt::decrypt(&call, request.into_inner()).await?,
-        ))
+        let held = crypto::decrypt::decrypt(&call, request.into_inner()).await?;
+        Ok(Response::new(held.release(&call)?))
     }
 
     async fn re_encrypt(
@@ -42,9 +40,8 @@ impl CryptoService for Api {
         request: Request<ReEncryptRequest>,
     ) -> Result<Response<ReEncryptResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
-        Ok(Response::new(
-            crypto::re_encrypt::re_encrypt(&call, request.into_inner()).await?,
-        ))
+        let held = crypto::re_encrypt::re_encrypt(&call, request.into_inner()).await?;
+        Ok(Response::new(held.release(&call)?))
     }
 
     async fn generate_data_key(
@@ -52,9 +49,9 @@ impl CryptoService for Api {
         request: Request<GenerateDataKeyRequest>,
     ) -> Result<Response<GenerateDataKeyResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
-        Ok(Response::new(
-            crypto::generate_data_key::generate_data_key(&call, request.into_inner()).await?,
-        ))
+        let held =
+            crypto::generate_data_key::generate_data_key(&call, request.into_inner()).await?;
+        Ok(Response::new(held.release(&call)?))
     }
 
     async fn generate_data_key_without_plaintext(
@@ -62,9 +59,8 @@ impl CryptoService for Api {
         request: Request<GenerateDataKeyWithoutPlaintextRequest>,
     ) -> Result<Response<GenerateDataKeyWithoutPlaintextResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
-        Ok(Response::new(
-            crypto::generate_wrapped::generate_wrapped(&call, request.into_inner()).await?,
-        ))
+        let held = crypto::generate_wrapped::generate_wrapped(&call, request.into_inner()).await?;
+        Ok(Response::new(held.release(&call)?))
     }
 
     async fn unwrap_data_key(
@@ -72,16 +68,14 @@ impl CryptoService for Api {
         request: Request<UnwrapDataKeyRequest>,
     ) -> Result<Response<UnwrapDataKeyResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
-        Ok(Response::new(
-            crypto::unwrap_data_key::unwrap_data_key(&call, request.into_inner()).await?,
-        ))
+        let held = crypto::unwrap_data_key::unwrap_data_key(&call, request.into_inner()).await?;
+        Ok(Response::new(held.release(&call)?))
     }
 
     async fn sign(&self, request: Request<SignRequest>) -> Result<Response<SignResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
-        Ok(Response::new(
-            crypto::sign::sign(&call, request.into_inner()).await?,
-        ))
+        let held = crypto::sign::sign(&call, request.into_inner()).await?;
+        Ok(Response::new(held.release(&call)?))
     }
 
     async fn verify(
@@ -89,9 +83,8 @@ impl CryptoService for Api {
         request: Request<VerifyRequest>,
     ) -> Result<Response<VerifyResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
-        Ok(Response::new(
-            crypto::verify::verify(&call, request.into_inner()).await?,
-        ))
+        let held = crypto::verify::verify(&call, request.into_inner()).await?;
+        Ok(Response::new(held.release(&call)?))
     }
 
     async fn generate_mac(
@@ -99,9 +92,8 @@ impl CryptoService for Api {
         request: Request<GenerateMacRequest>,
     ) -> Result<Response<GenerateMacResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
-        Ok(Response::new(
-            crypto::generate_mac::generate_mac(&call, request.into_inner()).await?,
-        ))
+        let held = crypto::generate_mac::generate_mac(&call, request.into_inner()).await?;
+        Ok(Response::new(held.release(&call)?))
     }
 
     async fn verify_mac(
@@ -109,9 +101,8 @@ impl CryptoService for Api {
         request: Request<VerifyMacRequest>,
     ) -> Result<Response<VerifyMacResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
-        Ok(Response::new(
-            crypto::verify_mac::verify_mac(&call, request.into_inner()).await?,
-        ))
+        let held = crypto::verify_mac::verify_mac(&call, request.into_inner()).await?;
+        Ok(Response::new(held.release(&call)?))
     }
 
     async fn generate_random(
@@ -119,8 +110,7 @@ impl CryptoService for Api {
         request: Request<GenerateRandomRequest>,
     ) -> Result<Response<GenerateRandomResponse>, Status> {
         let call = Call::begin(&self.node, &request)?;
-        Ok(Response::new(
-            crypto::generate_random::generate_random(&call, request.into_inner()).await?,
-        ))
+        let held = crypto::generate_random::generate_random(&call, request.into_inner()).await?;
+        Ok(Response::new(held.release(&call)?))
     }
 }
