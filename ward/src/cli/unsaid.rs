@@ -13,7 +13,12 @@ use super::Cli;
 /// whose data comes on standard input and may have been written there instead.
 pub(super) fn without_secrets(mut refusal: clap::Error, words: &[OsString]) -> clap::Error {
     let words: Vec<String> = words.iter().map(|it| it.display().to_string()).collect();
-    let data = verb(&words).is_some_and(|verb| READERS.contains(&verb));
+    let reads = |word: &str| READERS.contains(&word);
+    let data = match verb(&words).filter(|word| Cli::command().find_subcommand(word).is_some()) {
+        Some(verb) => reads(verb),
+        // Data may stand where the verb should, before one that reads it.
+        None => words.iter().any(|word| reads(word)),
+    };
     let is_data = |text: &str| data && !text.starts_with('-') && words.iter().any(|it| it == text);
     let told: Vec<(ContextKind, String)> = refusal
         .context()
@@ -99,6 +104,7 @@ mod tests {
             "ward verify --key k SECRET",
             "ward --data-dir here verify --key k SECRET",
             "ward --output=json mac --key k SECRET",
+            "ward SECRET encrypt --key k",
         ] {
             let told = refusal(line);
             assert!(!told.contains("SECRET"), "{line}: {told}");
