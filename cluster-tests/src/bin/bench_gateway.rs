@@ -7,28 +7,21 @@
 )]
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use clap::Parser;
-use cluster_tests::bench::load;
 use cluster_tests::bench::peers::{Pair, Peer};
 use cluster_tests::bench::table::{self, Figures};
 use cluster_tests::bench::usage;
+use cluster_tests::bench::{Extent, load};
 use std::net::SocketAddr;
 
 #[derive(Parser)]
 struct Args {
-    /// The tool under test.
-    #[arg(long, default_value = "target/release/ward")]
-    ward: PathBuf,
-    /// Interleaved rounds; the table has their medians.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// Seconds of each load.
-    #[arg(long, default_value_t = 3)]
-    seconds: u64,
+    #[command(flatten)]
+    extent: Extent,
     /// Who takes part; everybody who is installed when not given.
     #[arg(long, value_enum, value_delimiter = ',')]
     peers: Vec<Peer>,
@@ -66,7 +59,7 @@ fn main() -> io::Result<()> {
         .collect();
     let mut columns: Vec<(&str, Vec<Figures>)> =
         peers.iter().map(|peer| (peer.name(), Vec::new())).collect();
-    for round in 1..=args.rounds {
+    for round in 1..=args.extent.rounds {
         for (peer, column) in peers.iter().zip(&mut columns) {
             println!("round {round}: {}", peer.name());
             let dir = tempfile::tempdir()?;
@@ -95,17 +88,17 @@ fn measure(
     upstreams: &Upstreams,
     dir: &Path,
 ) -> io::Result<Figures> {
-    let length = Duration::from_secs(args.seconds);
+    let length = args.extent.length();
     let mut figures = Figures::default();
     bulk(
-        &args.ward,
+        &args.extent.ward,
         peer,
         &dir.join("bulk"),
         upstreams,
         length,
         &mut figures,
     )?;
-    let pair = Pair::start(peer, &args.ward, &dir.join("echo"), upstreams.echo)?;
+    let pair = Pair::start(peer, &args.extent.ward, &dir.join("echo"), upstreams.echo)?;
     runtime.block_on(async {
         let one = load::requests(pair.address, 1, length).await?;
         figures.latency_p50_us = one.value_at_quantile(0.5) as f64 / 1e3;
@@ -124,7 +117,7 @@ fn measure(
     })?;
     // Idle memory on a pair that has not been stretched by the loads before.
     drop(pair);
-    let pair = Pair::start(peer, &args.ward, &dir.join("idle"), upstreams.echo)?;
+    let pair = Pair::start(peer, &args.extent.ward, &dir.join("idle"), upstreams.echo)?;
     let before = usage::memory_bytes(&pair.pids());
     let flows = runtime.block_on(load::idle(pair.address, args.idle))?;
     let grown = usage::memory_bytes(&pair.pids()).saturating_sub(before);

@@ -4,10 +4,10 @@
 #![expect(clippy::print_stdout, reason = "printing is its job")]
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use cluster_tests::bench::Extent;
 use cluster_tests::bench::kms::echo::Echo;
 use cluster_tests::bench::kms::etcd::{self, Etcd};
 use cluster_tests::bench::kms::load::{Caller, run};
@@ -20,15 +20,8 @@ use tokio::runtime::Runtime;
 
 #[derive(Parser)]
 struct Args {
-    /// The tool under test.
-    #[arg(long, default_value = "target/release/ward")]
-    ward: PathBuf,
-    /// Interleaved rounds; the table has their medians.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// Seconds of each load.
-    #[arg(long, default_value_t = 3)]
-    seconds: u64,
+    #[command(flatten)]
+    extent: Extent,
     /// Keys that Ward has before it begins.
     #[arg(long, default_value_t = 0)]
     keys: usize,
@@ -125,15 +118,15 @@ fn main() -> io::Result<()> {
     let systems = Systems {
         echo: Echo::start(&pki)?,
         etcd,
-        ward: Ward::start(&runtime, &args.ward, &dir.path().join("ward")),
+        ward: Ward::start(&runtime, &args.extent.ward, &dir.path().join("ward")),
     };
     let told = &mut |step: &str| println!("{step}");
     systems.ward.fill(&runtime, args.keys, told);
     let mut rows = rows(&systems);
-    for round in 1..=args.rounds {
+    for round in 1..=args.extent.rounds {
         for (row, load) in &mut rows {
             println!("round {round}: {}, {} clients", row.name, row.clients);
-            let length = Duration::from_secs(args.seconds);
+            let length = args.extent.length();
             let seen = measure(&runtime, &systems, *load, length);
             row.rounds.push(seen.map_err(io::Error::other)?);
         }

@@ -127,7 +127,7 @@ async fn missing(client: &Client, written: &[String]) -> usize {
 /// Clients that write all the time, each with one call under way, wherever the leader is.
 struct Writes {
     state: Arc<State>,
-    _clients: Vec<AbortOnDrop<()>>,
+    clients: Vec<AbortOnDrop<()>>,
 }
 
 #[derive(Default)]
@@ -145,10 +145,7 @@ impl Writes {
             AbortOnDrop(spawn_on(runtime.handle(), "writer", writing))
         });
         let clients = clients.collect();
-        Self {
-            state,
-            _clients: clients,
-        }
+        Self { state, clients }
     }
 
     /// Waits for the answer of a call that began after `from`; tells when it came.
@@ -166,7 +163,7 @@ impl Writes {
     }
 
     fn stop(self) -> Vec<String> {
-        drop(self._clients);
+        drop(self.clients);
         let answered = self.state.answered.lock().expect("no task panicked");
         answered.iter().map(|(.., name)| name.clone()).collect()
     }
