@@ -47,7 +47,10 @@ impl Worker {
 
     /// Uses what was just changed through another node, which must know of it.
     async fn ask_elsewhere(&mut self, subject: Subject) {
-        let door = self.random.usize(..self.doors.len());
+        let door = match self.doors.len() {
+            1 => 0,
+            all => self.random.usize(1..all),
+        };
         let op = match subject {
             Subject::Key(key) => use_of(key),
             Subject::Device(_) => Op::GenerateDataKey,
