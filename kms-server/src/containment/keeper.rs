@@ -87,18 +87,21 @@ impl Keeper<'_> {
     }
 
     async fn look_at(&mut self, device_id: &str) {
-        let (epoch, settled) = self.node.replica.read(|index| {
+        let term = self.node.replica.term();
+        let (order, complete) = self.node.replica.read(|index| {
             let order = index.containment(device_id);
-            (order.epoch, order.is_settled())
+            let pending = self.node.pending(index, term, device_id);
+            (order, pending.is_empty())
         });
-        if settled {
+        if order.is_settled() {
             self.unsettled.remove(device_id);
             return;
         }
         self.unsettled.insert(device_id.to_owned());
-        if !self.node.pending(device_id).is_empty() {
+        if !complete {
             return;
         }
+        let epoch = order.epoch;
         let command = Command::SettleContainment(SettleContainment {
             device_id: device_id.to_owned(),
             epoch,

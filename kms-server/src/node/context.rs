@@ -19,7 +19,7 @@ use crate::raft::peer::Fitness;
 use crate::replica::{Replica, ReplicaRole};
 use crate::shares::Shares;
 use crate::stack::admission::{Leader, Standing};
-use crate::state::{Addresses, FormerGateway, NodeId};
+use crate::state::{Addresses, FormerGateway, Index, NodeId};
 use crate::vault::Vault;
 
 /// This node.
@@ -67,13 +67,11 @@ impl Node {
 }
 
 impl Node {
-    /// Who is waited for before the order that stands for a device is complete.
-    pub(crate) fn pending(&self, device_id: &str) -> Vec<Pending> {
-        let term = self.replica.term();
-        self.replica.read(|index| {
-            let now = sys::clock::monotonic();
-            self.waits.pending(index, term, device_id, now)
-        })
+    /// Who is waited for before the order that stands for a device is complete. `term` was read
+    /// before the state was.
+    pub(crate) fn pending(&self, index: &Index, term: u64, device_id: &str) -> Vec<Pending> {
+        let now = sys::clock::monotonic();
+        self.waits.pending(index, term, device_id, now)
     }
 
     /// Former gateways that can forward for no device any more.

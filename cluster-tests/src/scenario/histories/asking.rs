@@ -177,10 +177,12 @@ fn new_key(subject: Subject, name: String) -> NewKey {
     key
 }
 
-/// The epoch of an order that is complete.
+/// The epoch of an order that is complete. An answer tells of the order that stands by then; a
+/// release that came in between waits for nobody.
 fn complete(report: ContainmentReport) -> u64 {
-    match report.is_complete() {
-        true => report.device.containment.epoch,
+    let standing = &report.device.containment;
+    match report.is_complete() && standing.level >= ContainLevel::Isolate {
+        true => standing.epoch,
         false => 0,
     }
 }

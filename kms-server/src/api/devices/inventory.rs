@@ -67,6 +67,11 @@ pub(super) fn unopened(call: &Call, record: &DeviceRecord) -> proto::Device {
         .node
         .replica
         .read(|index| index.containment(&record.device_id));
+    under_order(record, order)
+}
+
+/// A device without its inventory, under the order that stands for it.
+pub(super) fn under_order(record: &DeviceRecord, order: ContainmentRecord) -> proto::Device {
     proto::Device {
         device_id: record.device_id.clone(),
         inventory: None,

@@ -9,6 +9,7 @@ use ward_proto::admin::v1::{
 };
 use ward_proto::v1::Device;
 
+use super::resource::DeviceResource;
 use super::{inventory, resource};
 use crate::api::call::{Call, settle_unsecret};
 use crate::api::convert;
@@ -18,7 +19,7 @@ use crate::limits::CONTAINMENT_WAIT_MAX;
 use crate::node::context::Node;
 use crate::policy::{Action, Facts};
 use crate::replica::{Change, Event};
-use crate::state::ContainLevel;
+use crate::state::{ContainLevel, ContainmentRecord};
 
 /// Serves DescribeContainment.
 pub(crate) async fn describe(
@@ -31,9 +32,9 @@ pub(crate) async fn describe(
     let resource = resource::of(call, &request.device_id);
     let permitted = call.permit(&mut record, action, resource.as_resource(), Facts::None);
     let _authorized = settle_unsecret(&call.node, record, permitted).await?;
-    let progress = wait(call, &request.device_id, request.wait_ms).await;
+    let (device, progress) = wait(call, &request.device_id, request.wait_ms).await?;
     Ok(DescribeContainmentResponse {
-        device: Some(device(call, &request.device_id)?),
+        device: Some(device),
         progress: Some(progress),
         applied: convert::applied(call.node.replica.applied_index()),
     })
@@ -48,20 +49,35 @@ pub(crate) fn device(call: &Call, device_id: &str) -> Result<Device, Failure> {
     Ok(inventory::unopened(call, known.record()?))
 }
 
-/// Waits until the order that stands is complete, or `wait_ms` is over.
-pub(crate) async fn wait(call: &Call, device_id: &str, wait_ms: u32) -> ContainmentProgress {
+/// Waits until the order that stands is complete, or `wait_ms` is over. The device and its progress
+/// are of one look: orders may follow each other closely, and one must not be told complete because
+/// another was.
+///
+/// # Errors
+/// DEVICE_NOT_FOUND.
+pub(crate) async fn wait(
+    call: &Call,
+    device_id: &str,
+    wait_ms: u32,
+) -> Result<(Device, ContainmentProgress), Failure> {
     let wait = Duration::from_millis(wait_ms.into()).min(CONTAINMENT_WAIT_MAX);
     // What cannot be told in the time given is told as it is.
     let complete = until_complete(&call.node, device_id);
     tokio::time::timeout(wait, complete).await.ok();
-    progress(&pending(&call.node, device_id))
+    let Look {
+        known,
+        order,
+        pending,
+    } = look(&call.node, device_id);
+    let device = inventory::under_order(known.record()?, order);
+    Ok((device, progress(&pending)))
 }
 
 async fn until_complete(node: &Node, device_id: &str) {
     // Before the first look, so that no change falls between.
     let mut changes = node.replica.changes();
     loop {
-        let pending = pending(node, device_id);
+        let pending = look(node, device_id).pending;
         let Some(first) = pending.iter().map(|gateway| gateway.remaining).min() else {
             return;
         };
@@ -80,15 +96,31 @@ async fn until_complete(node: &Node, device_id: &str) {
     }
 }
 
-/// No order waits for nobody: a gateway that has not heard of a release stays closed.
-fn pending(node: &Node, device_id: &str) -> Vec<Pending> {
-    let level = node
-        .replica
-        .read(|index| index.containment(device_id).level);
-    if level == ContainLevel::None {
-        return Vec::new();
-    }
-    node.pending(device_id)
+/// A device, the order that stands for it, and who is waited for.
+struct Look {
+    known: DeviceResource,
+    order: ContainmentRecord,
+    pending: Vec<Pending>,
+}
+
+fn look(node: &Node, device_id: &str) -> Look {
+    let term = node.replica.term();
+    node.replica.read(|index| {
+        let order = index.containment(device_id);
+        let pending = match order.level {
+            // A release waits for nobody: a gateway that has not heard of it stays closed.
+            ContainLevel::None => Vec::new(),
+            ContainLevel::Observe
+            | ContainLevel::Restrict
+            | ContainLevel::Isolate
+            | ContainLevel::Revoke => node.pending(index, term, device_id),
+        };
+        Look {
+            known: resource::within(index, device_id),
+            order,
+            pending,
+        }
+    })
 }
 
 fn concerns(change: &Change, device_id: &str) -> bool {

@@ -5,7 +5,7 @@ use kms_client::reason::Reason;
 use crate::api::call::Call;
 use crate::api::failure::Failure;
 use crate::policy::{DeviceRef, Resource};
-use crate::state::DeviceRecord;
+use crate::state::{DeviceRecord, Index};
 
 /// A device that was asked about. What is decided for it and what is told of it come from the same
 /// look at the state.
@@ -17,9 +17,14 @@ pub(crate) struct DeviceResource {
 /// The device as this node knows it now.
 pub(crate) fn of(call: &Call, device_id: &str) -> DeviceResource {
     let replica = &call.node.replica;
+    replica.read(|index| within(index, device_id))
+}
+
+/// The device as a state has it.
+pub(super) fn within(index: &Index, device_id: &str) -> DeviceResource {
     DeviceResource {
         id: device_id.to_owned(),
-        record: replica.read(|index| index.device(device_id).cloned()),
+        record: index.device(device_id).cloned(),
     }
 }
 

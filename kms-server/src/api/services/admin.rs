@@ -176,9 +176,9 @@ impl Api {
         };
         let (call, index) = self.node.writes.carry("contain-device", write).await?;
         // The order stands: whoever gives up waiting from here on leaves nothing half-done.
-        let progress = devices::progress::wait(&call, &device_id, wait_ms).await;
+        let (device, progress) = devices::progress::wait(&call, &device_id, wait_ms).await?;
         Ok(ContainDeviceResponse {
-            device: Some(devices::progress::device(&call, &device_id)?),
+            device: Some(device),
             progress: Some(progress),
             applied: convert::applied(index),
         })
