@@ -1,10 +1,11 @@
 //! Real processes, real faults: the whole stack under test.
 //!
 //! [`stack`] starts and kills `ward up`; [`cluster`] enrols and starts each node by itself and does
-//! it harm, [`site`] gateways beside them; [`peer`] and [`flows`] hold the devices and servers
-//! around them; [`history`] checks what clients were told; [`scenario`] tells the stories, at any
-//! size, that the tests run small and `show` runs large.
+//! it harm, [`site`] gateways beside them; [`attack`] sends it what broke others; [`peer`] and
+//! [`flows`] hold the devices and servers around them; [`history`] checks what clients were told;
+//! [`scenario`] tells the stories, at any size, that the tests run small and `show` runs large.
 
+pub mod attack;
 pub mod bench;
 pub mod canary;
 pub mod cluster;

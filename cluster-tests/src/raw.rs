@@ -55,6 +55,15 @@ pub struct Answer {
     pub said: Vec<u8>,
 }
 
+impl Answer {
+    /// The reason that a refusal names.
+    pub fn reason(&self) -> Option<String> {
+        let said = String::from_utf8_lossy(&self.said);
+        let (_, behind) = said.split_once("\"ward-reason\": \"")?;
+        Some(behind.split('"').next()?.to_owned())
+    }
+}
+
 /// Sends a request as it is.
 ///
 /// # Panics

@@ -70,7 +70,7 @@ impl Cluster {
 
     /// A figure on the metrics page of a node; `None` while it does not answer or tell.
     pub fn metric(&self, node: usize, name: &str) -> Option<f64> {
-        let mut stream = TcpStream::connect(self.node(node).ops).ok()?;
+        let mut stream = TcpStream::connect(self.node(node).listen.ops).ok()?;
         stream.set_read_timeout(Some(wait::DEADLINE)).ok()?;
         let request = "GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n";
         stream.write_all(request.as_bytes()).ok()?;

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::boot::Boot;
 use super::clock::Clock;
 use super::disk::Disk;
-use super::{Cluster, Node, settings};
+use super::{Cluster, Listen, Node, settings};
 use crate::relay::Relay;
 use crate::service::Service;
 use crate::stack::free_addresses;
@@ -31,7 +31,13 @@ impl Cluster {
         // Not the top of the disk: ext4 has a folder of its own there.
         let home = ground.join("node");
         make_folder(&home);
-        let listen @ [api, peer, _, ops] = free_addresses();
+        let [api, peer, join, ops] = free_addresses();
+        let listen = Listen {
+            api,
+            peer,
+            join,
+            ops,
+        };
         let told = self.told(number, api, peer);
         let seal = text(&self.root.join("seal"));
         let config = text(&home.join("node.toml"));
@@ -63,7 +69,7 @@ impl Cluster {
             },
             home,
             api: told.api,
-            ops,
+            listen,
             machine,
             clock,
         });

@@ -52,6 +52,19 @@ pub struct Equipment {
     pub snapshot_entries: Option<u64>,
 }
 
+/// Where a node listens.
+#[derive(Clone, Copy)]
+pub struct Listen {
+    /// For clients.
+    pub api: SocketAddr,
+    /// For other nodes.
+    pub peer: SocketAddr,
+    /// For who joins.
+    pub join: SocketAddr,
+    /// For health and metrics.
+    pub ops: SocketAddr,
+}
+
 /// The cluster while it runs. Dropping it kills every process.
 pub struct Cluster {
     /// The tool, as the cluster's operator.
@@ -71,7 +84,7 @@ struct Node {
     service: Service,
     home: PathBuf,
     api: SocketAddr,
-    ops: SocketAddr,
+    listen: Listen,
     machine: Option<(Disk, Boot)>,
     clock: Option<Clock>,
 }
@@ -123,6 +136,11 @@ impl Cluster {
     /// Where a node keeps everything.
     pub fn home(&self, node: usize) -> &Path {
         &self.node(node).home
+    }
+
+    /// Where a node listens, past any relay.
+    pub fn listen(&self, node: usize) -> Listen {
+        self.node(node).listen
     }
 
     /// Whether a node's process has ended by itself.

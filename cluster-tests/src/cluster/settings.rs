@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use super::Listen;
+
 /// What a node tells others of itself.
 #[derive(Clone, Copy)]
 pub(super) struct Told {
@@ -14,7 +16,7 @@ pub(super) struct Told {
 /// A node that tells others other addresses than it binds; members are looked for at `first`.
 pub(super) fn node(
     home: &str,
-    [api, peer, join, ops]: [SocketAddr; 4],
+    listen: Listen,
     told: Told,
     seal: &str,
     first: Option<SocketAddr>,
@@ -30,6 +32,12 @@ pub(super) fn node(
         api: told_api,
         peer: told_peer,
     } = told;
+    let Listen {
+        api,
+        peer,
+        join,
+        ops,
+    } = listen;
     format!(
         "data_dir = \"{home}\"\n\
          [listen]\napi = \"{api}\"\npeer = \"{peer}\"\njoin = \"{join}\"\nops = \"{ops}\"\n\

@@ -162,3 +162,92 @@ async fn a_taken_port_is_named_and_so_is_a_directory_in_use() {
     assert_eq!(refused.reason(), Reason::PortInUse);
     cluster.stop().await;
 }
+
+// CVE-2026-39388: a certificate that renews another identity.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_renews_another_identity() {
+    use kms_client::tls::{ALPN_H2, ExpectedPeer, client_config};
+    use ward_proto::v1::IssueCertificateRequest;
+    use ward_proto::v1::certificate_service_client::CertificateServiceClient;
+
+    let cluster = Cluster::of_one().await;
+    for id in ["reader", "writer"] {
+        cluster.enlist(Role::App, id).await;
+    }
+    let folder = |id: &str| IdentityDir::new(cluster.dir.path().join(format!("app-{id}")));
+    let reader = folder("reader").load().unwrap();
+    let nodes = ExpectedPeer::of("ward.test", &[Role::Node]);
+    let config = client_config(&reader, nodes, ALPN_H2).unwrap();
+    let api = &cluster.nodes[0].file.listen.api;
+    let channel = crate::strangers::channel(api, config).await;
+    let mut client = CertificateServiceClient::new(channel);
+    let mut ask = async |device_id: &str| {
+        let request = IssueCertificateRequest {
+            csr_der: folder("writer").create_csr().unwrap().into(),
+            device_id: device_id.to_owned(),
+            write: None,
+        };
+        client.issue_certificate(request).await
+    };
+    // Whatever a request brings, a certificate names who asks for it.
+    let made = ask("").await.unwrap().into_inner();
+    let facts = kms_client::tls::peer_facts(Some(&[made.certificate_der.to_vec().into()]));
+    let named = facts.unwrap().id.to_string();
+    assert_eq!(named, "spiffe://ward.test/app/reader");
+    let refused = ask("mon-1").await.err().unwrap();
+    assert_eq!(crate::strangers::reason(&refused), Some("DENIED"));
+    cluster.stop().await;
+}
+
+// CVE-2025-5999, CVE-2025-6004: names that are judged one way and looked up another.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_look_alike_are_not_the_same() {
+    let cluster = Cluster::of_one().await;
+    let operator = cluster.operator();
+    let others = [
+        "app/other/own",
+        "app/READER/own",
+        "app/reader2/own",
+        "app/reader",
+    ];
+    for name in others {
+        operator.create_key(name).await.unwrap();
+    }
+    operator.create_key("app/reader/own").await.unwrap();
+    let reader = cluster.enlist(Role::App, "reader").await;
+    let context = EncryptionContext::new();
+    let encrypt = async |name: &str| reader.encrypt(name, b"x", &context).await.map(drop);
+    encrypt("app/reader/own").await.unwrap();
+    for name in others {
+        let refused = encrypt(name).await.err().unwrap();
+        assert_eq!(refused.reason(), Reason::Denied, "{name}");
+    }
+    // A name is bytes: nothing in it is resolved, folded or decoded.
+    for name in [
+        "app/reader/../other/own",
+        "app/./reader/own",
+        "app//reader/own",
+        "App/reader/own",
+        "app/reader/own/",
+        "app/reader/own\0",
+        " app/reader/own",
+        "app%2freader%2fown",
+        "\u{ff41}pp/reader/own",
+        "app/\u{212a}eader/own",
+    ] {
+        let refused = encrypt(name).await.err().unwrap();
+        let reason = refused.reason();
+        let known = [Reason::InvalidArgument, Reason::KeyNotFound, Reason::Denied];
+        assert!(known.contains(&reason), "{name:?}: {refused}");
+    }
+    let tokens = ["Reader", "reader ", "r\u{435}ader", "READER"];
+    for id in tokens {
+        let token = operator.create_join_token(Role::App, Some(id), TTL).await;
+        assert_eq!(
+            token.err().unwrap().reason(),
+            Reason::InvalidArgument,
+            "{id:?}"
+        );
+    }
+    cluster.stop().await;
+}
