@@ -25,6 +25,9 @@ struct Args {
     /// Keys that Ward has before it begins.
     #[arg(long, default_value_t = 0)]
     keys: usize,
+    /// Only rows whose name has this in it; the floor is measured always.
+    #[arg(long, default_value = "")]
+    only: String,
 }
 
 /// Who is asked for what.
@@ -122,7 +125,7 @@ fn main() -> io::Result<()> {
     };
     let told = &mut |step: &str| println!("{step}");
     systems.ward.fill(&runtime, args.keys, told);
-    let mut rows = rows(&systems);
+    let mut rows = rows(&systems, &args.only);
     for round in 1..=args.extent.rounds {
         for (row, load) in &mut rows {
             println!("round {round}: {}, {} clients", row.name, row.clients);
@@ -137,10 +140,12 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-fn rows(systems: &Systems) -> Vec<(Row, Load)> {
+fn rows(systems: &Systems, only: &str) -> Vec<(Row, Load)> {
     let is_there = |what| !matches!(what, What::Etcd(_)) || systems.etcd.is_some();
+    let is_asked = |name: &str| name == table::ECHO || name.contains(only);
     let mut rows = Vec::new();
-    for (name, what, places) in ALL.into_iter().filter(|(_, what, _)| is_there(*what)) {
+    let all = ALL.into_iter();
+    for (name, what, places) in all.filter(|(name, what, _)| is_there(*what) && is_asked(name)) {
         for (place, clients) in places
             .iter()
             .flat_map(|it| CLIENTS.map(|count| (*it, count)))

@@ -2,7 +2,8 @@
 //!
 //! Batched: one task runs rounds; a round confirms the leader once, for all requests that arrived
 //! before it started. A request that arrives during a round waits for the next, because the round
-//! under way may have been confirmed before the request began.
+//! under way may have been confirmed before the request began. A round that many wait for lets more
+//! gather first: it costs every member the same for one request as for a hundred.
 
 use openraft::ReadPolicy;
 use openraft::async_runtime::WatchReceiver;
@@ -13,7 +14,8 @@ use ward_proto::peer::v1::ReadIndexRequest;
 
 use super::BarrierError;
 use super::limits::{
-    BARRIER_ATTEMPT_TIMEOUT, BARRIER_QUEUE_MAX, BARRIER_RETRY, BARRIER_ROUND_TIMEOUT,
+    BARRIER_ATTEMPT_TIMEOUT, BARRIER_CROWD, BARRIER_GATHER, BARRIER_QUEUE_MAX, BARRIER_RETRY,
+    BARRIER_ROUND_TIMEOUT,
 };
 use crate::raft::network::{Lane, Peers, request_for};
 use crate::raft::{RaftHandle, TypeConfig};
@@ -50,7 +52,11 @@ impl Rounds {
         let (queue, waiting) = mpsc::channel(BARRIER_QUEUE_MAX);
         (
             Self { queue },
-            run(async move || confirm.round().await, waiting),
+            run(
+                async || tokio::time::sleep(BARRIER_GATHER).await,
+                async move || confirm.round().await,
+                waiting,
+            ),
         )
     }
 
@@ -63,15 +69,26 @@ impl Rounds {
     }
 }
 
-/// Answers who waits by one round after the other.
+/// Answers who waits by one round after the other; `gather` lets time pass for more to come.
 async fn run(
+    mut gather: impl AsyncFnMut(),
     mut next_round: impl AsyncFnMut() -> Result<u64, BarrierError>,
     mut queue: mpsc::Receiver<Waiting>,
 ) {
     let mut round = Vec::new();
     // Everything taken here is in the queue, so it arrived, before the round starts.
     while queue.recv_many(&mut round, BARRIER_QUEUE_MAX).await > 0 {
+        if round.len() >= BARRIER_CROWD {
+            gather().await;
+            while round.len() < BARRIER_QUEUE_MAX
+                && let Ok(more) = queue.try_recv()
+            {
+                round.push(more);
+            }
+        }
         let confirmed = next_round().await;
+        metrics::counter!("ward_barrier_rounds_total").increment(1);
+        metrics::counter!("ward_barrier_requests_total").increment(round.len() as u64);
         for waiting in round.drain(..) {
             // Who gave up meanwhile does not listen.
             waiting.send(confirmed).ok();
@@ -169,7 +186,7 @@ mod tests {
             begun.send(()).await.unwrap();
             Ok(confirmed.recv().await.unwrap())
         };
-        let running = sys::task::spawn("rounds", run(round, waiting));
+        let running = sys::task::spawn("rounds", run(async || {}, round, waiting));
         let ask = || {
             let rounds = rounds.clone();
             sys::task::spawn("asking", async move { rounds.read_index().await })
@@ -188,5 +205,35 @@ mod tests {
         assert_eq!(late.await.unwrap(), Ok(8));
         drop(rounds);
         running.await.unwrap();
+    }
+
+    // Mutation: no gathering answers who comes behind a crowd by a round of its own.
+    #[tokio::test]
+    async fn a_crowd_waits_for_those_right_behind_it_and_one_alone_for_nobody() {
+        let (queue, waiting) = mpsc::channel(BARRIER_QUEUE_MAX);
+        let rounds = Rounds {
+            queue: queue.clone(),
+        };
+        let (behind, mut answered) = mpsc::channel(1);
+        // Whoever is let gather finds one more.
+        let gather = async move || {
+            let (answer, waiting) = oneshot::channel();
+            queue.send(answer).await.unwrap();
+            behind.send(waiting).await.unwrap();
+        };
+        let mut number = 0;
+        let round = async move || {
+            number += 1;
+            Ok(number)
+        };
+        let running = sys::task::spawn("rounds", run(gather, round, waiting));
+        assert_eq!(rounds.read_index().await, Ok(1));
+        assert!(answered.try_recv().is_err(), "nobody was waited for");
+        let crowd = (0..BARRIER_CROWD).map(|_| rounds.read_index());
+        let crowd = futures::future::join_all(crowd).await;
+        assert!(crowd.iter().all(|answer| *answer == Ok(2)), "{crowd:?}");
+        let behind = answered.try_recv().unwrap();
+        assert_eq!(behind.await.unwrap(), Ok(2));
+        running.abort();
     }
 }

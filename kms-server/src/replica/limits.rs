@@ -115,6 +115,11 @@ pub const LOG_KEPT_DIVISOR: u64 = 5;
 /// How many requests may wait for a read barrier.
 pub const BARRIER_QUEUE_MAX: usize = 4_096;
 
+/// A round that so many wait for lets more gather.
+pub const BARRIER_CROWD: usize = 8;
+/// For so long: timers of the runtime are no finer.
+pub const BARRIER_GATHER: Duration = Duration::from_millis(1);
+
 /// How long one attempt to confirm the leader may take.
 pub const BARRIER_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(600);
 
