@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use protox::prost_reflect::prost_types::FileDescriptorSet;
+
 const FILES: &[&str] = &[
     "ward/v1/types.proto",
     "ward/v1/keys.proto",
@@ -28,6 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
     let root = PathBuf::from("proto");
     let descriptors = protox::compile(FILES, [&root])?;
+    let listed = PathBuf::from(std::env::var("OUT_DIR")?).join("rpcs.rs");
+    std::fs::write(listed, rpcs(&descriptors))?;
     // `bytes` fields become `Bytes`: no copy on the way in.
     tonic_prost_build::configure()
         .bytes(".")
@@ -35,4 +39,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         .skip_debug(["."])
         .compile_fds(descriptors)?;
     Ok(())
+}
+
+/// The paths of all RPCs, as a Rust expression.
+fn rpcs(descriptors: &FileDescriptorSet) -> String {
+    let mut paths = String::from("&[\n");
+    for file in &descriptors.file {
+        for service in &file.service {
+            for method in &service.method {
+                let (package, service) = (file.package(), service.name());
+                paths += &format!("    \"/{package}.{service}/{}\",\n", method.name());
+            }
+        }
+    }
+    paths + "]\n"
 }

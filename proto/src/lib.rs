@@ -3,6 +3,10 @@
 //! One file a service under `proto/`. Clients speak [`v1`], operators also [`admin::v1`], nodes
 //! among themselves [`peer::v1`]. No generated message has `Debug`: several carry secrets.
 
+/// The path of every RPC of the contract, from the descriptors that its code is generated from:
+/// what must know them all compares itself with this.
+pub const RPCS: &[&str] = include!(concat!(env!("OUT_DIR"), "/rpcs.rs"));
+
 /// Operator verbs.
 pub mod admin {
     /// Version 1 of the operator verbs.

@@ -26,6 +26,8 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Vec<RunningNode>,
     /// How long gateways' leases run; none for the product's own time.
     lease: Option<Duration>,
+    /// What it was begun with, as the first node kept it until its first start.
+    pub(crate) genesis: Vec<u8>,
 }
 
 /// A node that runs in this process.
@@ -60,8 +62,10 @@ impl Cluster {
         let ca: Vec<_> = made.ca_der.into_iter().map(CertificateDer::from).collect();
         let certificate = CertificateDer::from(made.operator_certificate_der);
         operator.store_certificate(&certificate, &ca).unwrap();
+        let genesis = std::fs::read(file.data_dir.join("genesis.bin")).unwrap();
         let cluster = Self {
             dir,
+            genesis,
             nodes: vec![RunningNode::start_leasing(file, lease).await],
             lease,
         };
