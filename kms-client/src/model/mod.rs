@@ -29,8 +29,8 @@ pub use decision::{Decision, Question, Resource, Ruling};
 pub use device::{Device, DeviceState, Inventory, NewDevice};
 pub use identity::{CreatedJoinToken, IssuedCertificate};
 pub use key::{
-    Alias, Decrypted, Encrypted, Key, KeySelector, KeyState, KeyType, KeyVersionInfo, Labels,
-    NewKey,
+    Alias, Decrypted, Encrypted, Key, KeyRotation, KeySelector, KeyState, KeyType, KeyVersionInfo,
+    Labels, NewKey,
 };
 pub use policy::Policy;
 pub use signature::{Mac, PublicKey, Signature};

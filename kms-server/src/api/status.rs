@@ -64,7 +64,8 @@ impl From<Refusal> for Failure {
             | Refusal::TooLarge
             | Refusal::MinimumInvalid
             | Refusal::LabelsInvalid
-            | Refusal::AliasesFull => Reason::InvalidArgument,
+            | Refusal::AliasesFull
+            | Refusal::PeriodInvalid => Reason::InvalidArgument,
             Refusal::AliasNotFound => Reason::AliasNotFound,
             Refusal::KeyNotFound | Refusal::VersionNotFound => Reason::KeyNotFound,
             Refusal::KeyDisabled => Reason::KeyDisabled,

@@ -33,6 +33,7 @@ mod rotate_signing_key;
 mod sealed;
 mod set_key_labels;
 mod set_key_minimum;
+mod set_key_rotation;
 mod set_key_state;
 mod set_offline_allowance;
 mod set_version_state;
@@ -76,6 +77,7 @@ pub use rotate_key::RotateKey;
 pub use rotate_signing_key::RotateSigningKey;
 pub use set_key_labels::SetKeyLabels;
 pub use set_key_minimum::SetKeyMinimum;
+pub use set_key_rotation::SetKeyRotation;
 pub use set_key_state::SetKeyState;
 pub use set_offline_allowance::SetOfflineAllowance;
 pub use set_version_state::SetVersionState;
@@ -137,6 +139,8 @@ pub enum Command {
     PutAlias(PutAlias),
     /// Deletes an alias.
     DeleteAlias(DeleteAlias),
+    /// Gives a key a rotation period, or takes it away.
+    SetKeyRotation(SetKeyRotation),
     /// Changes nothing; no other build can read it.
     #[cfg(feature = "rehearse-upgrade")]
     Rehearsal,
@@ -172,6 +176,7 @@ impl Command {
             Self::SetKeyLabels(_) => "set_key_labels",
             Self::PutAlias(_) => "put_alias",
             Self::DeleteAlias(_) => "delete_alias",
+            Self::SetKeyRotation(_) => "set_key_rotation",
             #[cfg(feature = "rehearse-upgrade")]
             Self::Rehearsal => "rehearsal",
         }
@@ -207,6 +212,7 @@ impl Command {
             | Self::SetKeyLabels(_)
             | Self::PutAlias(_)
             | Self::DeleteAlias(_) => 2,
+            Self::SetKeyRotation(_) => 3,
             #[cfg(feature = "rehearse-upgrade")]
             Self::Rehearsal => crate::state::FORMAT_VERSION,
         }

@@ -98,4 +98,7 @@ pub enum Refusal {
     /// The key has as many aliases as one may have.
     #[error("a key has at most 16 aliases; delete one of them first")]
     AliasesFull,
+    /// A period that is too short or too long.
+    #[error("a rotation period has at least one hour and at most ten years")]
+    PeriodInvalid,
 }

@@ -41,6 +41,7 @@ pub(crate) enum Verb {
     DisableKeyVersion,
     SetKeyMinimum,
     SetKeyLabels,
+    SetKeyRotation,
     PutAlias,
     DeleteAlias,
     EnrollDevice,
@@ -102,6 +103,7 @@ impl Verb {
             "/ward.admin.v1.KeyAdminService/DisableKeyVersion" => Self::DisableKeyVersion,
             "/ward.admin.v1.KeyAdminService/SetKeyMinimum" => Self::SetKeyMinimum,
             "/ward.admin.v1.KeyAdminService/SetKeyLabels" => Self::SetKeyLabels,
+            "/ward.admin.v1.KeyAdminService/SetKeyRotation" => Self::SetKeyRotation,
             "/ward.admin.v1.KeyAdminService/PutAlias" => Self::PutAlias,
             "/ward.admin.v1.KeyAdminService/DeleteAlias" => Self::DeleteAlias,
             "/ward.admin.v1.DeviceAdminService/EnrollDevice" => Self::EnrollDevice,
@@ -162,6 +164,7 @@ impl Verb {
             Self::DisableKeyVersion => "DisableKeyVersion",
             Self::SetKeyMinimum => "SetKeyMinimum",
             Self::SetKeyLabels => "SetKeyLabels",
+            Self::SetKeyRotation => "SetKeyRotation",
             Self::PutAlias => "PutAlias",
             Self::DeleteAlias => "DeleteAlias",
             Self::EnrollDevice => "EnrollDevice",
@@ -235,6 +238,7 @@ impl Verb {
             | Self::DisableKeyVersion
             | Self::SetKeyMinimum
             | Self::SetKeyLabels
+            | Self::SetKeyRotation
             | Self::PutAlias
             | Self::DeleteAlias
             | Self::DescribePolicy => Place::Leader,
@@ -290,7 +294,7 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 53);
+        assert_eq!(seen, 54);
     }
 
     fn paths(proto: &str) -> Vec<String> {

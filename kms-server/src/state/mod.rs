@@ -18,6 +18,7 @@ mod key_traits;
 mod pin;
 mod policy;
 mod record;
+mod rotation;
 mod sealed;
 mod store;
 pub(crate) mod wire;
@@ -43,6 +44,7 @@ pub use key_traits::{KeyTraits, KeyType, KeyUsage};
 pub(crate) use pin::Pin;
 pub use policy::PolicyRecord;
 pub use record::{Record, RecordId};
+pub use rotation::{EARLY_DIVISOR, KeyRotation, PERIOD_MAX_S, PERIOD_MIN_S};
 pub use sealed::Sealed;
 pub(crate) use store::Store;
 #[cfg(test)]
@@ -52,7 +54,7 @@ pub(crate) use store::wait_until_free;
 /// snapshots.
 pub const FORMAT_VERSION: u32 = NEWEST + REHEARSED;
 
-const NEWEST: u32 = 2;
+const NEWEST: u32 = 3;
 
 /// The version that every program knows.
 pub const FORMAT_FIRST: u32 = 1;

@@ -1,10 +1,13 @@
 //! `ward key …`.
 
+use std::time::Duration;
+
 use clap::builder::PossibleValue;
 use clap::{Args, Subcommand, ValueEnum};
 use kms_client::model::KeyType;
 
 use super::label::{AliasVerb, Label, LabelArguments, gather_labels};
+use super::rotation::{RotationArguments, period};
 
 /// What to do with keys.
 #[derive(Debug, Subcommand)]
@@ -28,6 +31,8 @@ pub(crate) enum KeyVerb {
     Enable(StateArguments),
     /// Refuse every use of versions below a minimum, or allow it again.
     SetMinimum(MinimumArguments),
+    /// Let the cluster rotate a key by period, or no longer.
+    SetRotation(RotationArguments),
     /// Set and remove labels, by which `ward key list --label` finds keys.
     Label(LabelArguments),
     /// Give keys other names, `alias/NAME`, which can be moved from key to key.
@@ -48,6 +53,7 @@ impl KeyVerb {
             | Self::Disable(_)
             | Self::Enable(_)
             | Self::SetMinimum(_)
+            | Self::SetRotation(_)
             | Self::Alias(_) => return None,
         };
         gather_labels(labels).err()
@@ -66,6 +72,9 @@ pub(crate) struct CreateKeyArguments {
     /// A label to find it by. May be repeated.
     #[arg(long, value_name = "K=V")]
     pub(crate) label: Vec<Label>,
+    /// Let the cluster rotate it so often: 12h, 90d, 2y; one hour to ten years.
+    #[arg(long, value_name = "TIME", value_parser = period)]
+    pub(crate) rotate_every: Option<Duration>,
 }
 
 /// Which keys to list.
@@ -178,6 +187,10 @@ mod tests {
             "ward key public-key",
             "ward key disable k --version 0",
             "ward key set-minimum k",
+            "ward key create k --rotate-every 59m",
+            "ward key set-rotation k",
+            "ward key set-rotation k --every 11y",
+            "ward key set-rotation k --every 1d --never",
             "ward key create k --label site",
             "ward key create k --label a=1 --label a=2",
             "ward key list --label =x",

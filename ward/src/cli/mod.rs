@@ -12,6 +12,7 @@ mod label;
 mod manual;
 mod node;
 mod policy;
+mod rotation;
 mod serve;
 mod sha256;
 mod sign;
@@ -42,6 +43,7 @@ pub(crate) use node::{NodeArguments, NodeVerb, RemoveArguments};
 pub(crate) use policy::{
     Asker, DraftArguments, PolicyVerb, PutArguments, TestArguments, WhyArguments,
 };
+pub(crate) use rotation::{RotationArguments, typed};
 pub(crate) use serve::{DoctorArguments, ServeArguments};
 pub(crate) use sign::{RandomArguments, SignArguments, VerifySignedArguments};
 pub(crate) use up::{ArchiveMode, UpArguments};

@@ -4,6 +4,7 @@ use envelope::id::KeyVersion;
 use kms_client::model::{Key, KeyVersionInfo, Labels, NewKey};
 use serde::Serialize;
 
+use super::key_rotation::{self, RotationView};
 use super::{client, key_alias, public_key};
 use crate::cli::{Global, KeyVerb, Label, gather_labels};
 use crate::error::{Failure, Reason};
@@ -32,12 +33,13 @@ pub(super) async fn run(global: &Global, verb: KeyVerb) -> Result<(), Failure> {
         }
         KeyVerb::Create(key) => {
             let (key_type, labels) = (key.key_type.0, labels(&key.label)?);
+            let every = key.rotate_every;
             let key = NewKey {
                 name: key.name,
                 key_type,
                 labels,
             };
-            client.create_key(key).await?
+            key_rotation::create(&client, key, every).await?
         }
         KeyVerb::Describe(key) => client.describe_key(key.name).await?,
         KeyVerb::Rotate(key) => {
@@ -56,6 +58,7 @@ pub(super) async fn run(global: &Global, verb: KeyVerb) -> Result<(), Failure> {
             let (encrypt, decrypt) = (asked.encrypt.map(KeyVersion), asked.decrypt.map(KeyVersion));
             client.set_key_minimum(asked.name, encrypt, decrypt).await?
         }
+        KeyVerb::SetRotation(asked) => key_rotation::set(&client, asked).await?,
     };
     answer(global.format(), &KeyView::from(&key))
 }
@@ -76,6 +79,7 @@ struct KeyView {
     minimum_decrypt: u32,
     labels: Labels,
     aliases: Vec<String>,
+    rotation: Option<RotationView>,
     versions: Vec<VersionView>,
 }
 
@@ -109,6 +113,7 @@ impl From<&Key> for KeyView {
             minimum_decrypt: key.minimum_decrypt.0,
             labels: key.labels.clone(),
             aliases: key.aliases.clone(),
+            rotation: RotationView::of(key, sys::clock::wall_ms()),
             versions: key.versions.iter().map(version).collect(),
         }
     }
@@ -132,6 +137,9 @@ impl Answer for KeyView {
         }
         for alias in &self.aliases {
             text.push_str(&format!("alias            {alias}\n"));
+        }
+        if let Some(rotation) = &self.rotation {
+            text.push_str(&rotation.text());
         }
         for version in &self.versions {
             let VersionView {

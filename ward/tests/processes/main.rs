@@ -28,6 +28,7 @@ mod nodes;
 mod policies;
 mod refusals;
 mod replace;
+mod rotation;
 mod second;
 mod servers;
 mod sign;

@@ -16,6 +16,7 @@ mod labels;
 mod members;
 mod policies;
 mod random;
+mod rotation;
 mod signatures;
 mod tokens;
 

@@ -17,8 +17,9 @@ use ward_proto::admin::v1::{
     PutAliasResponse, ReleaseDeviceRequest, ReleaseDeviceResponse, RemoveNodeRequest,
     RemoveNodeResponse, RevokeDeviceRequest, RevokeDeviceResponse, RevokeGatewayRequest,
     RevokeGatewayResponse, RotateKeyRequest, RotateKeyResponse, SetKeyLabelsRequest,
-    SetKeyLabelsResponse, SetKeyMinimumRequest, SetKeyMinimumResponse, SetOfflineAllowanceRequest,
-    SetOfflineAllowanceResponse, TransferLeadershipRequest, TransferLeadershipResponse,
+    SetKeyLabelsResponse, SetKeyMinimumRequest, SetKeyMinimumResponse, SetKeyRotationRequest,
+    SetKeyRotationResponse, SetOfflineAllowanceRequest, SetOfflineAllowanceResponse,
+    TransferLeadershipRequest, TransferLeadershipResponse,
 };
 use ward_proto::v1::ContainLevel;
 
@@ -134,6 +135,18 @@ impl KeyAdminService for Api {
         let write = async move { keys::set_labels::set_labels(&call, request).await };
         Ok(Response::new(
             self.node.writes.carry("set-key-labels", write).await?,
+        ))
+    }
+
+    async fn set_key_rotation(
+        &self,
+        request: Request<SetKeyRotationRequest>,
+    ) -> Result<Response<SetKeyRotationResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { keys::set_rotation::set_rotation(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("set-key-rotation", write).await?,
         ))
     }
 

@@ -110,6 +110,7 @@ fn ask(
         | Action::DisableKeyVersion
         | Action::SetKeyMinimum
         | Action::SetKeyLabels
+        | Action::SetKeyRotation
         | Action::PutAlias
         | Action::DeleteAlias
         | Action::ListAliases
@@ -150,6 +151,7 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::DisableKeyVersion
         | Action::SetKeyMinimum
         | Action::SetKeyLabels
+        | Action::SetKeyRotation
         | Action::PutAlias
         | Action::DeleteAlias
         | Action::DescribeKey => device_key(),
