@@ -200,6 +200,8 @@ pub struct Key {
     pub aliases: Vec<String>,
     /// How often the cluster rotates it, and when next.
     pub rotation: Option<KeyRotation>,
+    /// Whether its first version was brought from elsewhere, where it may still be.
+    pub imported: bool,
     /// All versions, oldest first.
     pub versions: Vec<KeyVersionInfo>,
     /// Previous revision plus one at each change.
@@ -263,6 +265,7 @@ pub(crate) fn key_from_wire(key: Option<v1::Key>) -> Result<Key, Error> {
             period: Duration::from_secs(rotation.period_s.into()),
             due_ms: rotation.due_ms,
         }),
+        imported: key.origin == i32::from(v1::KeyOrigin::Imported),
         versions,
         revision: key.revision,
         epoch: key.epoch,

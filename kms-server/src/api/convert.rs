@@ -72,6 +72,10 @@ pub(crate) fn key(index: &Index, key: &KeyRecord) -> proto::Key {
                 period_s: rotation.period_s,
                 due_ms: rotation.due_ms,
             }),
+        origin: match index.is_imported(&key.key_id) {
+            true => proto::KeyOrigin::Imported.into(),
+            false => proto::KeyOrigin::Unspecified.into(),
+        },
     }
 }
 

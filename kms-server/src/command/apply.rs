@@ -3,7 +3,7 @@
 
 use envelope::id::ClusterId;
 
-use super::{Command, Idempotency, Outcome, Proposal, Refusal, Writes};
+use super::{Command, Idempotency, Outcome, Proposal, Refusal, Writes, create_import};
 use crate::replica::limits::IDEMPOTENCY_SWEEP_MAX;
 use crate::state::{Counters, IDEMPOTENCY_KEPT_MS, IdempotencyRecord, Index, Record, RecordId};
 
@@ -163,6 +163,8 @@ fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
         Command::PutAlias(command) => command.apply(frame),
         Command::DeleteAlias(command) => command.apply(frame),
         Command::SetKeyRotation(command) => command.apply(frame),
+        Command::CreateImport(command) => command.apply(frame),
+        Command::ImportKey(command) => command.apply(frame),
         #[cfg(feature = "rehearse-upgrade")]
         Command::Rehearsal => Ok(Outcome::FormatRaised),
     }
@@ -213,6 +215,7 @@ fn finish(
             writes.remove(RecordId::Idempotency(id));
         }
     }
+    create_import::sweep(index, counters.time_ms, &mut writes);
     writes.put(RecordId::Counters, Record::Counters(counters));
     Effect {
         answer,

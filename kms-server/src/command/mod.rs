@@ -11,12 +11,14 @@ mod anchor_audit;
 mod announce_gateway;
 mod apply;
 mod consume_join_token;
+mod create_import;
 mod create_join_token;
 mod create_key;
 mod create_typed_key;
 mod delete_alias;
 mod enroll_device;
 mod genesis;
+mod import_key;
 mod names;
 mod order_containment;
 mod outcome;
@@ -52,12 +54,14 @@ pub use announce_gateway::AnnounceGateway;
 pub(crate) use apply::{Effect, apply, check_format};
 pub(crate) use consume_join_token::Holder;
 pub use consume_join_token::{ConsumeJoinToken, NodeJoin};
+pub use create_import::CreateImport;
 pub use create_join_token::CreateJoinToken;
 pub use create_key::CreateKey;
 pub use create_typed_key::CreateTypedKey;
 pub use delete_alias::DeleteAlias;
 pub use enroll_device::EnrollDevice;
 pub use genesis::{FirstIdentity, Genesis};
+pub use import_key::ImportKey;
 pub(crate) use names::{
     ALIAS_PREFIX, LABELS_MAX, is_alias, is_case_id, is_id, is_key_name, is_label, is_service,
 };
@@ -141,6 +145,10 @@ pub enum Command {
     DeleteAlias(DeleteAlias),
     /// Gives a key a rotation period, or takes it away.
     SetKeyRotation(SetKeyRotation),
+    /// Keeps a key pair for one import.
+    CreateImport(Box<CreateImport>),
+    /// Makes a key of material from elsewhere.
+    ImportKey(Box<ImportKey>),
     /// Changes nothing; no other build can read it.
     #[cfg(feature = "rehearse-upgrade")]
     Rehearsal,
@@ -177,6 +185,8 @@ impl Command {
             Self::PutAlias(_) => "put_alias",
             Self::DeleteAlias(_) => "delete_alias",
             Self::SetKeyRotation(_) => "set_key_rotation",
+            Self::CreateImport(_) => "create_import",
+            Self::ImportKey(_) => "import_key",
             #[cfg(feature = "rehearse-upgrade")]
             Self::Rehearsal => "rehearsal",
         }
@@ -212,7 +222,7 @@ impl Command {
             | Self::SetKeyLabels(_)
             | Self::PutAlias(_)
             | Self::DeleteAlias(_) => 2,
-            Self::SetKeyRotation(_) => 3,
+            Self::SetKeyRotation(_) | Self::CreateImport(_) | Self::ImportKey(_) => 3,
             #[cfg(feature = "rehearse-upgrade")]
             Self::Rehearsal => crate::state::FORMAT_VERSION,
         }

@@ -48,6 +48,10 @@ pub enum Action {
     SetKeyLabels,
     /// Lets the cluster rotate a key by period, or no longer.
     SetKeyRotation,
+    /// Makes a key pair for one import.
+    GetImportParameters,
+    /// Makes a key of material from elsewhere.
+    ImportKey,
     /// Gives an alias to a key, or takes it from one towards another.
     PutAlias,
     /// Takes an alias from a key.
@@ -108,7 +112,7 @@ pub enum Action {
 
 impl Action {
     /// All of them, for tables and for the test that compares them with the schema.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 51] = [
         Self::Encrypt,
         Self::Decrypt,
         Self::ReEncryptFrom,
@@ -130,6 +134,8 @@ impl Action {
         Self::SetKeyMinimum,
         Self::SetKeyLabels,
         Self::SetKeyRotation,
+        Self::GetImportParameters,
+        Self::ImportKey,
         Self::PutAlias,
         Self::DeleteAlias,
         Self::DescribeKey,
@@ -213,7 +219,7 @@ impl Action {
             | Self::GetPublicKey
             | Self::ListAliases
             | Self::TransferLeadership => 2,
-            Self::SetKeyRotation => 3,
+            Self::SetKeyRotation | Self::GetImportParameters | Self::ImportKey => 3,
         }
     }
 
@@ -263,6 +269,8 @@ impl Action {
             Self::SetKeyMinimum => "SetKeyMinimum",
             Self::SetKeyLabels => "SetKeyLabels",
             Self::SetKeyRotation => "SetKeyRotation",
+            Self::GetImportParameters => "GetImportParameters",
+            Self::ImportKey => "ImportKey",
             Self::PutAlias => "PutAlias",
             Self::DeleteAlias => "DeleteAlias",
             Self::DescribeKey => "DescribeKey",

@@ -42,6 +42,8 @@ pub(crate) enum Verb {
     SetKeyMinimum,
     SetKeyLabels,
     SetKeyRotation,
+    ImportKey,
+    GetImportParameters,
     PutAlias,
     DeleteAlias,
     EnrollDevice,
@@ -104,6 +106,8 @@ impl Verb {
             "/ward.admin.v1.KeyAdminService/SetKeyMinimum" => Self::SetKeyMinimum,
             "/ward.admin.v1.KeyAdminService/SetKeyLabels" => Self::SetKeyLabels,
             "/ward.admin.v1.KeyAdminService/SetKeyRotation" => Self::SetKeyRotation,
+            "/ward.admin.v1.KeyAdminService/ImportKey" => Self::ImportKey,
+            "/ward.admin.v1.KeyAdminService/GetImportParameters" => Self::GetImportParameters,
             "/ward.admin.v1.KeyAdminService/PutAlias" => Self::PutAlias,
             "/ward.admin.v1.KeyAdminService/DeleteAlias" => Self::DeleteAlias,
             "/ward.admin.v1.DeviceAdminService/EnrollDevice" => Self::EnrollDevice,
@@ -165,6 +169,8 @@ impl Verb {
             Self::SetKeyMinimum => "SetKeyMinimum",
             Self::SetKeyLabels => "SetKeyLabels",
             Self::SetKeyRotation => "SetKeyRotation",
+            Self::ImportKey => "ImportKey",
+            Self::GetImportParameters => "GetImportParameters",
             Self::PutAlias => "PutAlias",
             Self::DeleteAlias => "DeleteAlias",
             Self::EnrollDevice => "EnrollDevice",
@@ -239,6 +245,8 @@ impl Verb {
             | Self::SetKeyMinimum
             | Self::SetKeyLabels
             | Self::SetKeyRotation
+            | Self::ImportKey
+            | Self::GetImportParameters
             | Self::PutAlias
             | Self::DeleteAlias
             | Self::DescribePolicy => Place::Leader,
@@ -294,7 +302,7 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 54);
+        assert_eq!(seen, 56);
     }
 
     fn paths(proto: &str) -> Vec<String> {

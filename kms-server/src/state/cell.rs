@@ -175,6 +175,10 @@ fn event_of(id: &RecordId) -> Option<Event> {
         | RecordId::Alias(_)
         | RecordId::KeyAlias(..)
         | RecordId::KeyRotation(_)
-        | RecordId::RotationDue(..) => None,
+        | RecordId::RotationDue(..)
+        | RecordId::Import(_)
+        | RecordId::ImportExpiry(..)
+        | RecordId::KeyOrigin(_)
+        | RecordId::ImportedMaterial(_) => None,
     }
 }

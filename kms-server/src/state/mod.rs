@@ -11,6 +11,7 @@ mod gateway;
 mod id;
 mod idempotency;
 mod identity;
+mod import;
 mod index;
 mod index_names;
 mod key;
@@ -38,6 +39,7 @@ pub use idempotency::{IdempotencyRecord, KEPT_MS as IDEMPOTENCY_KEPT_MS};
 pub use identity::{
     Consumption, IdentityKey, IdentityRecord, IdentityState, NodeRecord, SpkiHash, TokenRecord,
 };
+pub use import::{IMPORT_LIFE_MAX_MS, ImportId, ImportRecord};
 pub use index::Index;
 pub use key::{KeyRecord, KeyState, VersionRecord};
 pub use key_traits::{KeyTraits, KeyType, KeyUsage};

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AliasRecord, AuditTrail, ClusterRecord, ContainmentRecord, Counters, DeviceRecord,
-    FormerGateway, GatewayRecord, IdempotencyRecord, IdentityRecord, KeyRecord, KeyRotation,
-    KeyTraits, Labels, NodeId, NodeRecord, PolicyRecord, Role, TokenRecord, VersionRecord,
+    FormerGateway, GatewayRecord, IdempotencyRecord, IdentityRecord, ImportId, ImportRecord,
+    KeyRecord, KeyRotation, KeyTraits, Labels, NodeId, NodeRecord, PolicyRecord, Role, TokenRecord,
+    VersionRecord,
 };
 
 /// Where a record is found. The order of the variants is the order of a snapshot.
@@ -63,6 +64,14 @@ pub enum RecordId {
     KeyRotation(#[serde(with = "super::wire::id16")] KeyId),
     /// When such a key is to be rotated next; none while it is disabled.
     RotationDue(u64, #[serde(with = "super::wire::id16")] KeyId),
+    /// An import under way.
+    Import(ImportId),
+    /// When such an import is over.
+    ImportExpiry(u64, ImportId),
+    /// That a key was imported.
+    KeyOrigin(#[serde(with = "super::wire::id16")] KeyId),
+    /// That material of this fingerprint was imported.
+    ImportedMaterial([u8; 32]),
 }
 
 /// What is found there. What is large and not one of millions is boxed: each record has the size of
@@ -117,4 +126,12 @@ pub enum Record {
     KeyRotation(KeyRotation),
     /// Nothing but its id.
     RotationDue,
+    /// An import under way.
+    Import(Box<ImportRecord>),
+    /// Nothing but its id.
+    ImportExpiry,
+    /// Nothing but its id: there is one other origin, and no record of it.
+    KeyOrigin,
+    /// Which key it became.
+    ImportedMaterial(#[serde(with = "super::wire::id16")] KeyId),
 }

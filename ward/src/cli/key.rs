@@ -6,6 +6,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, Subcommand, ValueEnum};
 use kms_client::model::KeyType;
 
+use super::import::{ImportArguments, ParametersArguments, WrappedArguments};
 use super::label::{AliasVerb, Label, LabelArguments, gather_labels};
 use super::rotation::{RotationArguments, period};
 
@@ -14,6 +15,12 @@ use super::rotation::{RotationArguments, period};
 pub(crate) enum KeyVerb {
     /// Make a key with its first version.
     Create(CreateKeyArguments),
+    /// Make a key of material from elsewhere, sealed on this machine.
+    Import(ImportArguments),
+    /// Get what another program seals material with.
+    ImportParameters(ParametersArguments),
+    /// Make a key of material that another program has sealed.
+    ImportWrapped(WrappedArguments),
     /// List keys by name.
     List(ListKeysArguments),
     /// Show one key with its versions.
@@ -54,6 +61,9 @@ impl KeyVerb {
             | Self::Enable(_)
             | Self::SetMinimum(_)
             | Self::SetRotation(_)
+            | Self::Import(_)
+            | Self::ImportParameters(_)
+            | Self::ImportWrapped(_)
             | Self::Alias(_) => return None,
         };
         gather_labels(labels).err()
@@ -189,6 +199,10 @@ mod tests {
             "ward key set-minimum k",
             "ward key create k --rotate-every 59m",
             "ward key set-rotation k",
+            "ward key import k",
+            "ward key import --from f",
+            "ward key import-parameters k --ttl 25h",
+            "ward key import-wrapped 00 --from f",
             "ward key set-rotation k --every 11y",
             "ward key set-rotation k --every 1d --never",
             "ward key create k --label site",

@@ -7,6 +7,7 @@ mod crypt;
 mod device;
 mod enter;
 mod global;
+mod import;
 mod key;
 mod label;
 mod manual;
@@ -36,6 +37,7 @@ pub(crate) use enter::{
     EnrollArguments, GATEWAY_PORT, Guest, InitArguments, NODE_PORT, TokenArguments, TokenVerb,
 };
 pub(crate) use global::Global;
+pub(crate) use import::{ImportArguments, ImportedKey, ParametersArguments, WrappedArguments};
 pub(crate) use key::{KeyVerb, PublicKeyArguments};
 pub(crate) use label::{AliasVerb, Label, gather_labels};
 pub(crate) use manual::{CompletionsArguments, ManArguments};

@@ -5,7 +5,7 @@ use kms_client::model::{Key, KeyVersionInfo, Labels, NewKey};
 use serde::Serialize;
 
 use super::key_rotation::{self, RotationView};
-use super::{client, key_alias, public_key};
+use super::{client, key_alias, key_import, public_key};
 use crate::cli::{Global, KeyVerb, Label, gather_labels};
 use crate::error::{Failure, Reason};
 use crate::output::{Answer, answer};
@@ -41,6 +41,11 @@ pub(super) async fn run(global: &Global, verb: KeyVerb) -> Result<(), Failure> {
             };
             key_rotation::create(&client, key, every).await?
         }
+        KeyVerb::Import(asked) => key_import::import(&client, asked).await?,
+        KeyVerb::ImportWrapped(asked) => key_import::wrapped(&client, asked).await?,
+        KeyVerb::ImportParameters(asked) => {
+            return key_import::parameters(&client, global.format(), asked).await;
+        }
         KeyVerb::Describe(key) => client.describe_key(key.name).await?,
         KeyVerb::Rotate(key) => {
             let expected = key.expected_primary.map(KeyVersion);
@@ -73,6 +78,7 @@ struct KeyView {
     key_id: String,
     name: String,
     key_type: &'static str,
+    origin: &'static str,
     state: &'static str,
     primary_version: u32,
     minimum_encrypt: u32,
@@ -107,6 +113,7 @@ impl From<&Key> for KeyView {
             key_id: key.id.to_string(),
             name: key.name.clone(),
             key_type: key.key_type.as_str(),
+            origin: if key.imported { "imported" } else { "made" },
             state: key.state.as_str(),
             primary_version: key.primary_version.0,
             minimum_encrypt: key.minimum_encrypt.0,
@@ -122,11 +129,12 @@ impl From<&Key> for KeyView {
 impl Answer for KeyView {
     fn text(&self) -> String {
         let mut text = format!(
-            "name             {}\nkey id           {}\ntype             {}\nstate            {}\n\
-             primary version  {}\nminimum          encrypt {}, decrypt {}\n",
+            "name             {}\nkey id           {}\ntype             {}\norigin           {}\n\
+             state            {}\nprimary version  {}\nminimum          encrypt {}, decrypt {}\n",
             self.name,
             self.key_id,
             self.key_type,
+            self.origin,
             self.state,
             self.primary_version,
             self.minimum_encrypt,
@@ -156,12 +164,13 @@ impl Answer for KeyView {
 impl Answer for KeyList {
     fn text(&self) -> String {
         let mut table = Table::new(&[
-            "NAME", "TYPE", "STATE", "PRIMARY", "VERSIONS", "KEY ID", "LABELS",
+            "NAME", "TYPE", "ORIGIN", "STATE", "PRIMARY", "VERSIONS", "KEY ID", "LABELS",
         ]);
         for key in &self.0 {
             table.row([
                 key.name.clone(),
                 key.key_type.to_owned(),
+                key.origin.to_owned(),
                 key.state.to_owned(),
                 key.primary_version.to_string(),
                 key.versions.len().to_string(),

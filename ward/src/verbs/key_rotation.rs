@@ -104,6 +104,7 @@ mod tests {
             minimum_decrypt: KeyVersion(1),
             labels: Labels::new(),
             aliases: Vec::new(),
+            imported: false,
             rotation: Some(KeyRotation {
                 period: Duration::from_secs(3_600),
                 due_ms: 9_000,

@@ -20,6 +20,7 @@ mod forgery;
 mod full_disk;
 mod harness;
 mod hosts;
+mod imports;
 mod keys;
 mod lifecycle;
 mod membership;

@@ -10,6 +10,7 @@ mod cluster;
 mod containment;
 mod crypto;
 mod devices;
+mod imports;
 mod key_versions;
 mod keys;
 mod labels;

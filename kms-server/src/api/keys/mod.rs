@@ -4,6 +4,7 @@ pub(crate) mod aliases;
 mod change;
 pub(crate) mod create;
 pub(crate) mod describe;
+pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod public_key;
 pub(crate) mod rotate;

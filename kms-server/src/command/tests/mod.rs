@@ -22,6 +22,7 @@ mod devices;
 mod frame;
 mod gateways;
 mod genesis;
+mod imports;
 mod keys;
 mod labels;
 mod policies;

@@ -160,6 +160,8 @@ fn an_application_has_its_own_keys_and_no_others() {
         Action::SetKeyMinimum,
         Action::SetKeyLabels,
         Action::SetKeyRotation,
+        Action::GetImportParameters,
+        Action::ImportKey,
         Action::PutAlias,
         Action::DeleteAlias,
     ] {

@@ -111,6 +111,8 @@ fn ask(
         | Action::SetKeyMinimum
         | Action::SetKeyLabels
         | Action::SetKeyRotation
+        | Action::GetImportParameters
+        | Action::ImportKey
         | Action::PutAlias
         | Action::DeleteAlias
         | Action::ListAliases
@@ -152,6 +154,8 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::SetKeyMinimum
         | Action::SetKeyLabels
         | Action::SetKeyRotation
+        | Action::GetImportParameters
+        | Action::ImportKey
         | Action::PutAlias
         | Action::DeleteAlias
         | Action::DescribeKey => device_key(),
