@@ -111,6 +111,9 @@ pub enum FormatError {
     /// The bytes are no private key of the algorithm.
     #[error("a signing key is PKCS#8 of its own algorithm, with its public key")]
     SigningKey,
+    /// A point that is no public key.
+    #[error("not a public key to wrap for; get new import parameters")]
+    PublicKey,
     /// An object's context does not name its own data key.
     #[error("an object's context names its data key under `ward:dk`; insert the same id there")]
     DataKeyNotNamed,

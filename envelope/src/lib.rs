@@ -1,7 +1,8 @@
 //! Ward's formats and secret types: sans-IO, without clock and runtime.
 //!
 //! This is the only crate that touches an AEAD or HKDF. Every format is written down byte by byte
-//! in `docs/format.md`; every key derivation is in one file, `derive.rs`.
+//! in `docs/format.md`; every key derivation is in one file, `derive.rs`, but that of HPKE, which
+//! is RFC 9180's and stands with it.
 //!
 //! ```text
 //!  key version ──blob──▶ wrapped data key ──▶ data key ──object──▶ prologue ‖ Cobblestone-256 body
@@ -15,7 +16,9 @@
 
 pub mod blob;
 pub mod context;
+pub mod hpke;
 pub mod id;
+pub mod import;
 pub mod limits;
 pub mod mac;
 pub mod object;

@@ -42,16 +42,19 @@ pub enum RecordPurpose {
     Policy = 5,
     /// A device's inventory data.
     DeviceMetadata = 6,
+    /// The private half of the key pair of one import.
+    ImportKey = 7,
 }
 
 impl RecordPurpose {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::RootWrap,
         Self::KeyRing,
         Self::KeyVersion,
         Self::CaKey,
         Self::Policy,
         Self::DeviceMetadata,
+        Self::ImportKey,
     ];
 }
 

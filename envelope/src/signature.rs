@@ -10,7 +10,8 @@ use ring::signature::{
     KeyPair, UnparsedPublicKey, VerificationAlgorithm,
 };
 
-use crate::{FormatError, VerifyFailed, secret::SecretBytes, wipe};
+use crate::secret::{SecretBytes, SecretVec};
+use crate::{FormatError, VerifyFailed, wipe};
 
 /// How a key signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,6 +53,21 @@ pub fn generate(algorithm: Algorithm) -> SecretBytes {
     let pkcs8 = generate_pkcs8(algorithm);
     wipe::stack();
     pkcs8
+}
+
+/// Takes a private key that was made elsewhere, in the form in which Ward keeps one.
+///
+/// An Ed25519 key of the first version of PKCS#8, as most programs write them, has no public key:
+/// it is computed. A P-256 key must have one.
+///
+/// # Errors
+///
+/// Returns [`FormatError::SigningKey`] for what is no key of this algorithm, or one whose public
+/// key is another one's.
+pub fn import(algorithm: Algorithm, pkcs8: &[u8]) -> Result<SecretBytes, FormatError> {
+    let imported = import_pkcs8(algorithm, pkcs8);
+    wipe::stack();
+    imported
 }
 
 /// Returns the public key of a private one, as SubjectPublicKeyInfo in DER.
@@ -138,6 +154,38 @@ fn sign_with(algorithm: Algorithm, pkcs8: &[u8], message: &[u8]) -> Result<Vec<u
     })
 }
 
+#[inline(never)]
+fn import_pkcs8(algorithm: Algorithm, pkcs8: &[u8]) -> Result<SecretBytes, FormatError> {
+    match algorithm {
+        Algorithm::Ed25519 => match pkcs8.strip_prefix(ED25519_V1) {
+            Some(seed) if seed.len() == 32 => {
+                let pair = Ed25519KeyPair::from_seed_unchecked(seed);
+                let pair = pair.map_err(|_| FormatError::SigningKey)?;
+                let public = pair.public_key().as_ref();
+                let mut whole = SecretVec::with_capacity(ED25519_V2_BYTES);
+                for part in [ED25519_V2, seed, ED25519_V2_PUBLIC, public] {
+                    whole.extend_from_slice(part);
+                }
+                ed25519(whole.expose())?;
+                Ok(whole.into_bytes())
+            }
+            Some(_) | None => ed25519(pkcs8).map(|_| SecretBytes::new(pkcs8.to_vec())),
+        },
+        Algorithm::EcdsaP256 => ecdsa_p256(pkcs8).map(|_| SecretBytes::new(pkcs8.to_vec())),
+    }
+}
+
+/// What stands before the seed in PKCS#8 (RFC 8410, section 7): without a public key, with one, and
+/// what stands before the public key, [1] IMPLICIT BIT STRING.
+const ED25519_V1: &[u8] = &[
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
+const ED25519_V2: &[u8] = &[
+    0x30, 0x51, 0x02, 0x01, 0x01, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
+const ED25519_V2_PUBLIC: &[u8] = &[0x81, 0x21, 0x00];
+const ED25519_V2_BYTES: usize = 83;
+
 fn ed25519(pkcs8: &[u8]) -> Result<Ed25519KeyPair, FormatError> {
     Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| FormatError::SigningKey)
 }
@@ -190,5 +238,38 @@ mod tests {
             assert_eq!(public_key(used, &key).err(), refused);
             assert_eq!(sign(used, &key, b"message").err(), refused);
         }
+    }
+
+    #[test]
+    fn a_key_made_elsewhere_signs_as_its_own_public_key_says() {
+        // RFC 8032, section 7.1, test 1.
+        let seed = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+        let public = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+        let v1 = [ED25519_V1, &hex::decode(seed).unwrap()].concat();
+        let kept = import(Algorithm::Ed25519, &v1).unwrap();
+        assert_eq!(kept.len(), ED25519_V2_BYTES);
+        let spki = public_key(Algorithm::Ed25519, &kept).unwrap();
+        assert_eq!(hex::encode(&spki[12..]), public);
+        let signature = sign(Algorithm::Ed25519, &kept, b"").unwrap();
+        assert_eq!(verify(Algorithm::Ed25519, &spki, b"", &signature), Ok(()));
+
+        for algorithm in ALGORITHMS {
+            let made = generate(algorithm);
+            let kept = import(algorithm, made.expose()).unwrap();
+            assert_eq!(kept.expose(), made.expose());
+            let mut cut = made.expose().to_vec();
+            cut.pop();
+            let refused = Some(FormatError::SigningKey);
+            assert_eq!(import(algorithm, &cut).err(), refused);
+            assert_eq!(import(algorithm, &[7; 32]).err(), refused);
+            assert_eq!(import(algorithm, b"").err(), refused);
+        }
+        let [ed25519, p256] = ALGORITHMS;
+        assert!(import(p256, generate(ed25519).expose()).is_err());
+        assert!(import(ed25519, generate(p256).expose()).is_err());
+        assert!(import(ed25519, &v1[..47]).is_err());
+        let mut foreign = kept.expose().to_vec();
+        *foreign.last_mut().unwrap() ^= 1;
+        assert!(import(ed25519, &foreign).is_err());
     }
 }

@@ -34,7 +34,7 @@ mod tests {
         aead::MessageKey,
         blob::{self, Purpose},
         context::EncryptionContext,
-        derive,
+        derive, hpke,
         id::{KeyId, KeyVersion},
         mac,
         secret::{SecretKey, SecretVec},
@@ -166,6 +166,42 @@ mod tests {
             assert_ne!(masked.occurrences(), 0, "the positive control");
             drop(key);
             assert_eq!(masked.occurrences(), 0, "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn wrapped_material_and_its_private_key_are_in_memory_while_they_are_used_and_not_after() {
+        let _one = LOOKING.lock().unwrap_or_else(PoisonError::into_inner);
+        let (private, material) = (SecretKey::generate(), SecretKey::generate());
+        let masked = [
+            Masked::new(private.expose()),
+            Masked::new(material.expose()),
+        ];
+        let public = hpke::public_key(&private);
+        let sealed = hpke::seal(&public, b"info", material.expose()).unwrap();
+        let opened = hpke::open(&private, b"info", &sealed).unwrap();
+        assert_eq!(opened.expose(), material.expose());
+        for masked in &masked {
+            assert_ne!(masked.occurrences(), 0, "the positive control");
+        }
+        drop((private, material, opened));
+        for masked in &masked {
+            assert_eq!(masked.occurrences(), 0);
+        }
+    }
+
+    // Mutation: a wipe of 4 KiB.
+    #[test]
+    fn wrapping_writes_on_no_stack_that_is_not_wiped() {
+        let wiped = depth_of(super::stack) + FRAMES_BYTES;
+        let private = SecretKey::generate();
+        let public = hpke::public_key(&private);
+        let sealed = hpke::seal(&public, b"info", &[7; 32]).unwrap();
+        let made = depth_of(|| drop(Box::new(hpke::public_key(&private))));
+        let seal = depth_of(|| drop(hpke::seal(&public, b"info", &[7; 32]).unwrap()));
+        let open = depth_of(|| drop(hpke::open(&private, b"info", &sealed).unwrap()));
+        for depth in [made, seal, open] {
+            assert!(depth <= wiped, "{depth} of {wiped}");
         }
     }
 

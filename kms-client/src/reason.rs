@@ -24,6 +24,10 @@ pub enum Reason {
     VersionTooOld,
     /// No such alias.
     AliasNotFound,
+    /// No such import under way, or not for this key or caller.
+    ImportInvalid,
+    /// The same material was imported before.
+    MaterialKnown,
     /// The key is of a type that is for something else.
     KeyUsage,
     /// Another key has this name.
@@ -114,6 +118,8 @@ impl Reason {
         Self::VersionDisabled,
         Self::VersionTooOld,
         Self::AliasNotFound,
+        Self::ImportInvalid,
+        Self::MaterialKnown,
         Self::KeyUsage,
         Self::NameTaken,
         Self::IdExists,
@@ -165,6 +171,8 @@ impl Reason {
             Self::VersionDisabled => "VERSION_DISABLED",
             Self::VersionTooOld => "VERSION_TOO_OLD",
             Self::AliasNotFound => "ALIAS_NOT_FOUND",
+            Self::ImportInvalid => "IMPORT_INVALID",
+            Self::MaterialKnown => "MATERIAL_KNOWN",
             Self::KeyUsage => "KEY_USAGE",
             Self::NameTaken => "NAME_TAKEN",
             Self::IdExists => "ID_EXISTS",
@@ -227,6 +235,8 @@ impl Reason {
             | Self::VersionDisabled
             | Self::VersionTooOld
             | Self::AliasNotFound
+            | Self::ImportInvalid
+            | Self::MaterialKnown
             | Self::KeyUsage
             | Self::NameTaken
             | Self::IdExists

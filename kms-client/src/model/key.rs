@@ -1,6 +1,7 @@
 //! Keys, and what using one answers.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use envelope::id::{KeyId, KeyVersion};
@@ -166,6 +167,16 @@ pub struct KeyVersionInfo {
     pub created_ms: u64,
 }
 
+/// The rotation of a key by period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyRotation {
+    /// No version is the primary for longer.
+    pub period: Duration,
+    /// The next time, in milliseconds since 1970-01-01 UTC. Once it has passed, the rotation is
+    /// overdue; that of a disabled key waits until the key is enabled.
+    pub due_ms: u64,
+}
+
 /// What may be told about a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
@@ -187,6 +198,10 @@ pub struct Key {
     pub labels: Labels,
     /// Its other names.
     pub aliases: Vec<String>,
+    /// How often the cluster rotates it, and when next.
+    pub rotation: Option<KeyRotation>,
+    /// Whether its first version was brought from elsewhere, where it may still be.
+    pub imported: bool,
     /// All versions, oldest first.
     pub versions: Vec<KeyVersionInfo>,
     /// Previous revision plus one at each change.
@@ -246,6 +261,11 @@ pub(crate) fn key_from_wire(key: Option<v1::Key>) -> Result<Key, Error> {
             .map(|it| (it.key, it.value))
             .collect(),
         aliases: key.aliases,
+        rotation: key.rotation.map(|rotation| KeyRotation {
+            period: Duration::from_secs(rotation.period_s.into()),
+            due_ms: rotation.due_ms,
+        }),
+        imported: key.origin == i32::from(v1::KeyOrigin::Imported),
         versions,
         revision: key.revision,
         epoch: key.epoch,

@@ -8,6 +8,7 @@ mod data_key;
 mod decision;
 mod device;
 mod identity;
+mod import;
 mod key;
 mod policy;
 mod signature;
@@ -28,9 +29,10 @@ pub use data_key::{
 pub use decision::{Decision, Question, Resource, Ruling};
 pub use device::{Device, DeviceState, Inventory, NewDevice};
 pub use identity::{CreatedJoinToken, IssuedCertificate};
+pub use import::ImportParameters;
 pub use key::{
-    Alias, Decrypted, Encrypted, Key, KeySelector, KeyState, KeyType, KeyVersionInfo, Labels,
-    NewKey,
+    Alias, Decrypted, Encrypted, Key, KeyRotation, KeySelector, KeyState, KeyType, KeyVersionInfo,
+    Labels, NewKey,
 };
 pub use policy::Policy;
 pub use signature::{Mac, PublicKey, Signature};

@@ -66,6 +66,16 @@ pub(crate) fn key(index: &Index, key: &KeyRecord) -> proto::Key {
             .map(labels)
             .unwrap_or_default(),
         aliases: index.aliases_of(key.key_id).map(str::to_owned).collect(),
+        rotation: index
+            .key_rotation(&key.key_id)
+            .map(|rotation| proto::KeyRotation {
+                period_s: rotation.period_s,
+                due_ms: rotation.due_ms,
+            }),
+        origin: match index.is_imported(&key.key_id) {
+            true => proto::KeyOrigin::Imported.into(),
+            false => proto::KeyOrigin::Unspecified.into(),
+        },
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) mod forward;
 mod gateways;
 pub(crate) mod identities;
 mod key_ref;
-mod keys;
+pub(crate) mod keys;
 mod page;
 mod permitted;
 mod policies;

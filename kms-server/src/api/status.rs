@@ -64,8 +64,12 @@ impl From<Refusal> for Failure {
             | Refusal::TooLarge
             | Refusal::MinimumInvalid
             | Refusal::LabelsInvalid
-            | Refusal::AliasesFull => Reason::InvalidArgument,
+            | Refusal::AliasesFull
+            | Refusal::PeriodInvalid
+            | Refusal::ImportsFull => Reason::InvalidArgument,
             Refusal::AliasNotFound => Reason::AliasNotFound,
+            Refusal::ImportInvalid => Reason::ImportInvalid,
+            Refusal::MaterialKnown => Reason::MaterialKnown,
             Refusal::KeyNotFound | Refusal::VersionNotFound => Reason::KeyNotFound,
             Refusal::KeyDisabled => Reason::KeyDisabled,
             Refusal::DeviceExists => Reason::DeviceExists,
@@ -225,12 +229,15 @@ fn code(reason: Reason) -> Code {
         | Reason::GatewayNotFound
         | Reason::ObjectNotFound
         | Reason::NodeNotFound => Code::NotFound,
-        Reason::NameTaken | Reason::IdExists | Reason::DeviceExists => Code::AlreadyExists,
+        Reason::NameTaken | Reason::IdExists | Reason::DeviceExists | Reason::MaterialKnown => {
+            Code::AlreadyExists
+        }
         Reason::KeyDisabled
         | Reason::KeyUsage
         | Reason::VersionDisabled
         | Reason::VersionTooOld
         | Reason::DeviceRevoked
+        | Reason::ImportInvalid
         | Reason::Sealed
         | Reason::NotLeader
         | Reason::QuorumAtRisk

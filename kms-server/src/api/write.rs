@@ -178,6 +178,7 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         | Outcome::GatewayForgotten
         | Outcome::AuditAnchored
         | Outcome::NodeRemoved
+        | Outcome::ImportCreated { .. }
         | Outcome::FormatRaised => None,
     }
 }

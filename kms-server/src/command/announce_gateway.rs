@@ -68,6 +68,7 @@ mod tests {
             cluster_id: envelope::id::ClusterId::from_bytes([1; 16]),
             index,
             now_ms: 1,
+            said_ms: 1,
             counters,
             writes,
         };

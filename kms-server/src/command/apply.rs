@@ -3,7 +3,7 @@
 
 use envelope::id::ClusterId;
 
-use super::{Command, Idempotency, Outcome, Proposal, Refusal, Writes};
+use super::{Command, Idempotency, Outcome, Proposal, Refusal, Writes, create_import};
 use crate::replica::limits::IDEMPOTENCY_SWEEP_MAX;
 use crate::state::{Counters, IDEMPOTENCY_KEPT_MS, IdempotencyRecord, Index, Record, RecordId};
 
@@ -26,6 +26,9 @@ pub(super) struct Frame<'a> {
     pub(super) cluster_id: ClusterId,
     /// The state's clock at this entry.
     pub(super) now_ms: u64,
+    /// What the leader said the time was. For dates that must come true: the state's clock never
+    /// comes back from a leader that was far ahead.
+    pub(super) said_ms: u64,
     /// Moves with this entry if it is not refused.
     pub(super) counters: Counters,
     /// What this entry changes if it is not refused.
@@ -95,6 +98,7 @@ fn attempt<'a>(
         index,
         cluster_id,
         now_ms: counters.time_ms,
+        said_ms: proposal.time_ms,
         counters: counters.clone(),
         writes: Writes::default(),
     };
@@ -158,6 +162,9 @@ fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
         Command::SetKeyLabels(command) => command.apply(frame),
         Command::PutAlias(command) => command.apply(frame),
         Command::DeleteAlias(command) => command.apply(frame),
+        Command::SetKeyRotation(command) => command.apply(frame),
+        Command::CreateImport(command) => command.apply(frame),
+        Command::ImportKey(command) => command.apply(frame),
         #[cfg(feature = "rehearse-upgrade")]
         Command::Rehearsal => Ok(Outcome::FormatRaised),
     }
@@ -208,6 +215,7 @@ fn finish(
             writes.remove(RecordId::Idempotency(id));
         }
     }
+    create_import::sweep(index, counters.time_ms, &mut writes);
     writes.put(RecordId::Counters, Record::Counters(counters));
     Effect {
         answer,

@@ -11,12 +11,14 @@ mod anchor_audit;
 mod announce_gateway;
 mod apply;
 mod consume_join_token;
+mod create_import;
 mod create_join_token;
 mod create_key;
 mod create_typed_key;
 mod delete_alias;
 mod enroll_device;
 mod genesis;
+mod import_key;
 mod names;
 mod order_containment;
 mod outcome;
@@ -33,6 +35,7 @@ mod rotate_signing_key;
 mod sealed;
 mod set_key_labels;
 mod set_key_minimum;
+mod set_key_rotation;
 mod set_key_state;
 mod set_offline_allowance;
 mod set_version_state;
@@ -51,12 +54,14 @@ pub use announce_gateway::AnnounceGateway;
 pub(crate) use apply::{Effect, apply, check_format};
 pub(crate) use consume_join_token::Holder;
 pub use consume_join_token::{ConsumeJoinToken, NodeJoin};
+pub use create_import::CreateImport;
 pub use create_join_token::CreateJoinToken;
 pub use create_key::CreateKey;
 pub use create_typed_key::CreateTypedKey;
 pub use delete_alias::DeleteAlias;
 pub use enroll_device::EnrollDevice;
 pub use genesis::{FirstIdentity, Genesis};
+pub use import_key::ImportKey;
 pub(crate) use names::{
     ALIAS_PREFIX, LABELS_MAX, is_alias, is_case_id, is_id, is_key_name, is_label, is_service,
 };
@@ -76,6 +81,7 @@ pub use rotate_key::RotateKey;
 pub use rotate_signing_key::RotateSigningKey;
 pub use set_key_labels::SetKeyLabels;
 pub use set_key_minimum::SetKeyMinimum;
+pub use set_key_rotation::SetKeyRotation;
 pub use set_key_state::SetKeyState;
 pub use set_offline_allowance::SetOfflineAllowance;
 pub use set_version_state::SetVersionState;
@@ -137,6 +143,12 @@ pub enum Command {
     PutAlias(PutAlias),
     /// Deletes an alias.
     DeleteAlias(DeleteAlias),
+    /// Gives a key a rotation period, or takes it away.
+    SetKeyRotation(SetKeyRotation),
+    /// Keeps a key pair for one import.
+    CreateImport(Box<CreateImport>),
+    /// Makes a key of material from elsewhere.
+    ImportKey(Box<ImportKey>),
     /// Changes nothing; no other build can read it.
     #[cfg(feature = "rehearse-upgrade")]
     Rehearsal,
@@ -172,6 +184,9 @@ impl Command {
             Self::SetKeyLabels(_) => "set_key_labels",
             Self::PutAlias(_) => "put_alias",
             Self::DeleteAlias(_) => "delete_alias",
+            Self::SetKeyRotation(_) => "set_key_rotation",
+            Self::CreateImport(_) => "create_import",
+            Self::ImportKey(_) => "import_key",
             #[cfg(feature = "rehearse-upgrade")]
             Self::Rehearsal => "rehearsal",
         }
@@ -207,6 +222,7 @@ impl Command {
             | Self::SetKeyLabels(_)
             | Self::PutAlias(_)
             | Self::DeleteAlias(_) => 2,
+            Self::SetKeyRotation(_) | Self::CreateImport(_) | Self::ImportKey(_) => 3,
             #[cfg(feature = "rehearse-upgrade")]
             Self::Rehearsal => crate::state::FORMAT_VERSION,
         }

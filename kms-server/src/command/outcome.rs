@@ -3,7 +3,7 @@
 use envelope::id::KeyId;
 use serde::{Deserialize, Serialize};
 
-use crate::state::{KeyState, NodeId, Role};
+use crate::state::{ImportId, KeyState, NodeId, Role};
 
 /// The answer to a command. New variants go to the end: their numbers are stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,5 +98,10 @@ pub enum Outcome {
         /// Whose it was.
         #[serde(with = "crate::state::wire::id16")]
         former: KeyId,
+    },
+    /// Material can be sealed for the import.
+    ImportCreated {
+        /// Which import.
+        import_id: ImportId,
     },
 }

@@ -98,4 +98,16 @@ pub enum Refusal {
     /// The key has as many aliases as one may have.
     #[error("a key has at most 16 aliases; delete one of them first")]
     AliasesFull,
+    /// A period that is too short or too long.
+    #[error("a rotation period has at least one hour and at most ten years")]
+    PeriodInvalid,
+    /// No such import under way, or not for this key or caller.
+    #[error("these import parameters are unknown, used, over or for another key; get new ones")]
+    ImportInvalid,
+    /// As many imports are under way as may be.
+    #[error("64 imports are under way; finish one of them, or wait until one is over")]
+    ImportsFull,
+    /// The same material was imported before.
+    #[error("this material was imported before; one secret is one key")]
+    MaterialKnown,
 }

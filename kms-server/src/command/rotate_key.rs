@@ -4,6 +4,7 @@ use envelope::id::{KeyId, KeyVersion};
 use serde::{Deserialize, Serialize};
 
 use super::apply::Frame;
+use super::set_key_rotation::begin_anew;
 use super::{Outcome, Refusal, sealed};
 use crate::keyring::Place;
 use crate::state::{KeyState, KeyType, Record, RecordId, VersionRecord};
@@ -53,6 +54,7 @@ impl RotateKey {
         let mut key = key.clone();
         key.primary = self.version;
         key.revision += 1;
+        begin_anew(frame, &key);
         frame
             .writes
             .put(RecordId::Key(self.key_id), Record::Key(key));

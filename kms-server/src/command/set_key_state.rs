@@ -4,6 +4,7 @@ use envelope::id::KeyId;
 use serde::{Deserialize, Serialize};
 
 use super::apply::Frame;
+use super::set_key_rotation::follow_state;
 use super::{Outcome, Refusal};
 use crate::state::{KeyState, Record, RecordId};
 
@@ -28,6 +29,7 @@ impl SetKeyState {
             if self.state == KeyState::Disabled {
                 key.epoch += 1;
             }
+            follow_state(frame, &key);
             frame
                 .writes
                 .put(RecordId::Key(self.key_id), Record::Key(key));

@@ -6,6 +6,7 @@
 
 pub use open::{NewRing, UnsealError, create, unseal};
 pub use place::Place;
+pub(crate) use place::sealed_type;
 pub use ring::{KeyRing, RecordError};
 
 mod open;

@@ -5,7 +5,7 @@
 use envelope::id::{KeyId, KeyVersion};
 use envelope::record::{self, RecordHeader, RecordPurpose};
 
-use crate::state::{KeyType, KeyUsage};
+use crate::state::{ImportId, KeyType, KeyUsage};
 
 /// The place of one record in the replicated state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,12 @@ impl Place {
         }
     }
 
+    /// The private half of the key pair of one import.
+    #[must_use]
+    pub fn import(id: &ImportId) -> Self {
+        Self::named(RecordPurpose::ImportKey, "imports", &hex::encode(id))
+    }
+
     /// The root, wrapped by the seal of this name.
     pub(crate) fn root_wrap(seal: &str) -> Self {
         Self::named(RecordPurpose::RootWrap, "seal", seal)
@@ -101,7 +107,7 @@ impl Place {
 }
 
 /// The byte in the header of a key version's record.
-fn sealed_type(key_type: KeyType) -> record::KeyType {
+pub(crate) fn sealed_type(key_type: KeyType) -> record::KeyType {
     match key_type {
         KeyType::Aes256Gcm => record::KeyType::Aes256Gcm,
         KeyType::HmacSha256 => record::KeyType::HmacSha256,

@@ -8,9 +8,9 @@ use envelope::record::{self, RecordHeader};
 use envelope::secret::{SecretBytes, SecretKey};
 use zeroize::Zeroizing;
 
-use super::Place;
+use super::{Place, sealed_type};
 use crate::seal::RootKey;
-use crate::state::Sealed;
+use crate::state::{KeyType, Sealed};
 
 /// The term keys of one cluster, wiped when dropped.
 pub struct KeyRing {
@@ -72,6 +72,15 @@ impl KeyRing {
             .term;
         let key = self.terms.get(&term).ok_or(RecordError::Term { term })?;
         open(key, self.cluster, place, sealed)
+    }
+
+    /// The fingerprints of material of this type, one for each term, that of the newest first.
+    pub(crate) fn fingerprints(&self, key_type: KeyType, material: &[u8]) -> Vec<[u8; 32]> {
+        let terms = self.terms.values().rev();
+        let key_type = sealed_type(key_type);
+        terms
+            .map(|key| envelope::import::fingerprint(key, key_type, material))
+            .collect()
     }
 
     /// Seals the ring under the root.

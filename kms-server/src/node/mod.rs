@@ -17,6 +17,7 @@ pub(crate) mod peers;
 pub(crate) mod policies;
 mod removal;
 mod renew;
+mod rotation;
 mod run;
 mod servers;
 mod serving;

@@ -66,6 +66,14 @@ impl Peers {
         }
     }
 
+    /// Asks a member what its wall clock says; none when it does not answer in time.
+    pub(crate) async fn wall_ms(&self, node: NodeId, member: &Member) -> Option<u64> {
+        let asking = self.status(node, member);
+        let told = tokio::time::timeout(PEER_STATUS_TIMEOUT, asking).await;
+        let wall_ms = told.ok()?.ok()?.wall_ms;
+        (wall_ms > 0).then_some(wall_ms)
+    }
+
     /// Asks a member for the head of its audit log; none when it does not answer in time.
     pub(crate) async fn audit_head(
         &self,

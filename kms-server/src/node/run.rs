@@ -23,7 +23,7 @@ use crate::node::identity_file::IdentityFile;
 use crate::node::layout::Layout;
 use crate::node::listeners::Listeners;
 use crate::node::serving::Serving;
-use crate::node::{anchors, removal, renew, succession, unseal};
+use crate::node::{anchors, removal, renew, rotation, succession, unseal};
 use crate::ops::Ops;
 
 /// Runs the node of `config.data_dir` until it is told to stop, then drains and closes.
@@ -160,6 +160,7 @@ async fn chores(assembled: Assembled, config: Config, layout: Layout) {
         succession::hand_over_when_unfit(&node),
         containment::keep(&node),
         removal::remove_former_selves(&node),
+        rotation::rotate_by_period(&node),
         sweep(&node, node.draining.clone()),
     );
 }

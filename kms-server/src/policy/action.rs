@@ -46,6 +46,12 @@ pub enum Action {
     SetKeyMinimum,
     /// Sets and removes labels of a key.
     SetKeyLabels,
+    /// Lets the cluster rotate a key by period, or no longer.
+    SetKeyRotation,
+    /// Makes a key pair for one import.
+    GetImportParameters,
+    /// Makes a key of material from elsewhere.
+    ImportKey,
     /// Gives an alias to a key, or takes it from one towards another.
     PutAlias,
     /// Takes an alias from a key.
@@ -106,7 +112,7 @@ pub enum Action {
 
 impl Action {
     /// All of them, for tables and for the test that compares them with the schema.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 51] = [
         Self::Encrypt,
         Self::Decrypt,
         Self::ReEncryptFrom,
@@ -127,6 +133,9 @@ impl Action {
         Self::DisableKeyVersion,
         Self::SetKeyMinimum,
         Self::SetKeyLabels,
+        Self::SetKeyRotation,
+        Self::GetImportParameters,
+        Self::ImportKey,
         Self::PutAlias,
         Self::DeleteAlias,
         Self::DescribeKey,
@@ -210,6 +219,7 @@ impl Action {
             | Self::GetPublicKey
             | Self::ListAliases
             | Self::TransferLeadership => 2,
+            Self::SetKeyRotation | Self::GetImportParameters | Self::ImportKey => 3,
         }
     }
 
@@ -258,6 +268,9 @@ impl Action {
             Self::DisableKeyVersion => "DisableKeyVersion",
             Self::SetKeyMinimum => "SetKeyMinimum",
             Self::SetKeyLabels => "SetKeyLabels",
+            Self::SetKeyRotation => "SetKeyRotation",
+            Self::GetImportParameters => "GetImportParameters",
+            Self::ImportKey => "ImportKey",
             Self::PutAlias => "PutAlias",
             Self::DeleteAlias => "DeleteAlias",
             Self::DescribeKey => "DescribeKey",

@@ -41,6 +41,9 @@ pub(crate) enum Verb {
     DisableKeyVersion,
     SetKeyMinimum,
     SetKeyLabels,
+    SetKeyRotation,
+    ImportKey,
+    GetImportParameters,
     PutAlias,
     DeleteAlias,
     EnrollDevice,
@@ -102,6 +105,9 @@ impl Verb {
             "/ward.admin.v1.KeyAdminService/DisableKeyVersion" => Self::DisableKeyVersion,
             "/ward.admin.v1.KeyAdminService/SetKeyMinimum" => Self::SetKeyMinimum,
             "/ward.admin.v1.KeyAdminService/SetKeyLabels" => Self::SetKeyLabels,
+            "/ward.admin.v1.KeyAdminService/SetKeyRotation" => Self::SetKeyRotation,
+            "/ward.admin.v1.KeyAdminService/ImportKey" => Self::ImportKey,
+            "/ward.admin.v1.KeyAdminService/GetImportParameters" => Self::GetImportParameters,
             "/ward.admin.v1.KeyAdminService/PutAlias" => Self::PutAlias,
             "/ward.admin.v1.KeyAdminService/DeleteAlias" => Self::DeleteAlias,
             "/ward.admin.v1.DeviceAdminService/EnrollDevice" => Self::EnrollDevice,
@@ -162,6 +168,9 @@ impl Verb {
             Self::DisableKeyVersion => "DisableKeyVersion",
             Self::SetKeyMinimum => "SetKeyMinimum",
             Self::SetKeyLabels => "SetKeyLabels",
+            Self::SetKeyRotation => "SetKeyRotation",
+            Self::ImportKey => "ImportKey",
+            Self::GetImportParameters => "GetImportParameters",
             Self::PutAlias => "PutAlias",
             Self::DeleteAlias => "DeleteAlias",
             Self::EnrollDevice => "EnrollDevice",
@@ -235,6 +244,9 @@ impl Verb {
             | Self::DisableKeyVersion
             | Self::SetKeyMinimum
             | Self::SetKeyLabels
+            | Self::SetKeyRotation
+            | Self::ImportKey
+            | Self::GetImportParameters
             | Self::PutAlias
             | Self::DeleteAlias
             | Self::DescribePolicy => Place::Leader,
@@ -273,6 +285,6 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 53);
+        assert_eq!(seen, 56);
     }
 }

@@ -173,6 +173,12 @@ fn event_of(id: &RecordId) -> Option<Event> {
         | RecordId::PublicKey(..)
         | RecordId::KeyLabels(_)
         | RecordId::Alias(_)
-        | RecordId::KeyAlias(..) => None,
+        | RecordId::KeyAlias(..)
+        | RecordId::KeyRotation(_)
+        | RecordId::RotationDue(..)
+        | RecordId::Import(_)
+        | RecordId::ImportExpiry(..)
+        | RecordId::KeyOrigin(_)
+        | RecordId::ImportedMaterial(_) => None,
     }
 }

@@ -11,6 +11,7 @@ mod gateway;
 mod id;
 mod idempotency;
 mod identity;
+mod import;
 mod index;
 mod index_names;
 mod key;
@@ -18,6 +19,7 @@ mod key_traits;
 mod pin;
 mod policy;
 mod record;
+mod rotation;
 mod sealed;
 mod store;
 pub(crate) mod wire;
@@ -37,12 +39,14 @@ pub use idempotency::{IdempotencyRecord, KEPT_MS as IDEMPOTENCY_KEPT_MS};
 pub use identity::{
     Consumption, IdentityKey, IdentityRecord, IdentityState, NodeRecord, SpkiHash, TokenRecord,
 };
+pub use import::{IMPORT_LIFE_MAX_MS, ImportId, ImportRecord};
 pub use index::Index;
 pub use key::{KeyRecord, KeyState, VersionRecord};
 pub use key_traits::{KeyTraits, KeyType, KeyUsage};
 pub(crate) use pin::Pin;
 pub use policy::PolicyRecord;
 pub use record::{Record, RecordId};
+pub use rotation::{EARLY_DIVISOR, KeyRotation, PERIOD_MAX_S, PERIOD_MIN_S};
 pub use sealed::Sealed;
 pub(crate) use store::Store;
 #[cfg(test)]
@@ -52,7 +56,7 @@ pub(crate) use store::wait_until_free;
 /// snapshots.
 pub const FORMAT_VERSION: u32 = NEWEST + REHEARSED;
 
-const NEWEST: u32 = 2;
+const NEWEST: u32 = 3;
 
 /// The version that every program knows.
 pub const FORMAT_FIRST: u32 = 1;

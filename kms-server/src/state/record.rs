@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AliasRecord, AuditTrail, ClusterRecord, ContainmentRecord, Counters, DeviceRecord,
-    FormerGateway, GatewayRecord, IdempotencyRecord, IdentityRecord, KeyRecord, KeyTraits, Labels,
-    NodeId, NodeRecord, PolicyRecord, Role, TokenRecord, VersionRecord,
+    FormerGateway, GatewayRecord, IdempotencyRecord, IdentityRecord, ImportId, ImportRecord,
+    KeyRecord, KeyRotation, KeyTraits, Labels, NodeId, NodeRecord, PolicyRecord, Role, TokenRecord,
+    VersionRecord,
 };
 
 /// Where a record is found. The order of the variants is the order of a snapshot.
@@ -59,6 +60,18 @@ pub enum RecordId {
     Alias(String),
     /// That a key has this alias.
     KeyAlias(#[serde(with = "super::wire::id16")] KeyId, String),
+    /// How often a key is rotated; none of one that has no period.
+    KeyRotation(#[serde(with = "super::wire::id16")] KeyId),
+    /// When such a key is to be rotated next; none while it is disabled.
+    RotationDue(u64, #[serde(with = "super::wire::id16")] KeyId),
+    /// An import under way.
+    Import(ImportId),
+    /// When such an import is over.
+    ImportExpiry(u64, ImportId),
+    /// That a key was imported.
+    KeyOrigin(#[serde(with = "super::wire::id16")] KeyId),
+    /// That material of this fingerprint was imported.
+    ImportedMaterial([u8; 32]),
 }
 
 /// What is found there. What is large and not one of millions is boxed: each record has the size of
@@ -109,4 +122,16 @@ pub enum Record {
     Alias(AliasRecord),
     /// Nothing but its id.
     KeyAlias,
+    /// How often a key is rotated.
+    KeyRotation(KeyRotation),
+    /// Nothing but its id.
+    RotationDue,
+    /// An import under way.
+    Import(Box<ImportRecord>),
+    /// Nothing but its id.
+    ImportExpiry,
+    /// Nothing but its id: there is one other origin, and no record of it.
+    KeyOrigin,
+    /// Which key it became.
+    ImportedMaterial(#[serde(with = "super::wire::id16")] KeyId),
 }

@@ -43,7 +43,7 @@ impl Material {
     }
 
     /// Takes what a sealed record holds.
-    fn parse(key_type: KeyType, plaintext: SecretBytes) -> Result<Self, FormatError> {
+    pub(super) fn parse(key_type: KeyType, plaintext: SecretBytes) -> Result<Self, FormatError> {
         let secret = SecretKey::from_slice(plaintext.expose());
         Ok(match key_type {
             KeyType::Aes256Gcm => Self::Aes256Gcm(secret?),
@@ -54,14 +54,14 @@ impl Material {
     }
 
     /// What goes into the sealed record.
-    fn plaintext(&self) -> &[u8] {
+    pub(super) fn plaintext(&self) -> &[u8] {
         match self {
             Self::Aes256Gcm(secret) | Self::HmacSha256(secret) => secret.expose(),
             Self::Signing(_, pkcs8) => pkcs8.expose(),
         }
     }
 
-    fn public_key(&self) -> Result<Vec<u8>, FormatError> {
+    pub(super) fn public_key(&self) -> Result<Vec<u8>, FormatError> {
         match self {
             Self::Signing(algorithm, pkcs8) => signature::public_key(*algorithm, pkcs8),
             Self::Aes256Gcm(_) | Self::HmacSha256(_) => Ok(Vec::new()),

@@ -17,6 +17,7 @@ use cache::Cache;
 
 pub use data_key::{DataKey, DataKeyKind, UnwrappedDataKey, WrappedDataKey};
 pub use error::VaultError;
+pub use import::{ImportedVersion, NewImport};
 pub use key_use::KeyUse;
 pub use limits::{CACHE_LIMITS, CacheLimits, DATA_KEYS_MAX, MESSAGE_BYTES_MAX, RANDOM_BYTES_MAX};
 pub use material::NewVersion;
@@ -30,6 +31,7 @@ mod cache;
 mod data;
 mod data_key;
 mod error;
+mod import;
 mod key_use;
 mod limits;
 mod mac;

@@ -11,6 +11,7 @@ mod batch;
 mod containment;
 mod containment_waits;
 mod harness;
+mod imports;
 mod matrix;
 mod one_node;
 mod reasons;

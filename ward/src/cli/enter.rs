@@ -171,7 +171,7 @@ fn host(text: &str) -> Result<String, String> {
     }
 }
 
-fn life(text: &str) -> Result<Duration, String> {
+pub(super) fn life(text: &str) -> Result<Duration, String> {
     let wanted = || "write a number and s, m or h, such as 10m; at most 24h".to_owned();
     let unit_s = match text.chars().last() {
         Some('s') => 1,

@@ -1,16 +1,26 @@
 //! `ward key …`.
 
+use std::time::Duration;
+
 use clap::builder::PossibleValue;
 use clap::{Args, Subcommand, ValueEnum};
 use kms_client::model::KeyType;
 
+use super::import::{ImportArguments, ParametersArguments, WrappedArguments};
 use super::label::{AliasVerb, Label, LabelArguments, gather_labels};
+use super::rotation::{RotationArguments, period};
 
 /// What to do with keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyVerb {
     /// Make a key with its first version.
     Create(CreateKeyArguments),
+    /// Make a key of material from elsewhere, sealed on this machine.
+    Import(ImportArguments),
+    /// Get what another program seals material with.
+    ImportParameters(ParametersArguments),
+    /// Make a key of material that another program has sealed.
+    ImportWrapped(WrappedArguments),
     /// List keys by name.
     List(ListKeysArguments),
     /// Show one key with its versions.
@@ -28,6 +38,8 @@ pub(crate) enum KeyVerb {
     Enable(StateArguments),
     /// Refuse every use of versions below a minimum, or allow it again.
     SetMinimum(MinimumArguments),
+    /// Let the cluster rotate a key by period, or no longer.
+    SetRotation(RotationArguments),
     /// Set and remove labels, by which `ward key list --label` finds keys.
     Label(LabelArguments),
     /// Give keys other names, `alias/NAME`, which can be moved from key to key.
@@ -48,6 +60,10 @@ impl KeyVerb {
             | Self::Disable(_)
             | Self::Enable(_)
             | Self::SetMinimum(_)
+            | Self::SetRotation(_)
+            | Self::Import(_)
+            | Self::ImportParameters(_)
+            | Self::ImportWrapped(_)
             | Self::Alias(_) => return None,
         };
         gather_labels(labels).err()
@@ -66,6 +82,9 @@ pub(crate) struct CreateKeyArguments {
     /// A label to find it by. May be repeated.
     #[arg(long, value_name = "K=V")]
     pub(crate) label: Vec<Label>,
+    /// Let the cluster rotate it so often: 12h, 90d, 2y; one hour to ten years.
+    #[arg(long, value_name = "TIME", value_parser = period)]
+    pub(crate) rotate_every: Option<Duration>,
 }
 
 /// Which keys to list.
@@ -178,6 +197,14 @@ mod tests {
             "ward key public-key",
             "ward key disable k --version 0",
             "ward key set-minimum k",
+            "ward key create k --rotate-every 59m",
+            "ward key set-rotation k",
+            "ward key import k",
+            "ward key import --from f",
+            "ward key import-parameters k --ttl 25h",
+            "ward key import-wrapped 00 --from f",
+            "ward key set-rotation k --every 11y",
+            "ward key set-rotation k --every 1d --never",
             "ward key create k --label site",
             "ward key create k --label a=1 --label a=2",
             "ward key list --label =x",

@@ -7,11 +7,13 @@ mod crypt;
 mod device;
 mod enter;
 mod global;
+mod import;
 mod key;
 mod label;
 mod manual;
 mod node;
 mod policy;
+mod rotation;
 mod serve;
 mod sha256;
 mod sign;
@@ -35,6 +37,7 @@ pub(crate) use enter::{
     EnrollArguments, GATEWAY_PORT, Guest, InitArguments, NODE_PORT, TokenArguments, TokenVerb,
 };
 pub(crate) use global::Global;
+pub(crate) use import::{ImportArguments, ImportedKey, ParametersArguments, WrappedArguments};
 pub(crate) use key::{KeyVerb, PublicKeyArguments};
 pub(crate) use label::{AliasVerb, Label, gather_labels};
 pub(crate) use manual::{CompletionsArguments, ManArguments};
@@ -42,6 +45,7 @@ pub(crate) use node::{NodeArguments, NodeVerb, RemoveArguments};
 pub(crate) use policy::{
     Asker, DraftArguments, PolicyVerb, PutArguments, TestArguments, WhyArguments,
 };
+pub(crate) use rotation::{RotationArguments, typed};
 pub(crate) use serve::{DoctorArguments, ServeArguments};
 pub(crate) use sign::{RandomArguments, SignArguments, VerifySignedArguments};
 pub(crate) use up::{ArchiveMode, UpArguments};

@@ -4,7 +4,8 @@ use envelope::id::KeyVersion;
 use kms_client::model::{Key, KeyVersionInfo, Labels, NewKey};
 use serde::Serialize;
 
-use super::{client, key_alias, public_key};
+use super::key_rotation::{self, RotationView};
+use super::{client, key_alias, key_import, public_key};
 use crate::cli::{Global, KeyVerb, Label, gather_labels};
 use crate::error::{Failure, Reason};
 use crate::output::{Answer, answer};
@@ -32,12 +33,18 @@ pub(super) async fn run(global: &Global, verb: KeyVerb) -> Result<(), Failure> {
         }
         KeyVerb::Create(key) => {
             let (key_type, labels) = (key.key_type.0, labels(&key.label)?);
+            let every = key.rotate_every;
             let key = NewKey {
                 name: key.name,
                 key_type,
                 labels,
             };
-            client.create_key(key).await?
+            key_rotation::create(&client, key, every).await?
+        }
+        KeyVerb::Import(asked) => key_import::import(&client, asked).await?,
+        KeyVerb::ImportWrapped(asked) => key_import::wrapped(&client, asked).await?,
+        KeyVerb::ImportParameters(asked) => {
+            return key_import::parameters(&client, global.format(), asked).await;
         }
         KeyVerb::Describe(key) => client.describe_key(key.name).await?,
         KeyVerb::Rotate(key) => {
@@ -56,6 +63,7 @@ pub(super) async fn run(global: &Global, verb: KeyVerb) -> Result<(), Failure> {
             let (encrypt, decrypt) = (asked.encrypt.map(KeyVersion), asked.decrypt.map(KeyVersion));
             client.set_key_minimum(asked.name, encrypt, decrypt).await?
         }
+        KeyVerb::SetRotation(asked) => key_rotation::set(&client, asked).await?,
     };
     answer(global.format(), &KeyView::from(&key))
 }
@@ -70,12 +78,14 @@ struct KeyView {
     key_id: String,
     name: String,
     key_type: &'static str,
+    origin: &'static str,
     state: &'static str,
     primary_version: u32,
     minimum_encrypt: u32,
     minimum_decrypt: u32,
     labels: Labels,
     aliases: Vec<String>,
+    rotation: Option<RotationView>,
     versions: Vec<VersionView>,
 }
 
@@ -103,12 +113,14 @@ impl From<&Key> for KeyView {
             key_id: key.id.to_string(),
             name: key.name.clone(),
             key_type: key.key_type.as_str(),
+            origin: if key.imported { "imported" } else { "made" },
             state: key.state.as_str(),
             primary_version: key.primary_version.0,
             minimum_encrypt: key.minimum_encrypt.0,
             minimum_decrypt: key.minimum_decrypt.0,
             labels: key.labels.clone(),
             aliases: key.aliases.clone(),
+            rotation: RotationView::of(key, sys::clock::wall_ms()),
             versions: key.versions.iter().map(version).collect(),
         }
     }
@@ -117,11 +129,12 @@ impl From<&Key> for KeyView {
 impl Answer for KeyView {
     fn text(&self) -> String {
         let mut text = format!(
-            "name             {}\nkey id           {}\ntype             {}\nstate            {}\n\
-             primary version  {}\nminimum          encrypt {}, decrypt {}\n",
+            "name             {}\nkey id           {}\ntype             {}\norigin           {}\n\
+             state            {}\nprimary version  {}\nminimum          encrypt {}, decrypt {}\n",
             self.name,
             self.key_id,
             self.key_type,
+            self.origin,
             self.state,
             self.primary_version,
             self.minimum_encrypt,
@@ -132,6 +145,9 @@ impl Answer for KeyView {
         }
         for alias in &self.aliases {
             text.push_str(&format!("alias            {alias}\n"));
+        }
+        if let Some(rotation) = &self.rotation {
+            text.push_str(&rotation.text());
         }
         for version in &self.versions {
             let VersionView {
@@ -148,12 +164,13 @@ impl Answer for KeyView {
 impl Answer for KeyList {
     fn text(&self) -> String {
         let mut table = Table::new(&[
-            "NAME", "TYPE", "STATE", "PRIMARY", "VERSIONS", "KEY ID", "LABELS",
+            "NAME", "TYPE", "ORIGIN", "STATE", "PRIMARY", "VERSIONS", "KEY ID", "LABELS",
         ]);
         for key in &self.0 {
             table.row([
                 key.name.clone(),
                 key.key_type.to_owned(),
+                key.origin.to_owned(),
                 key.state.to_owned(),
                 key.primary_version.to_string(),
                 key.versions.len().to_string(),

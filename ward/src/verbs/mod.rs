@@ -22,6 +22,8 @@ mod gateway;
 mod init;
 mod key;
 mod key_alias;
+mod key_import;
+mod key_rotation;
 mod known_services;
 mod manual;
 mod node;

@@ -10,12 +10,14 @@ mod cluster;
 mod containment;
 mod crypto;
 mod devices;
+mod imports;
 mod key_versions;
 mod keys;
 mod labels;
 mod members;
 mod policies;
 mod random;
+mod rotation;
 mod signatures;
 mod tokens;
 

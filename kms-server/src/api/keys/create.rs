@@ -60,16 +60,7 @@ async fn make<M: Message>(
     write: Option<&WriteOptions>,
 ) -> Result<(proto::Key, u64), Failure> {
     let action = Action::CreateKey;
-    if name.starts_with(ALIAS_PREFIX) {
-        return Err(Failure::invalid(
-            "names that begin with `alias/` are aliases; make the key under another one",
-        ));
-    }
-    if !is_key_name(name) {
-        return Err(Failure::invalid(
-            "a key's name has 1 to 128 letters, digits and `/ - . _`",
-        ));
-    }
+    check_name(name)?;
     let intent = Intent::new(call, action.name(), request, write)?;
     let mut record = call.record(action.name(), name);
     let key_id = KeyId::random();
@@ -81,6 +72,24 @@ async fn make<M: Message>(
     .await;
     let (made, _durable) = call.settle(record, made).await?;
     Ok((current(call, key_of(&made.outcome)?)?, made.index))
+}
+
+/// Checks what a new key shall be called.
+///
+/// # Errors
+/// INVALID_ARGUMENT, with the alphabet.
+pub(super) fn check_name(name: &str) -> Result<(), Failure> {
+    if name.starts_with(ALIAS_PREFIX) {
+        return Err(Failure::invalid(
+            "names that begin with `alias/` are aliases; make the key under another one",
+        ));
+    }
+    if !is_key_name(name) {
+        return Err(Failure::invalid(
+            "a key's name has 1 to 128 letters, digits and `/ - . _`",
+        ));
+    }
+    Ok(())
 }
 
 /// What the key shall be, beside its name.

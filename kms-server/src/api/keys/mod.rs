@@ -4,11 +4,14 @@ pub(crate) mod aliases;
 mod change;
 pub(crate) mod create;
 pub(crate) mod describe;
+pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod public_key;
 pub(crate) mod rotate;
+pub(crate) mod rotate_due;
 pub(crate) mod set_labels;
 pub(crate) mod set_minimum;
+pub(crate) mod set_rotation;
 pub(crate) mod set_state;
 pub(crate) mod version_state;
 

@@ -12,6 +12,7 @@ use crate::api::key_ref::FoundKey;
 use crate::api::write::OnConflict;
 use crate::command::{Command, RotateKey, RotateSigningKey};
 use crate::policy::Action;
+use crate::vault::Vault;
 
 /// Serves RotateKey.
 pub(crate) async fn rotate(
@@ -38,15 +39,23 @@ pub(crate) async fn rotate(
     })
 }
 
-/// Seals the next version, for the revision that was found.
+/// The next version, unless another one is the primary than the caller expects.
 fn command(call: &Call, found: &FoundKey, expected: u32) -> Result<Command, Failure> {
     if expected != 0 && expected != found.version.0 {
         let message = format!("the primary version is {}, not {expected}", found.version.0);
         return Err(Failure::new(Reason::Conflict, message));
     }
+    next_version(&call.node.vault, found, sys::clock::wall_ms())
+}
+
+/// Seals the next version, for the revision that was found.
+pub(super) fn next_version(
+    vault: &Vault,
+    found: &FoundKey,
+    now_ms: u64,
+) -> Result<Command, Failure> {
     let version = found.version.0.saturating_add(1);
-    let (key_id, now_ms) = (found.key_id, sys::clock::wall_ms());
-    let vault = &call.node.vault;
+    let key_id = found.key_id;
     let (key_type, next) = (found.key_type, KeyVersion(version));
     let made = vault.new_key_version(key_type, key_id, next, &found.name, now_ms)?;
     let rotation = RotateKey {

@@ -13,11 +13,13 @@ use ward_proto::admin::v1::{
     DeleteAliasRequest, DeleteAliasResponse, DescribeContainmentRequest,
     DescribeContainmentResponse, DisableKeyRequest, DisableKeyResponse, DisableKeyVersionRequest,
     DisableKeyVersionResponse, EnableKeyRequest, EnableKeyResponse, EnableKeyVersionRequest,
-    EnableKeyVersionResponse, EnrollDeviceRequest, EnrollDeviceResponse, PutAliasRequest,
-    PutAliasResponse, ReleaseDeviceRequest, ReleaseDeviceResponse, RemoveNodeRequest,
-    RemoveNodeResponse, RevokeDeviceRequest, RevokeDeviceResponse, RevokeGatewayRequest,
-    RevokeGatewayResponse, RotateKeyRequest, RotateKeyResponse, SetKeyLabelsRequest,
-    SetKeyLabelsResponse, SetKeyMinimumRequest, SetKeyMinimumResponse, SetOfflineAllowanceRequest,
+    EnableKeyVersionResponse, EnrollDeviceRequest, EnrollDeviceResponse,
+    GetImportParametersRequest, GetImportParametersResponse, ImportKeyRequest, ImportKeyResponse,
+    PutAliasRequest, PutAliasResponse, ReleaseDeviceRequest, ReleaseDeviceResponse,
+    RemoveNodeRequest, RemoveNodeResponse, RevokeDeviceRequest, RevokeDeviceResponse,
+    RevokeGatewayRequest, RevokeGatewayResponse, RotateKeyRequest, RotateKeyResponse,
+    SetKeyLabelsRequest, SetKeyLabelsResponse, SetKeyMinimumRequest, SetKeyMinimumResponse,
+    SetKeyRotationRequest, SetKeyRotationResponse, SetOfflineAllowanceRequest,
     SetOfflineAllowanceResponse, TransferLeadershipRequest, TransferLeadershipResponse,
 };
 use ward_proto::v1::ContainLevel;
@@ -134,6 +136,45 @@ impl KeyAdminService for Api {
         let write = async move { keys::set_labels::set_labels(&call, request).await };
         Ok(Response::new(
             self.node.writes.carry("set-key-labels", write).await?,
+        ))
+    }
+
+    async fn set_key_rotation(
+        &self,
+        request: Request<SetKeyRotationRequest>,
+    ) -> Result<Response<SetKeyRotationResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { keys::set_rotation::set_rotation(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("set-key-rotation", write).await?,
+        ))
+    }
+
+    async fn get_import_parameters(
+        &self,
+        request: Request<GetImportParametersRequest>,
+    ) -> Result<Response<GetImportParametersResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { keys::import::parameters(&call, request).await };
+        Ok(Response::new(
+            self.node
+                .writes
+                .carry("get-import-parameters", write)
+                .await?,
+        ))
+    }
+
+    async fn import_key(
+        &self,
+        request: Request<ImportKeyRequest>,
+    ) -> Result<Response<ImportKeyResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { keys::import::import(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("import-key", write).await?,
         ))
     }
 

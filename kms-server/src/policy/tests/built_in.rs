@@ -159,6 +159,9 @@ fn an_application_has_its_own_keys_and_no_others() {
         Action::DisableKeyVersion,
         Action::SetKeyMinimum,
         Action::SetKeyLabels,
+        Action::SetKeyRotation,
+        Action::GetImportParameters,
+        Action::ImportKey,
         Action::PutAlias,
         Action::DeleteAlias,
     ] {

@@ -110,6 +110,9 @@ fn ask(
         | Action::DisableKeyVersion
         | Action::SetKeyMinimum
         | Action::SetKeyLabels
+        | Action::SetKeyRotation
+        | Action::GetImportParameters
+        | Action::ImportKey
         | Action::PutAlias
         | Action::DeleteAlias
         | Action::ListAliases
@@ -150,6 +153,9 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::DisableKeyVersion
         | Action::SetKeyMinimum
         | Action::SetKeyLabels
+        | Action::SetKeyRotation
+        | Action::GetImportParameters
+        | Action::ImportKey
         | Action::PutAlias
         | Action::DeleteAlias
         | Action::DescribeKey => device_key(),

@@ -237,6 +237,7 @@ impl PeerService for PeerApi {
             unable_to_lead: fitness == Fitness::Unable,
             clock_behind: fitness == Fitness::ClockBehind,
             leader_view: self.replica.leader_view(),
+            wall_ms: sys::clock::wall_ms(),
         }))
     }
 

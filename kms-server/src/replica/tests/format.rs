@@ -10,7 +10,7 @@ use crate::command::testing::{create_key, create_typed_key};
 use crate::command::{Command, Proposal, Refusal};
 use crate::raft::network::{Lane, request_for, tell_format};
 use crate::replica::{OpenError, ProposeError, ReplicaRole, StopError};
-use crate::state::{FORMAT_VERSION, KeyType, NodeId};
+use crate::state::{FORMAT_FIRST, FORMAT_VERSION, KeyType, NodeId};
 
 const NEWER: u32 = FORMAT_VERSION + 1;
 
@@ -53,7 +53,7 @@ async fn the_format_rises_when_the_last_member_knows_it_and_an_older_program_sto
 // Mutation: refused by apply alone, the command stands in the log of members that cannot read it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_of_a_newer_format_never_reaches_the_log() {
-    let cluster = Cluster::begin_in(FORMAT_VERSION - 1).await;
+    let cluster = Cluster::begin_in(FORMAT_FIRST).await;
     let replica = &cluster.nodes[&1].replica;
     let last = || replica.raft().metrics().borrow_watched().last_log_index;
     let before = last();

@@ -18,6 +18,7 @@ use crate::state::KeyType;
 mod canaries;
 mod data;
 mod data_keys;
+mod imports;
 mod material;
 mod re_encrypt;
 mod signatures;

@@ -185,6 +185,12 @@ fn change(row: &Row, key: &Made) -> Vec<u8> {
             }
             .encode_to_vec()
         }
+        "SetKeyRotation" => admin::SetKeyRotationRequest {
+            key: reference,
+            period_s: 86_400,
+            write: None,
+        }
+        .encode_to_vec(),
         "PutAlias" => admin::PutAliasRequest {
             name: alias,
             key: reference,
@@ -223,6 +229,17 @@ fn creation(row: &Row) -> Vec<u8> {
             }
             .encode_to_vec()
         }
+        "GetImportParameters" => admin::GetImportParametersRequest {
+            name: "app/reader/new-imported".into(),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "ImportKey" => admin::ImportKeyRequest {
+            import_id: vec![7; 16].into(),
+            wrapped: vec![7; 80].into(),
+            write: None,
+        }
+        .encode_to_vec(),
         _ => unknown(row),
     }
 }
