@@ -53,10 +53,10 @@ async fn look(node: &Arc<Node>, failed: &mut Failed) -> u32 {
         .retain(|key_id, _| due.iter().any(|due| due.key_id == *key_id));
     let mut overdue = u32::try_from(due.len()).unwrap_or(u32::MAX);
     let now = sys::clock::monotonic();
-    let ready = due
-        .into_iter()
-        .filter(|due| failed.may_try(&due.key_id, now));
-    for due in ready.collect::<Vec<_>>().into_iter().take(ROTATIONS_MAX) {
+    let ready = due.into_iter();
+    let ready = ready.filter(|due| failed.may_try(&due.key_id, now));
+    let ready: Vec<_> = ready.take(ROTATIONS_MAX).collect();
+    for due in ready {
         let own = Arc::clone(node);
         let write = async move { rotate_due(&own, due, now_ms).await };
         match node.writes.carry("rotate-due", write).await {

@@ -111,8 +111,7 @@ fn what_another_implementation_seals_is_imported() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let stdin = wrapping.stdin.take().unwrap();
-    let mut stdin = stdin;
+    let mut stdin = wrapping.stdin.take().unwrap();
     stdin.write_all(told.to_string().as_bytes()).unwrap();
     drop(stdin);
     let output = wrapping.wait_with_output().unwrap();

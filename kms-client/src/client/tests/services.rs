@@ -124,6 +124,27 @@ impl KeyAdminService for Shared {
         Err(Status::unimplemented("not in the tests"))
     }
 
+    async fn set_key_rotation(
+        &self,
+        _: Request<admin::SetKeyRotationRequest>,
+    ) -> Result<Response<admin::SetKeyRotationResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
+    }
+
+    async fn get_import_parameters(
+        &self,
+        _: Request<admin::GetImportParametersRequest>,
+    ) -> Result<Response<admin::GetImportParametersResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
+    }
+
+    async fn import_key(
+        &self,
+        _: Request<admin::ImportKeyRequest>,
+    ) -> Result<Response<admin::ImportKeyResponse>, Status> {
+        Err(Status::unimplemented("not in the tests"))
+    }
+
     async fn set_key_labels(
         &self,
         _: Request<admin::SetKeyLabelsRequest>,
