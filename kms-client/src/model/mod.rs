@@ -10,6 +10,7 @@ mod device;
 mod identity;
 mod key;
 mod policy;
+mod quota;
 mod signature;
 mod watch;
 
@@ -33,6 +34,7 @@ pub use key::{
     NewKey,
 };
 pub use policy::Policy;
+pub use quota::{Quota, QuotaClass, QuotaLimit, Quotas};
 pub use signature::{Mac, PublicKey, Signature};
 pub use watch::{KeyChange, WatchEvent, WatchEventKind};
 

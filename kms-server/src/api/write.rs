@@ -178,6 +178,8 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         | Outcome::GatewayForgotten
         | Outcome::AuditAnchored
         | Outcome::NodeRemoved
+        | Outcome::QuotaPut { .. }
+        | Outcome::QuotaDeleted
         | Outcome::FormatRaised => None,
     }
 }

@@ -158,6 +158,8 @@ fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
         Command::SetKeyLabels(command) => command.apply(frame),
         Command::PutAlias(command) => command.apply(frame),
         Command::DeleteAlias(command) => command.apply(frame),
+        Command::PutQuota(command) => command.apply(frame),
+        Command::DeleteQuota(command) => command.apply(frame),
         #[cfg(feature = "rehearse-upgrade")]
         Command::Rehearsal => Ok(Outcome::FormatRaised),
     }

@@ -15,6 +15,7 @@ mod create_join_token;
 mod create_key;
 mod create_typed_key;
 mod delete_alias;
+mod delete_quota;
 mod enroll_device;
 mod genesis;
 mod names;
@@ -23,6 +24,7 @@ mod outcome;
 mod proposal;
 mod put_alias;
 mod put_policy;
+mod put_quota;
 mod raise_format;
 mod record_certificate;
 mod refusal;
@@ -55,6 +57,7 @@ pub use create_join_token::CreateJoinToken;
 pub use create_key::CreateKey;
 pub use create_typed_key::CreateTypedKey;
 pub use delete_alias::DeleteAlias;
+pub use delete_quota::DeleteQuota;
 pub use enroll_device::EnrollDevice;
 pub use genesis::{FirstIdentity, Genesis};
 pub(crate) use names::{
@@ -67,6 +70,7 @@ pub use proposal::{Guard, Idempotency, Proposal};
 pub use put_alias::PutAlias;
 pub(crate) use put_alias::{check_delete, check_put};
 pub use put_policy::PutPolicy;
+pub use put_quota::PutQuota;
 pub use raise_format::RaiseFormat;
 pub use record_certificate::RecordCertificate;
 pub use refusal::Refusal;
@@ -137,6 +141,10 @@ pub enum Command {
     PutAlias(PutAlias),
     /// Deletes an alias.
     DeleteAlias(DeleteAlias),
+    /// Sets a quota.
+    PutQuota(PutQuota),
+    /// Takes a quota away.
+    DeleteQuota(DeleteQuota),
     /// Changes nothing; no other build can read it.
     #[cfg(feature = "rehearse-upgrade")]
     Rehearsal,
@@ -172,6 +180,8 @@ impl Command {
             Self::SetKeyLabels(_) => "set_key_labels",
             Self::PutAlias(_) => "put_alias",
             Self::DeleteAlias(_) => "delete_alias",
+            Self::PutQuota(_) => "put_quota",
+            Self::DeleteQuota(_) => "delete_quota",
             #[cfg(feature = "rehearse-upgrade")]
             Self::Rehearsal => "rehearsal",
         }
@@ -207,6 +217,7 @@ impl Command {
             | Self::SetKeyLabels(_)
             | Self::PutAlias(_)
             | Self::DeleteAlias(_) => 2,
+            Self::PutQuota(_) | Self::DeleteQuota(_) => 3,
             #[cfg(feature = "rehearse-upgrade")]
             Self::Rehearsal => crate::state::FORMAT_VERSION,
         }

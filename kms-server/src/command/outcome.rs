@@ -99,4 +99,11 @@ pub enum Outcome {
         #[serde(with = "crate::state::wire::id16")]
         former: KeyId,
     },
+    /// The quota counts.
+    QuotaPut {
+        /// The quota's revision.
+        revision: u64,
+    },
+    /// There is no such quota any more.
+    QuotaDeleted,
 }

@@ -98,4 +98,16 @@ pub enum Refusal {
     /// The key has as many aliases as one may have.
     #[error("a key has at most 16 aliases; delete one of them first")]
     AliasesFull,
+    /// A quota that says nothing, too much, or is for a role that has none.
+    #[error(
+        "a quota is for an app or operator and has 1 to 8 limits, none twice: an amount of 1 to \
+         1 000 000 000 in 1 second to 1 day"
+    )]
+    QuotaInvalid,
+    /// No such quota.
+    #[error("no such quota; list the quotas for what there is")]
+    QuotaNotFound,
+    /// The cluster has as many quotas as there may be.
+    #[error("a cluster has at most 1 024 quotas; delete one, or put one for the whole role")]
+    QuotasFull,
 }

@@ -173,6 +173,7 @@ fn event_of(id: &RecordId) -> Option<Event> {
         | RecordId::PublicKey(..)
         | RecordId::KeyLabels(_)
         | RecordId::Alias(_)
-        | RecordId::KeyAlias(..) => None,
+        | RecordId::KeyAlias(..)
+        | RecordId::Quota(..) => None,
     }
 }

@@ -13,10 +13,12 @@ mod idempotency;
 mod identity;
 mod index;
 mod index_names;
+mod index_quotas;
 mod key;
 mod key_traits;
 mod pin;
 mod policy;
+mod quota;
 mod record;
 mod sealed;
 mod store;
@@ -42,6 +44,7 @@ pub use key::{KeyRecord, KeyState, VersionRecord};
 pub use key_traits::{KeyTraits, KeyType, KeyUsage};
 pub(crate) use pin::Pin;
 pub use policy::PolicyRecord;
+pub use quota::{QuotaClass, QuotaLimit, QuotaRecord};
 pub use record::{Record, RecordId};
 pub use sealed::Sealed;
 pub(crate) use store::Store;
@@ -52,7 +55,7 @@ pub(crate) use store::wait_until_free;
 /// snapshots.
 pub const FORMAT_VERSION: u32 = NEWEST + REHEARSED;
 
-const NEWEST: u32 = 2;
+const NEWEST: u32 = 3;
 
 /// The version that every program knows.
 pub const FORMAT_FIRST: u32 = 1;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     AliasRecord, AuditTrail, ClusterRecord, ContainmentRecord, Counters, DeviceRecord,
     FormerGateway, GatewayRecord, IdempotencyRecord, IdentityRecord, KeyRecord, KeyTraits, Labels,
-    NodeId, NodeRecord, PolicyRecord, Role, TokenRecord, VersionRecord,
+    NodeId, NodeRecord, PolicyRecord, QuotaRecord, Role, TokenRecord, VersionRecord,
 };
 
 /// Where a record is found. The order of the variants is the order of a snapshot.
@@ -59,6 +59,8 @@ pub enum RecordId {
     Alias(String),
     /// That a key has this alias.
     KeyAlias(#[serde(with = "super::wire::id16")] KeyId, String),
+    /// The quota of an identity; with an empty id, of a role.
+    Quota(Role, String),
 }
 
 /// What is found there. What is large and not one of millions is boxed: each record has the size of
@@ -109,4 +111,6 @@ pub enum Record {
     Alias(AliasRecord),
     /// Nothing but its id.
     KeyAlias,
+    /// The quota of an identity or a role.
+    Quota(QuotaRecord),
 }

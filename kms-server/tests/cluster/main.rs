@@ -13,6 +13,7 @@ mod containment_waits;
 mod harness;
 mod matrix;
 mod one_node;
+mod quotas;
 mod reasons;
 mod refusals;
 mod sealed;

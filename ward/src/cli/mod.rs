@@ -12,6 +12,7 @@ mod label;
 mod manual;
 mod node;
 mod policy;
+mod quota;
 mod serve;
 mod sha256;
 mod sign;
@@ -42,6 +43,7 @@ pub(crate) use node::{NodeArguments, NodeVerb, RemoveArguments};
 pub(crate) use policy::{
     Asker, DraftArguments, PolicyVerb, PutArguments, TestArguments, WhyArguments,
 };
+pub(crate) use quota::{QuotaVerb, Whose};
 pub(crate) use serve::{DoctorArguments, ServeArguments};
 pub(crate) use sign::{RandomArguments, SignArguments, VerifySignedArguments};
 pub(crate) use up::{ArchiveMode, UpArguments};
@@ -105,6 +107,9 @@ pub(crate) enum Verb {
     /// Permit and forbid what operators, gateways and applications may do.
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Limit how much applications and operators may use keys.
+    #[command(subcommand)]
+    Quota(QuotaVerb),
     /// Look at the cluster.
     #[command(subcommand)]
     Cluster(ClusterVerb),
@@ -164,6 +169,7 @@ impl Cli {
             | Verb::VerifyMac(_)
             | Verb::Random(_)
             | Verb::Policy(_)
+            | Verb::Quota(_)
             | Verb::Cluster(_)
             | Verb::Archive(_)
             | Verb::Audit(_)

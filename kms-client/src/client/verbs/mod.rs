@@ -15,6 +15,7 @@ mod keys;
 mod labels;
 mod members;
 mod policies;
+mod quotas;
 mod random;
 mod signatures;
 mod tokens;

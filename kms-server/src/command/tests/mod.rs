@@ -25,6 +25,7 @@ mod genesis;
 mod keys;
 mod labels;
 mod policies;
+mod quotas;
 mod sealed;
 mod tokens;
 mod typed_keys;
