@@ -23,9 +23,14 @@ const FILES: &[&str] = &[
     "ward/admin/v1/gateways.proto",
     "ward/admin/v1/cluster.proto",
     "ward/admin/v1/policies.proto",
+    "ward/admin/v1/quotas.proto",
     "ward/peer/v1/peer.proto",
 ];
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the variable alone tells a build script where to write"
+)]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
     let root = PathBuf::from("proto");

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use crate::reason::Reason;
 
@@ -13,6 +14,7 @@ use crate::reason::Reason;
 pub struct Error {
     reason: Reason,
     message: String,
+    retry_after: Option<Duration>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -26,8 +28,16 @@ impl Error {
         Self {
             reason,
             message: message.into(),
+            retry_after: None,
             source: None,
         }
+    }
+
+    /// Adds when the same may be asked for again.
+    #[must_use]
+    pub fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        self.retry_after = retry_after;
+        self
     }
 
     /// Adds what caused it.
@@ -41,6 +51,13 @@ impl Error {
     #[must_use]
     pub fn reason(&self) -> Reason {
         self.reason
+    }
+
+    /// Tells, with [`Reason::Quota`], after how long there is room again at the node that refused
+    /// it, if nothing else is asked for; none where no waiting helps.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// Tells what, and what to do, for people.

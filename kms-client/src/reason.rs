@@ -11,6 +11,10 @@ pub const REASON_METADATA: &str = "ward-reason";
 /// API address, `host:port`.
 pub const LEADER_METADATA: &str = "ward-leader";
 
+/// The gRPC metadata key under which a node that answers [`Reason::Quota`] says after how many
+/// milliseconds there is room again.
+pub const RETRY_AFTER_METADATA: &str = "ward-retry-after-ms";
+
 /// Why something was refused or failed. Stable: names are added, never changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {

@@ -18,6 +18,7 @@ mod limits;
 pub mod node;
 mod ops;
 pub mod policy;
+mod quota;
 pub mod raft;
 pub mod replica;
 pub mod seal;

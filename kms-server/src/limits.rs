@@ -76,6 +76,9 @@ pub(crate) const JOINS_PER_SECOND: u32 = 50;
 /// Identities whose rate is remembered.
 pub(crate) const RATED_IDENTITIES_MAX: usize = 16_384;
 
+/// Identities whose uses of keys are counted against a quota.
+pub(crate) const COUNTED_IDENTITIES_MAX: usize = 16_384;
+
 /// Entries of a page of a list.
 pub(crate) const PAGE_ENTRIES_MAX: usize = 1_000;
 /// Bytes of them: a key that is rotated often is long. One entry may be more.

@@ -244,9 +244,11 @@ fn cut_short(before: Option<Failure>, last: Failure) -> Failure {
 }
 
 /// Keeps, of two failures, the one that tells more: a node's own words over a node that was not
-/// reached, and a reason to wait over one that waiting does not mend.
+/// reached, and a reason to wait over one that waiting does not mend. A quota that is used up where
+/// it could be asked for is the answer: nodes that are gone do not give theirs back.
 fn more_telling(one: Failure, other: Failure) -> Failure {
     let rank = |failure: &Failure| match (&failure.remedy, failure.error.reason()) {
+        (_, Reason::Quota) => 3,
         (Remedy::OtherNodeOnly, _) => 0,
         (_, Reason::Unavailable | Reason::Deadline) => 1,
         _ => 2,

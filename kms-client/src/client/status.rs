@@ -1,13 +1,14 @@
 //! gRPC status → [`Error`]. The only file that reads one.
 
 use std::error::Error as _;
+use std::time::Duration;
 
 use tonic::{Code, Status};
 
 use super::fault::{FaultCell, Verdict};
 use crate::error::Error;
 use crate::identity::CertificateFacts;
-use crate::reason::{LEADER_METADATA, REASON_METADATA, Reason};
+use crate::reason::{LEADER_METADATA, REASON_METADATA, RETRY_AFTER_METADATA, Reason};
 
 /// A failed attempt, and what the call loop is to do about it.
 #[derive(Debug)]
@@ -78,6 +79,11 @@ fn sent_reason(status: &Status) -> Option<Reason> {
         .ok()
 }
 
+fn retry_after(status: &Status) -> Option<Duration> {
+    let wait_ms = status.metadata().get(RETRY_AFTER_METADATA)?.to_str().ok()?;
+    wait_ms.parse().ok().map(Duration::from_millis)
+}
+
 fn refusal(reason: Reason, status: &Status) -> Failure {
     let leader = status
         .metadata()
@@ -86,6 +92,8 @@ fn refusal(reason: Reason, status: &Status) -> Failure {
     let remedy = match (reason, leader) {
         (Reason::NotLeader, Some(leader)) if !leader.is_empty() => Remedy::Leader(leader.into()),
         _ if reason.may_pass() => Remedy::Elsewhere,
+        // Each node serves a part of it.
+        (Reason::Quota, _) => Remedy::OtherNodeOnly,
         // While nodes are brought up to date, one of them knows a verb before another.
         (Reason::VersionNewer, _) => Remedy::OtherNodeOnly,
         _ => Remedy::None,
@@ -94,9 +102,10 @@ fn refusal(reason: Reason, status: &Status) -> Failure {
         "" => format!("refused with {reason}"),
         message => message.to_owned(),
     };
+    let error = Error::new(reason, message).with_retry_after(retry_after(status));
     Failure {
         own_expired: reason == Reason::CertificateExpired,
-        ..Failure::of(reason, message, remedy)
+        ..Failure::from_error(error, remedy)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The answers to uses of keys, read from the wire.
 
+use std::time::Duration;
+
 use envelope::id::KeyVersion;
 use envelope::secret::SecretBytes;
 use ward_proto::v1;
@@ -62,7 +64,8 @@ impl TryFrom<v1::BatchResult> for Used {
 /// A reason that this version does not know is an error of neither side.
 fn refused(refusal: v1::BatchRefusal) -> Error {
     let reason = refusal.reason.parse().unwrap_or(Reason::VersionNewer);
-    Error::new(reason, refusal.message)
+    let wait_ms = Some(refusal.retry_after_ms).filter(|wait_ms| *wait_ms != 0);
+    Error::new(reason, refusal.message).with_retry_after(wait_ms.map(Duration::from_millis))
 }
 
 impl TryFrom<v1::EncryptResponse> for Encrypted {

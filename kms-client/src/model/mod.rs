@@ -11,6 +11,7 @@ mod identity;
 mod import;
 mod key;
 mod policy;
+mod quota;
 mod signature;
 mod watch;
 
@@ -35,6 +36,7 @@ pub use key::{
     Labels, NewKey,
 };
 pub use policy::Policy;
+pub use quota::{Quota, QuotaClass, QuotaLimit, Quotas};
 pub use signature::{Mac, PublicKey, Signature};
 pub use watch::{KeyChange, WatchEvent, WatchEventKind};
 

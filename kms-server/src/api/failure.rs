@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kms_client::reason::Reason;
 
@@ -17,6 +18,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// For `NotLeader`: where the leader is, `host:port` of its API.
     pub(crate) leader: Option<String>,
+    /// For `Quota`: when there is room again, if nothing else is asked for.
+    pub(crate) retry_after: Option<Duration>,
     /// For `Denied` by policies: which, for the audit record alone.
     pub(crate) denied_by: Arc<[String]>,
 }
@@ -28,6 +31,7 @@ impl Failure {
             reason,
             message: message.into(),
             leader: None,
+            retry_after: None,
             denied_by: Arc::new([]),
         }
     }

@@ -22,6 +22,7 @@ mod page;
 mod permitted;
 mod policies;
 mod principal;
+mod quotas;
 pub(crate) mod services;
 mod status;
 mod write;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use kms_client::reason::{LEADER_METADATA, REASON_METADATA, Reason};
+use kms_client::reason::{LEADER_METADATA, REASON_METADATA, RETRY_AFTER_METADATA, Reason};
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
@@ -24,6 +24,11 @@ impl From<Failure> for Status {
         // An address that is no header value (never one of ours) is left out, not sent broken.
         if let Some(leader) = failure.leader.and_then(|address| address.parse().ok()) {
             status.metadata_mut().insert(LEADER_METADATA, leader);
+        }
+        // In milliseconds, as a number: always a header value.
+        let wait = failure.retry_after.map(|wait| wait.as_millis().to_string());
+        if let Some(wait) = wait.and_then(|wait| wait.parse().ok()) {
+            status.metadata_mut().insert(RETRY_AFTER_METADATA, wait);
         }
         status
     }
@@ -66,7 +71,10 @@ impl From<Refusal> for Failure {
             | Refusal::LabelsInvalid
             | Refusal::AliasesFull
             | Refusal::PeriodInvalid
-            | Refusal::ImportsFull => Reason::InvalidArgument,
+            | Refusal::ImportsFull
+            | Refusal::QuotaInvalid
+            | Refusal::QuotaNotFound
+            | Refusal::QuotasFull => Reason::InvalidArgument,
             Refusal::AliasNotFound => Reason::AliasNotFound,
             Refusal::ImportInvalid => Reason::ImportInvalid,
             Refusal::MaterialKnown => Reason::MaterialKnown,

@@ -179,6 +179,8 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         | Outcome::AuditAnchored
         | Outcome::NodeRemoved
         | Outcome::ImportCreated { .. }
+        | Outcome::QuotaPut { .. }
+        | Outcome::QuotaDeleted
         | Outcome::FormatRaised => None,
     }
 }

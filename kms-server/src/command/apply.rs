@@ -165,6 +165,8 @@ fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
         Command::SetKeyRotation(command) => command.apply(frame),
         Command::CreateImport(command) => command.apply(frame),
         Command::ImportKey(command) => command.apply(frame),
+        Command::PutQuota(command) => command.apply(frame),
+        Command::DeleteQuota(command) => command.apply(frame),
         #[cfg(feature = "rehearse-upgrade")]
         Command::Rehearsal => Ok(Outcome::FormatRaised),
     }

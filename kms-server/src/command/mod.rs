@@ -16,6 +16,7 @@ mod create_join_token;
 mod create_key;
 mod create_typed_key;
 mod delete_alias;
+mod delete_quota;
 mod enroll_device;
 mod genesis;
 mod import_key;
@@ -25,6 +26,7 @@ mod outcome;
 mod proposal;
 mod put_alias;
 mod put_policy;
+mod put_quota;
 mod raise_format;
 mod record_certificate;
 mod refusal;
@@ -59,6 +61,7 @@ pub use create_join_token::CreateJoinToken;
 pub use create_key::CreateKey;
 pub use create_typed_key::CreateTypedKey;
 pub use delete_alias::DeleteAlias;
+pub use delete_quota::DeleteQuota;
 pub use enroll_device::EnrollDevice;
 pub use genesis::{FirstIdentity, Genesis};
 pub use import_key::ImportKey;
@@ -72,6 +75,7 @@ pub use proposal::{Guard, Idempotency, Proposal};
 pub use put_alias::PutAlias;
 pub(crate) use put_alias::{check_delete, check_put};
 pub use put_policy::PutPolicy;
+pub use put_quota::PutQuota;
 pub use raise_format::RaiseFormat;
 pub use record_certificate::RecordCertificate;
 pub use refusal::Refusal;
@@ -149,6 +153,10 @@ pub enum Command {
     CreateImport(Box<CreateImport>),
     /// Makes a key of material from elsewhere.
     ImportKey(Box<ImportKey>),
+    /// Sets a quota.
+    PutQuota(PutQuota),
+    /// Takes a quota away.
+    DeleteQuota(DeleteQuota),
     /// Changes nothing; no other build can read it.
     #[cfg(feature = "rehearse-upgrade")]
     Rehearsal,
@@ -187,6 +195,8 @@ impl Command {
             Self::SetKeyRotation(_) => "set_key_rotation",
             Self::CreateImport(_) => "create_import",
             Self::ImportKey(_) => "import_key",
+            Self::PutQuota(_) => "put_quota",
+            Self::DeleteQuota(_) => "delete_quota",
             #[cfg(feature = "rehearse-upgrade")]
             Self::Rehearsal => "rehearsal",
         }
@@ -223,6 +233,7 @@ impl Command {
             | Self::PutAlias(_)
             | Self::DeleteAlias(_) => 2,
             Self::SetKeyRotation(_) | Self::CreateImport(_) | Self::ImportKey(_) => 3,
+            Self::PutQuota(_) | Self::DeleteQuota(_) => 3,
             #[cfg(feature = "rehearse-upgrade")]
             Self::Rehearsal => crate::state::FORMAT_VERSION,
         }

@@ -104,4 +104,11 @@ pub enum Outcome {
         /// Which import.
         import_id: ImportId,
     },
+    /// The quota counts.
+    QuotaPut {
+        /// The quota's revision.
+        revision: u64,
+    },
+    /// There is no such quota any more.
+    QuotaDeleted,
 }

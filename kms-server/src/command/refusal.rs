@@ -110,4 +110,16 @@ pub enum Refusal {
     /// The same material was imported before.
     #[error("this material was imported before; one secret is one key")]
     MaterialKnown,
+    /// A quota that says nothing, too much, or is for a role that has none.
+    #[error(
+        "a quota is for an app or operator and has 1 to 8 limits, none twice: an amount of 1 to \
+         1 000 000 000 in 1 second to 1 day"
+    )]
+    QuotaInvalid,
+    /// No such quota.
+    #[error("no such quota; list the quotas for what there is")]
+    QuotaNotFound,
+    /// The cluster has as many quotas as there may be.
+    #[error("a cluster has at most 1 024 quotas; delete one, or put one for the whole role")]
+    QuotasFull,
 }

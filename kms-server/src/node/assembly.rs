@@ -21,6 +21,7 @@ use crate::node::layout::Layout;
 use crate::node::listeners::Listeners;
 use crate::node::peers::Peers;
 use crate::policy;
+use crate::quota::Quotas;
 use crate::raft::Member;
 use crate::replica::{OpenError, Replica, ReplicaConfig};
 use crate::shares::Shares;
@@ -91,6 +92,7 @@ pub(super) async fn assemble(
         replica,
         vault: Vault::sealed(),
         policies: policy::Engine::built_in().map_err(NodeError::Policy)?,
+        quotas: Quotas::default(),
         audit,
         audit_key,
         audit_readers: Readers::default(),

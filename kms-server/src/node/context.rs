@@ -15,6 +15,7 @@ use crate::audit::{Audit, BoundKey};
 use crate::containment::{Pending, Waits};
 use crate::node::peers::Peers;
 use crate::policy;
+use crate::quota::Quotas;
 use crate::raft::peer::Fitness;
 use crate::replica::{Replica, ReplicaRole};
 use crate::shares::Shares;
@@ -38,6 +39,8 @@ pub(crate) struct Node {
     pub(crate) vault: Vault,
     /// Decides who may do what.
     pub(crate) policies: policy::Engine,
+    /// What identities with a quota have used lately at this node.
+    pub(crate) quotas: Quotas,
     /// Where each call leaves its record.
     pub(crate) audit: Audit,
     /// The key that its checkpoints are signed with, and why it is this node's.

@@ -12,6 +12,7 @@ use ward_proto::admin::v1::device_admin_service_server::DeviceAdminServiceServer
 use ward_proto::admin::v1::gateway_admin_service_server::GatewayAdminServiceServer;
 use ward_proto::admin::v1::key_admin_service_server::KeyAdminServiceServer;
 use ward_proto::admin::v1::policy_admin_service_server::PolicyAdminServiceServer;
+use ward_proto::admin::v1::quota_admin_service_server::QuotaAdminServiceServer;
 use ward_proto::admin::v1::token_admin_service_server::TokenAdminServiceServer;
 use ward_proto::v1::audit_service_server::AuditServiceServer;
 use ward_proto::v1::batch_service_server::BatchServiceServer;
@@ -138,6 +139,7 @@ fn with_operator_verbs<L>(router: Router<L>, api: Api) -> Router<L> {
                 .max_encoding_message_size(RESPONSE_BYTES_MAX),
         )
         .add_service(cluster_admin(api.clone()))
+        .add_service(quota_admin(api.clone()))
         .add_service(token_admin(api))
 }
 
@@ -149,6 +151,12 @@ fn audit_service(api: Api) -> AuditServiceServer<Api> {
 
 fn cluster_admin(api: Api) -> ClusterAdminServiceServer<Api> {
     ClusterAdminServiceServer::new(api)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX)
+}
+
+fn quota_admin(api: Api) -> QuotaAdminServiceServer<Api> {
+    QuotaAdminServiceServer::new(api)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX)
 }

@@ -43,6 +43,7 @@ pub(super) async fn page(node: &Node, told: &Told) -> String {
     gauge!("ward_raft_snapshot_index").set(count(status.snapshot_index));
     gauge!("ward_sealed").set(flag(node.vault.is_sealed()));
     gauge!("ward_audit_available").set(flag(node.audit.is_available()));
+    gauge!("ward_quota_identities").set(count(node.quotas.len() as u64));
     audit(node);
     match HANDLE.get().and_then(Option::as_ref) {
         Some(handle) => {

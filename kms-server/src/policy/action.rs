@@ -108,11 +108,17 @@ pub enum Action {
     PutPolicy,
     /// Tells about the policies that were put.
     ReadPolicies,
+    /// Sets the quota of an identity or a role.
+    PutQuota,
+    /// Takes a quota away.
+    DeleteQuota,
+    /// Tells about the quotas.
+    ReadQuotas,
 }
 
 impl Action {
     /// All of them, for tables and for the test that compares them with the schema.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 54] = [
         Self::Encrypt,
         Self::Decrypt,
         Self::ReEncryptFrom,
@@ -164,6 +170,9 @@ impl Action {
         Self::ReadAudit,
         Self::PutPolicy,
         Self::ReadPolicies,
+        Self::PutQuota,
+        Self::DeleteQuota,
+        Self::ReadQuotas,
     ];
 
     /// The format of the state that brought it: a policy that names it is refused in a state of an
@@ -220,6 +229,7 @@ impl Action {
             | Self::ListAliases
             | Self::TransferLeadership => 2,
             Self::SetKeyRotation | Self::GetImportParameters | Self::ImportKey => 3,
+            Self::PutQuota | Self::DeleteQuota | Self::ReadQuotas => 3,
         }
     }
 
@@ -299,6 +309,9 @@ impl Action {
             Self::ReadAudit => "ReadAudit",
             Self::PutPolicy => "PutPolicy",
             Self::ReadPolicies => "ReadPolicies",
+            Self::PutQuota => "PutQuota",
+            Self::DeleteQuota => "DeleteQuota",
+            Self::ReadQuotas => "ReadQuotas",
         }
     }
 }

@@ -128,6 +128,17 @@ pub enum Facts<'a> {
     },
 }
 
+impl Facts<'_> {
+    /// How many data keys are asked for; 1 elsewhere.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        match self {
+            Self::Use { count, .. } => *count,
+            Self::None | Self::Invite { .. } => 1,
+        }
+    }
+}
+
 /// The application that a key belongs to by its name, `app/<id>/…`.
 pub(super) fn app_of_key(name: &str) -> Option<&str> {
     let (id, rest) = name.strip_prefix("app/")?.split_once('/')?;

@@ -61,6 +61,14 @@ impl Replica {
         self.inner.raft.metrics().borrow_watched().current_term
     }
 
+    /// How many members there are, as this node knows it; at least itself.
+    pub fn members_count(&self) -> usize {
+        let metrics = self.inner.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let membership = metrics.membership_config.membership();
+        membership.nodes().count().max(1)
+    }
+
     /// What this node knows of itself and the members.
     pub fn status(&self) -> Status {
         let metrics = self.inner.raft.metrics().borrow_watched().clone();

@@ -60,6 +60,9 @@ pub(crate) enum Verb {
     ListPolicies,
     DescribePolicy,
     ExplainDecision,
+    PutQuota,
+    ListQuotas,
+    DeleteQuota,
     Join,
 }
 
@@ -124,6 +127,9 @@ impl Verb {
             "/ward.admin.v1.PolicyAdminService/ListPolicies" => Self::ListPolicies,
             "/ward.admin.v1.PolicyAdminService/ExplainDecision" => Self::ExplainDecision,
             "/ward.admin.v1.PolicyAdminService/DescribePolicy" => Self::DescribePolicy,
+            "/ward.admin.v1.QuotaAdminService/PutQuota" => Self::PutQuota,
+            "/ward.admin.v1.QuotaAdminService/ListQuotas" => Self::ListQuotas,
+            "/ward.admin.v1.QuotaAdminService/DeleteQuota" => Self::DeleteQuota,
             "/ward.v1.JoinService/Join" => Self::Join,
             _ => return None,
         })
@@ -187,6 +193,9 @@ impl Verb {
             Self::ListPolicies => "ListPolicies",
             Self::ExplainDecision => "ExplainDecision",
             Self::DescribePolicy => "DescribePolicy",
+            Self::PutQuota => "PutQuota",
+            Self::ListQuotas => "ListQuotas",
+            Self::DeleteQuota => "DeleteQuota",
             Self::Join => "Join",
         }
     }
@@ -249,6 +258,9 @@ impl Verb {
             | Self::GetImportParameters
             | Self::PutAlias
             | Self::DeleteAlias
+            | Self::PutQuota
+            | Self::ListQuotas
+            | Self::DeleteQuota
             | Self::DescribePolicy => Place::Leader,
         }
     }
@@ -285,6 +297,6 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 56);
+        assert_eq!(seen, 59);
     }
 }

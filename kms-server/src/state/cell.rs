@@ -179,6 +179,7 @@ fn event_of(id: &RecordId) -> Option<Event> {
         | RecordId::Import(_)
         | RecordId::ImportExpiry(..)
         | RecordId::KeyOrigin(_)
-        | RecordId::ImportedMaterial(_) => None,
+        | RecordId::ImportedMaterial(_)
+        | RecordId::Quota(..) => None,
     }
 }

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     AliasRecord, AuditTrail, ClusterRecord, ContainmentRecord, Counters, DeviceRecord,
     FormerGateway, GatewayRecord, IdempotencyRecord, IdentityRecord, ImportId, ImportRecord,
-    KeyRecord, KeyRotation, KeyTraits, Labels, NodeId, NodeRecord, PolicyRecord, Role, TokenRecord,
-    VersionRecord,
+    KeyRecord, KeyRotation, KeyTraits, Labels, NodeId, NodeRecord, PolicyRecord, QuotaRecord, Role,
+    TokenRecord, VersionRecord,
 };
 
 /// Where a record is found. The order of the variants is the order of a snapshot.
@@ -72,6 +72,8 @@ pub enum RecordId {
     KeyOrigin(#[serde(with = "super::wire::id16")] KeyId),
     /// That material of this fingerprint was imported.
     ImportedMaterial([u8; 32]),
+    /// The quota of an identity; with an empty id, of a role.
+    Quota(Role, String),
 }
 
 /// What is found there. What is large and not one of millions is boxed: each record has the size of
@@ -134,4 +136,6 @@ pub enum Record {
     KeyOrigin,
     /// Which key it became.
     ImportedMaterial(#[serde(with = "super::wire::id16")] KeyId),
+    /// The quota of an identity or a role.
+    Quota(QuotaRecord),
 }

@@ -14,6 +14,7 @@ mod harness;
 mod imports;
 mod matrix;
 mod one_node;
+mod quotas;
 mod reasons;
 mod refusals;
 mod sealed;

@@ -13,6 +13,7 @@ mod label;
 mod manual;
 mod node;
 mod policy;
+mod quota;
 mod rotation;
 mod serve;
 mod sha256;
@@ -45,6 +46,7 @@ pub(crate) use node::{NodeArguments, NodeVerb, RemoveArguments};
 pub(crate) use policy::{
     Asker, DraftArguments, PolicyVerb, PutArguments, TestArguments, WhyArguments,
 };
+pub(crate) use quota::{QuotaVerb, Whose};
 pub(crate) use rotation::{RotationArguments, typed};
 pub(crate) use serve::{DoctorArguments, ServeArguments};
 pub(crate) use sign::{RandomArguments, SignArguments, VerifySignedArguments};
@@ -109,6 +111,9 @@ pub(crate) enum Verb {
     /// Permit and forbid what operators, gateways and applications may do.
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Limit how much applications and operators may use keys.
+    #[command(subcommand)]
+    Quota(QuotaVerb),
     /// Look at the cluster.
     #[command(subcommand)]
     Cluster(ClusterVerb),
@@ -168,6 +173,7 @@ impl Cli {
             | Verb::VerifyMac(_)
             | Verb::Random(_)
             | Verb::Policy(_)
+            | Verb::Quota(_)
             | Verb::Cluster(_)
             | Verb::Archive(_)
             | Verb::Audit(_)

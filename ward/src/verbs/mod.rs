@@ -32,6 +32,7 @@ mod policy;
 mod policy_test;
 mod policy_why;
 mod public_key;
+mod quota;
 mod random;
 mod revoke_gateway;
 mod sign;
@@ -84,6 +85,7 @@ pub(crate) fn run(cli: Cli, warnings: &[String]) -> Result<(), Failure> {
         Verb::Random(arguments) => ask(&global, random::run(&global, arguments)),
         Verb::Device(verb) => ask(&global, device::run(&global, verb)),
         Verb::Policy(verb) => ask(&global, policy::run(&global, verb)),
+        Verb::Quota(verb) => ask(&global, quota::run(&global, verb)),
         Verb::Cluster(ClusterVerb::Status) => ask(&global, cluster_status::run(&global)),
         Verb::Cluster(ClusterVerb::Transfer(whom)) => {
             ask(&global, cluster_transfer::run(&global, whom))

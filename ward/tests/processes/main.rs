@@ -27,6 +27,7 @@ mod membership;
 mod memory;
 mod nodes;
 mod policies;
+mod quotas;
 mod refusals;
 mod replace;
 mod rotation;

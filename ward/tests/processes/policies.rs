@@ -20,7 +20,7 @@ fn example() -> String {
 }
 
 /// An application of this id that has entered the cluster.
-fn application(stack: &Stack, id: &str) -> PathBuf {
+pub(crate) fn application(stack: &Stack, id: &str) -> PathBuf {
     let token = stack.json(&["token", "create", "--role", "app", "--id", id]);
     let word = |name: &str| token[name].as_str().unwrap().to_owned();
     let out = stack.dir().join(id);

@@ -16,6 +16,7 @@ mod keys;
 mod labels;
 mod members;
 mod policies;
+mod quotas;
 mod random;
 mod rotation;
 mod signatures;

@@ -4,6 +4,7 @@
 //! together, as with requests that come at one moment.
 
 use futures::future::join_all;
+use kms_client::reason::Reason;
 use ward_proto::v1::batch_item::Use;
 use ward_proto::v1::batch_result::Result as Made;
 use ward_proto::v1::{BatchItem, BatchRefusal, BatchRequest, BatchResponse, BatchResult};
@@ -32,6 +33,9 @@ pub(crate) async fn batch(call: &Call, request: BatchRequest) -> Result<BatchRes
             Made::Refused(BatchRefusal {
                 reason: failure.reason.to_string(),
                 message: failure.message,
+                retry_after_ms: failure.retry_after.map_or(0, |wait| {
+                    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+                }),
             })
         })),
     });
@@ -74,14 +78,16 @@ fn data_keys(item: &BatchItem) -> u64 {
     }
 }
 
-/// What kept all of them from being done and may pass: another node may do them.
+/// What kept all of them from being done and may pass, or does not count at another node: that one
+/// may do them.
 fn passing(made: &[Result<Made, Failure>]) -> Option<&Failure> {
     let first = made.first()?.as_ref().err()?;
     let same = |made: &Result<Made, Failure>| {
         made.as_ref()
             .is_err_and(|failure| failure.reason == first.reason)
     };
-    (first.reason.may_pass() && made.iter().all(same)).then_some(first)
+    let elsewhere = first.reason.may_pass() || first.reason == Reason::Quota;
+    (elsewhere && made.iter().all(same)).then_some(first)
 }
 
 async fn serve(call: &Call, item: BatchItem) -> Result<Held<Made>, Failure> {
@@ -127,7 +133,6 @@ const DATA_KEYS_MAX: u64 = 1_000;
 
 #[cfg(test)]
 mod tests {
-    use kms_client::reason::Reason;
     use ward_proto::v1::VerifyResponse;
 
     use super::*;
@@ -141,6 +146,7 @@ mod tests {
             refused(Reason::NoQuorum),
             refused(Reason::NoQuorum)
         ]));
+        assert!(passes(&[refused(Reason::Quota), refused(Reason::Quota)]));
         assert!(!passes(&[refused(Reason::NoQuorum), done()]));
         assert!(!passes(&[done(), refused(Reason::NoQuorum)]));
         assert!(!passes(&[

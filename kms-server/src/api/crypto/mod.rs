@@ -1,5 +1,5 @@
-//! Using keys. Every verb: barrier → authorize → vault → audit durable → held → epoch again →
-//! answer.
+//! Using keys. Every verb: barrier → authorize → quota → vault → audit durable → held → epoch
+//! again → answer.
 
 pub(crate) mod batch;
 pub(crate) mod decrypt;
@@ -9,6 +9,7 @@ pub(crate) mod generate_mac;
 pub(crate) mod generate_random;
 pub(crate) mod generate_wrapped;
 mod held;
+mod quota;
 pub(crate) mod re_encrypt;
 pub(crate) mod sign;
 pub(crate) mod unwrap_data_key;

@@ -6,6 +6,7 @@ use envelope::id::KeyVersion;
 use kms_client::reason::Reason;
 use ward_proto::v1::KeyRef;
 
+use super::quota;
 use crate::api::call::Call;
 use crate::api::failure::Failure;
 use crate::api::key_ref::{Asked, FoundKey};
@@ -100,6 +101,7 @@ fn permit(
         Asked::Missing(key) => (key, Some(missing)),
     };
     let permitted = permitted::permit(call, action, key, facts, record)?;
+    quota::charge(call, action, facts)?;
     match missing {
         None => Ok(permitted),
         Some(refusal) => Err(refusal()),

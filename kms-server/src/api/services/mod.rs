@@ -8,6 +8,7 @@ mod gateways;
 mod general;
 mod join;
 mod policies;
+mod quotas;
 
 use std::sync::Arc;
 

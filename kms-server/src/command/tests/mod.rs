@@ -26,6 +26,7 @@ mod imports;
 mod keys;
 mod labels;
 mod policies;
+mod quotas;
 mod rotation;
 mod sealed;
 mod tokens;

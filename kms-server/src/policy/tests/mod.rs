@@ -100,6 +100,9 @@ fn ask(
         | Action::AcknowledgeContainment
         | Action::PutPolicy
         | Action::ReadPolicies
+        | Action::PutQuota
+        | Action::DeleteQuota
+        | Action::ReadQuotas
         | Action::Sign
         | Action::Verify
         | Action::GenerateMac
@@ -181,6 +184,9 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::RevokeGateway
         | Action::PutPolicy
         | Action::ReadPolicies
+        | Action::PutQuota
+        | Action::DeleteQuota
+        | Action::ReadQuotas
         | Action::GenerateRandom
         | Action::ListAliases
         | Action::ReadAudit => Resource::Cluster,

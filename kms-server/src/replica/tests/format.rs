@@ -6,11 +6,11 @@ use tonic::Code;
 use ward_proto::peer::v1::RaftMessage;
 
 use super::cluster::{Cluster, PATIENCE, until};
-use crate::command::testing::{create_key, create_typed_key};
-use crate::command::{Command, Proposal, Refusal};
+use crate::command::testing::create_key;
+use crate::command::{Command, Proposal, PutQuota, Refusal};
 use crate::raft::network::{Lane, request_for, tell_format};
 use crate::replica::{OpenError, ProposeError, ReplicaRole, StopError};
-use crate::state::{FORMAT_FIRST, FORMAT_VERSION, KeyType, NodeId};
+use crate::state::{FORMAT_FIRST, FORMAT_VERSION, NodeId, Role};
 
 const NEWER: u32 = FORMAT_VERSION + 1;
 
@@ -57,7 +57,11 @@ async fn a_command_of_a_newer_format_never_reaches_the_log() {
     let replica = &cluster.nodes[&1].replica;
     let last = || replica.raft().metrics().borrow_watched().last_log_index;
     let before = last();
-    let newer = Command::CreateTypedKey(create_typed_key("k", 1, KeyType::Ed25519));
+    let newer = Command::PutQuota(PutQuota {
+        role: Role::App,
+        id: String::new(),
+        limits: Vec::new(),
+    });
     let refused = replica.propose(Proposal::internal(1, newer));
     let expected = Err(ProposeError::Refused(Refusal::FormatNewer));
     assert_eq!(refused.await, expected);

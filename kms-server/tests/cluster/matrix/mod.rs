@@ -48,8 +48,8 @@ fn every_rpc_and_every_action_has_a_row() {
     assert!(never.is_empty(), "no row asks for these actions: {never:?}");
 }
 
-// Mutation: without the condition of `ward:app-uses-own-keys`, or without the identity layer's look at
-// the state, dozens of cells are unexpected.
+// Mutation: without the condition of `ward:app-uses-own-keys`, or without the look at the caller's
+// state, dozens of cells are unexpected.
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_is_answered_what_the_documentation_promises() {
     let cluster = Cluster::of_one().await;

@@ -39,7 +39,9 @@ pub(super) fn request(row: &Row, holder: &Holder, key: Option<&Made>) -> Bytes {
         (Some(key), _) => key_use(row, key),
         (None, "ward.admin.v1.KeyAdminService") => creation(row),
         (None, "ward.admin.v1.DeviceAdminService") => device(row),
+        (None, "ward.admin.v1.QuotaAdminService") => quota(row),
         (None, "ward.peer.v1.PeerService") => Vec::new(),
+        (None, service) if service.starts_with("ward.admin.") => administration(row),
         (None, _) => other(row, holder),
     };
     bytes.into()
@@ -88,32 +90,6 @@ fn key_use(row: &Row, key: &Made) -> Vec<u8> {
             context: key.wrapped_context.clone(),
         }
         .encode_to_vec(),
-        ("Sign", _) => v1::SignRequest {
-            key: reference,
-            message,
-            key_version: 1,
-        }
-        .encode_to_vec(),
-        ("GenerateMac", _) => v1::GenerateMacRequest {
-            key: reference,
-            message,
-            key_version: 1,
-        }
-        .encode_to_vec(),
-        ("Verify", _) => v1::VerifyRequest {
-            key: reference,
-            key_version: 1,
-            message,
-            signature: made,
-        }
-        .encode_to_vec(),
-        ("VerifyMac", _) => v1::VerifyMacRequest {
-            key: reference,
-            key_version: 1,
-            message,
-            mac: made,
-        }
-        .encode_to_vec(),
         ("DescribeKey", _) => v1::DescribeKeyRequest {
             key: reference,
             read: None,
@@ -127,6 +103,40 @@ fn key_use(row: &Row, key: &Made) -> Vec<u8> {
         .encode_to_vec(),
         ("Batch", "decrypt") => batch(Use::Decrypt(decrypt)),
         ("Batch", "data-key") => batch(Use::GenerateDataKey(data_key)),
+        _ => signature(row, key),
+    }
+}
+
+fn signature(row: &Row, key: &Made) -> Vec<u8> {
+    let (reference, message) = (by_name(key), Bytes::from_static(MESSAGE));
+    let made = Bytes::from(key.made.clone());
+    match method(row.path) {
+        "Sign" => v1::SignRequest {
+            key: reference,
+            message,
+            key_version: 1,
+        }
+        .encode_to_vec(),
+        "GenerateMac" => v1::GenerateMacRequest {
+            key: reference,
+            message,
+            key_version: 1,
+        }
+        .encode_to_vec(),
+        "Verify" => v1::VerifyRequest {
+            key: reference,
+            key_version: 1,
+            message,
+            signature: made,
+        }
+        .encode_to_vec(),
+        "VerifyMac" => v1::VerifyMacRequest {
+            key: reference,
+            key_version: 1,
+            message,
+            mac: made,
+        }
+        .encode_to_vec(),
         _ => unknown(row),
     }
 }
@@ -289,6 +299,83 @@ fn device(row: &Row) -> Vec<u8> {
     }
 }
 
+fn quota(row: &Row) -> Vec<u8> {
+    let (role, id) = ("app".to_owned(), "nobody".to_owned());
+    let limit = admin::QuotaLimit {
+        class: admin::QuotaClass::Uses.into(),
+        amount: 1,
+        window_s: 1,
+    };
+    match method(row.path) {
+        "PutQuota" => admin::PutQuotaRequest {
+            role,
+            id,
+            limits: vec![limit],
+            write: None,
+        }
+        .encode_to_vec(),
+        "ListQuotas" => Vec::new(),
+        "DeleteQuota" => admin::DeleteQuotaRequest {
+            role,
+            id,
+            write: None,
+        }
+        .encode_to_vec(),
+        _ => unknown(row),
+    }
+}
+
+fn administration(row: &Row) -> Vec<u8> {
+    match method(row.path) {
+        "RevokeGateway" => {
+            let gateway_id = "nobody".to_owned();
+            admin::RevokeGatewayRequest {
+                gateway_id,
+                write: None,
+            }
+            .encode_to_vec()
+        }
+        "CreateJoinToken" => admin::CreateJoinTokenRequest {
+            role: "operator".into(),
+            id: "mallory".into(),
+            ttl_ms: 60_000,
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "RemoveNode" => admin::RemoveNodeRequest {
+            node_id: 99,
+            write: None,
+        }
+        .encode_to_vec(),
+        "TransferLeadership" => admin::TransferLeadershipRequest {
+            node_id: 99,
+            from_node_id: 0,
+        }
+        .encode_to_vec(),
+        "PutPolicy" => admin::PutPolicyRequest {
+            policy_id: "matrix".into(),
+            text: "@id(\"matrix\")\npermit(principal is Ward::App, \
+                   action == Ward::Action::\"ListKeys\", resource);"
+                .into(),
+            write: None,
+        }
+        .encode_to_vec(),
+        "DescribePolicy" => admin::DescribePolicyRequest {
+            policy_id: "matrix".into(),
+        }
+        .encode_to_vec(),
+        "ExplainDecision" => admin::ExplainDecisionRequest {
+            role: "app".into(),
+            id: "reader".into(),
+            action: "ListKeys".into(),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "ListPolicies" => Vec::new(),
+        _ => unknown(row),
+    }
+}
+
 fn other(row: &Row, holder: &Holder) -> Vec<u8> {
     let known = "mon-good".to_owned();
     match (method(row.path), row.variant) {
@@ -331,50 +418,6 @@ fn other(row: &Row, holder: &Holder) -> Vec<u8> {
             offset: 0,
         }
         .encode_to_vec(),
-        ("RevokeGateway", _) => {
-            let gateway_id = "nobody".to_owned();
-            admin::RevokeGatewayRequest {
-                gateway_id,
-                write: None,
-            }
-            .encode_to_vec()
-        }
-        ("CreateJoinToken", _) => admin::CreateJoinTokenRequest {
-            role: "operator".into(),
-            id: "mallory".into(),
-            ttl_ms: 60_000,
-            ..Default::default()
-        }
-        .encode_to_vec(),
-        ("RemoveNode", _) => admin::RemoveNodeRequest {
-            node_id: 99,
-            write: None,
-        }
-        .encode_to_vec(),
-        ("TransferLeadership", _) => admin::TransferLeadershipRequest {
-            node_id: 99,
-            from_node_id: 0,
-        }
-        .encode_to_vec(),
-        ("PutPolicy", _) => admin::PutPolicyRequest {
-            policy_id: "matrix".into(),
-            text: "@id(\"matrix\")\npermit(principal is Ward::App, \
-                   action == Ward::Action::\"ListKeys\", resource);"
-                .into(),
-            write: None,
-        }
-        .encode_to_vec(),
-        ("DescribePolicy", _) => admin::DescribePolicyRequest {
-            policy_id: "matrix".into(),
-        }
-        .encode_to_vec(),
-        ("ExplainDecision", _) => admin::ExplainDecisionRequest {
-            role: "app".into(),
-            id: "reader".into(),
-            action: "ListKeys".into(),
-            ..Default::default()
-        }
-        .encode_to_vec(),
         ("Join", _) => v1::JoinRequest {
             token: "mine".into(),
             ..Default::default()
@@ -382,7 +425,7 @@ fn other(row: &Row, holder: &Holder) -> Vec<u8> {
         .encode_to_vec(),
         (
             "ListKeys" | "ListAliases" | "ListDevices" | "GetClusterStatus" | "Watch"
-            | "RenewLease" | "ListAuditFiles" | "ReadAuditAnchors" | "ListPolicies",
+            | "RenewLease" | "ListAuditFiles" | "ReadAuditAnchors",
             _,
         ) => Vec::new(),
         _ => unknown(row),
