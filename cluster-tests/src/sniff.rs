@@ -75,12 +75,17 @@ impl Sniffer {
 fn capture(mut socket: Socket, planted: &[u8], stop: &AtomicBool) -> Vec<Segment> {
     let mut segments = Vec::new();
     let mut packet = vec![0; PACKET_BYTES_MAX];
-    // The flag is looked at only when nothing is waiting, so that the tail is not lost.
+    let mut ends = false;
     loop {
+        // Loopback delivers at once: what was sent before the end is waiting, and is not lost.
+        if !ends && stop.load(Ordering::Relaxed) {
+            socket.set_nonblocking(true).expect("a socket");
+            ends = true;
+        }
         match socket.read(&mut packet) {
             Ok(length) => segments.extend(segment(&packet[..length], planted)),
             Err(error) if error.kind() != ErrorKind::WouldBlock => panic!("no capture: {error}"),
-            Err(_) if stop.load(Ordering::Relaxed) => return segments,
+            Err(_) if ends => return segments,
             Err(_) => {}
         }
     }
