@@ -36,8 +36,10 @@ async fn one_intent_keeps_its_key_over_all_attempts_and_the_next_has_another() {
 #[tokio::test]
 async fn a_final_refusal_is_answered_at_once() {
     let cluster = Cluster::start().await;
-    // A node that is too old for a verb is no reason to give up: another one may know it.
-    let is_final = |reason: &Reason| !reason.may_pass() && *reason != Reason::VersionNewer;
+    // A node that is too old for a verb, or has served its part of a quota, is no reason to give
+    // up: another one may know it, or have room.
+    let of_one_node = [Reason::VersionNewer, Reason::Quota];
+    let is_final = |reason: &Reason| !reason.may_pass() && !of_one_node.contains(reason);
     for reason in Reason::ALL.iter().copied().filter(is_final) {
         cluster.node(1).behave(Behaviour::Refuse(reason));
         let client = cluster.client();
@@ -64,6 +66,22 @@ async fn a_node_that_is_too_old_for_a_verb_is_passed_over_and_not_waited_for() {
     let before = cluster.calls(2);
     let refused = client.describe_key("billing").await.unwrap_err();
     assert_eq!(refused.reason(), Reason::VersionNewer);
+    assert_eq!(cluster.calls(2), before + 1, "one round");
+}
+
+// Mutation: QUOTA that is final leaves the other nodes' parts unused.
+#[tokio::test]
+async fn a_quota_that_is_used_up_at_one_node_is_asked_for_at_the_next_and_not_waited_for() {
+    let cluster = Cluster::start().await;
+    let used_up = Behaviour::Refuse(Reason::Quota);
+    cluster.node(1).behave(used_up.clone());
+    let client = cluster.client();
+    client.describe_key("billing").await.unwrap();
+    assert_eq!((cluster.calls(1), cluster.calls(2)), (1, 1));
+    cluster.others(0, &used_up);
+    let before = cluster.calls(2);
+    let refused = client.describe_key("billing").await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::Quota);
     assert_eq!(cluster.calls(2), before + 1, "one round");
 }
 

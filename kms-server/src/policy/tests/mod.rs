@@ -62,64 +62,15 @@ fn ask(
     resource: Resource<'_>,
 ) -> Result<Authorized, Denied> {
     let context = EncryptionContext::new();
-    let facts = match action {
-        Action::Encrypt
-        | Action::Decrypt
-        | Action::ReEncryptFrom
-        | Action::ReEncryptTo
-        | Action::GenerateDataKey
-        | Action::GenerateDataKeyWithoutPlaintext
-        | Action::UnwrapDataKey => Facts::Use {
+    let facts = if action.has_context() {
+        Facts::Use {
             encryption: &context,
             count: 1,
-        },
-        Action::CreateJoinToken => Facts::Invite { role: "app" },
-        Action::CreateKey
-        | Action::RotateKey
-        | Action::EnableKey
-        | Action::DisableKey
-        | Action::DescribeKey
-        | Action::ListKeys
-        | Action::EnrollDevice
-        | Action::DescribeDevice
-        | Action::ListDevices
-        | Action::RenewCertificate
-        | Action::IssueDeviceCertificate
-        | Action::RemoveNode
-        | Action::TransferLeadership
-        | Action::AnnounceGateway
-        | Action::GetClusterStatus
-        | Action::Watch
-        | Action::ContainDevice
-        | Action::ReleaseDevice
-        | Action::RevokeDevice
-        | Action::SetOfflineAllowance
-        | Action::DescribeContainment
-        | Action::RevokeGateway
-        | Action::RenewLease
-        | Action::AcknowledgeContainment
-        | Action::PutPolicy
-        | Action::ReadPolicies
-        | Action::PutQuota
-        | Action::DeleteQuota
-        | Action::ReadQuotas
-        | Action::Sign
-        | Action::Verify
-        | Action::GenerateMac
-        | Action::VerifyMac
-        | Action::GenerateRandom
-        | Action::GetPublicKey
-        | Action::EnableKeyVersion
-        | Action::DisableKeyVersion
-        | Action::SetKeyMinimum
-        | Action::SetKeyLabels
-        | Action::SetKeyRotation
-        | Action::GetImportParameters
-        | Action::ImportKey
-        | Action::PutAlias
-        | Action::DeleteAlias
-        | Action::ListAliases
-        | Action::ReadAudit => Facts::None,
+        }
+    } else if action == Action::CreateJoinToken {
+        Facts::Invite { role: "app" }
+    } else {
+        Facts::None
     };
     engine.authorize(&Request {
         principal,
