@@ -4,8 +4,7 @@
 /// Paths that are not this verb's, and that a careless reader might take for it.
 pub fn variants(path: &str) -> Vec<String> {
     let (service, method) = path[1..].split_once('/').expect("/service/method");
-    let word = |text: &str| text.to_owned();
-    let mut all: Vec<String> = [
+    [
         format!("//{service}/{method}"),
         format!("/{service}//{method}"),
         format!("/./{service}/{method}"),
@@ -18,9 +17,8 @@ pub fn variants(path: &str) -> Vec<String> {
         format!("/{service}/{method}%00"),
         format!("/{service}/{method};v=1"),
         format!("/{service}/%{:02x}{}", method.as_bytes()[0], &method[1..]),
+        path.to_lowercase(),
+        path.to_uppercase(),
     ]
-    .into();
-    all.push(word(path).to_lowercase());
-    all.push(word(path).to_uppercase());
-    all
+    .into()
 }
