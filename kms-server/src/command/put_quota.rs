@@ -42,10 +42,8 @@ impl PutQuota {
     }
 }
 
-/// What a quota may say. Gateways and nodes have none, and devices use no key: nothing may keep
-/// what devices send from being sealed.
+/// What a quota may say.
 pub(crate) fn check_limits(role: Role, limits: &[QuotaLimit]) -> Result<(), Refusal> {
-    let has_quotas = matches!(role, Role::App | Role::Operator);
     let fits = |limit: &QuotaLimit| {
         (1..=AMOUNT_MAX).contains(&limit.amount) && (1..=WINDOW_MAX_S).contains(&limit.window_s)
     };
@@ -56,7 +54,7 @@ pub(crate) fn check_limits(role: Role, limits: &[QuotaLimit]) -> Result<(), Refu
     kinds.sort_unstable();
     kinds.dedup();
     let count_fits = (1..=LIMITS_MAX).contains(&limits.len()) && kinds.len() == limits.len();
-    match has_quotas && count_fits && limits.iter().all(fits) {
+    match role.has_quotas() && count_fits && limits.iter().all(fits) {
         true => Ok(()),
         false => Err(Refusal::QuotaInvalid),
     }

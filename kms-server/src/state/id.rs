@@ -48,6 +48,14 @@ impl Role {
             Self::Operator => "operator",
         }
     }
+
+    /// Whether it may be given a quota. Nothing may keep what devices send from being sealed.
+    pub const fn has_quotas(self) -> bool {
+        match self {
+            Self::App | Self::Operator => true,
+            Self::Node | Self::Gateway | Self::Device => false,
+        }
+    }
 }
 
 impl fmt::Display for Role {
