@@ -8,6 +8,7 @@ use kms_client::identity::Role;
 use kms_client::model::GatewayRole;
 use zeroize::Zeroizing;
 
+use super::duration;
 use super::sha256::Sha256;
 use crate::route::HostPort;
 
@@ -171,19 +172,9 @@ fn host(text: &str) -> Result<String, String> {
     }
 }
 
-pub(super) fn life(text: &str) -> Result<Duration, String> {
-    let wanted = || "write a number and s, m or h, such as 10m; at most 24h".to_owned();
-    let unit_s = match text.chars().last() {
-        Some('s') => 1,
-        Some('m') => 60,
-        Some('h') => 60 * 60,
-        Some(_) | None => return Err(wanted()),
-    };
-    let number: u64 = text[..text.len() - 1].parse().map_err(|_| wanted())?;
-    match number.checked_mul(unit_s) {
-        Some(seconds @ 1..=LIFE_S_MAX) => Ok(Duration::from_secs(seconds)),
-        Some(_) | None => Err(wanted()),
-    }
+pub(super) fn life(text: &str) -> Result<Duration, &'static str> {
+    duration::read(text, "smh", LIFE_MAX)
+        .ok_or("write a number and s, m or h, such as 10m; at most 24h")
 }
 
 /// The first of a node's ports when nobody says so.
@@ -193,7 +184,7 @@ pub(crate) const GATEWAY_PORT: u16 = 7200;
 /// RFC 1035: a host name has at most 255 octets.
 const HOST_BYTES_MAX: usize = 255;
 /// What the cluster grants at most.
-const LIFE_S_MAX: u64 = 24 * 60 * 60;
+const LIFE_MAX: Duration = Duration::from_hours(24);
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ mod audit;
 mod cluster;
 mod crypt;
 mod device;
+mod duration;
 mod enter;
 mod global;
 mod import;
@@ -34,6 +35,7 @@ pub(crate) use crypt::{DecryptArguments, EncryptArguments};
 pub(crate) use device::{
     ContainArguments, DeviceVerb, EnrollArguments as NewDeviceArguments, Level, OrderArguments,
 };
+pub(crate) use duration::written;
 pub(crate) use enter::{
     EnrollArguments, GATEWAY_PORT, Guest, InitArguments, NODE_PORT, TokenArguments, TokenVerb,
 };

@@ -7,6 +7,8 @@ use clap::{Args, Subcommand};
 use kms_client::identity::Role;
 use kms_client::model::QuotaLimit;
 
+use super::duration;
+
 /// What to do with quotas.
 #[derive(Debug, Subcommand)]
 pub(crate) enum QuotaVerb {
@@ -89,27 +91,17 @@ impl FromStr for Limit {
 }
 
 /// `s` is `1s`.
-fn window(text: &str) -> Result<Duration, String> {
-    let wanted =
-        || "write the time as a number and s, m, h or d, such as 10m; at most 1d".to_owned();
-    let unit_s = match text.chars().last() {
-        Some('s') => 1,
-        Some('m') => 60,
-        Some('h') => 60 * 60,
-        Some('d') => DAY_S,
-        Some(_) | None => return Err(wanted()),
+fn window(text: &str) -> Result<Duration, &'static str> {
+    let whole = match text {
+        "s" | "m" | "h" | "d" => format!("1{text}"),
+        text => text.to_owned(),
     };
-    let number: u64 = match &text[..text.len() - 1] {
-        "" => 1,
-        number => number.parse().map_err(|_| wanted())?,
-    };
-    match number.checked_mul(unit_s) {
-        Some(seconds @ 1..=DAY_S) => Ok(Duration::from_secs(seconds)),
-        Some(_) | None => Err(wanted()),
-    }
+    duration::read(&whole, "smhd", LONGEST)
+        .ok_or("write the time as a number and s, m, h or d, such as 10m; at most 1d")
 }
 
-const DAY_S: u64 = 24 * 60 * 60;
+/// What the cluster takes at most.
+const LONGEST: Duration = Duration::from_hours(24);
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use kms_client::model::{Quota, QuotaLimit, Quotas};
 use serde::Serialize;
 
 use super::client;
-use crate::cli::{Global, QuotaVerb, Whose};
+use crate::cli::{Global, QuotaVerb, Whose, written};
 use crate::error::Failure;
 use crate::output::{Answer, answer};
 use crate::text::Table;
@@ -103,18 +103,8 @@ impl LimitView {
     /// As it is typed.
     fn text(&self) -> String {
         let window = Duration::from_secs(self.window_s);
-        format!("{}={}/{}", self.class, self.amount, time(window))
+        format!("{}={}/{}", self.class, self.amount, written(window, "dhm"))
     }
-}
-
-fn time(window: Duration) -> String {
-    let seconds = window.as_secs();
-    for (unit_s, unit) in [(86_400, "d"), (3_600, "h"), (60, "m")] {
-        if seconds >= unit_s && seconds.is_multiple_of(unit_s) {
-            return format!("{}{unit}", seconds / unit_s);
-        }
-    }
-    format!("{seconds}s")
 }
 
 impl QuotaView {
