@@ -15,8 +15,8 @@ use super::key::TypeWord;
 pub(crate) struct ImportArguments {
     #[command(flatten)]
     pub(crate) key: ImportedKey,
-    /// The file that holds the material: 32 bytes, or a private key as PKCS#8 in DER. It is sealed
-    /// here and is never sent in clear.
+    /// The file that holds the material: 32 bytes, or a private key as PKCS#8, DER or PEM. It is
+    /// sealed here and is never sent in clear.
     #[arg(long, value_name = "FILE")]
     pub(crate) from: PathBuf,
 }

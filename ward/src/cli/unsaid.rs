@@ -15,6 +15,8 @@ pub(super) fn without_secrets(mut refusal: clap::Error, words: &[OsString]) -> c
     let words: Vec<String> = words.iter().map(|it| it.display().to_string()).collect();
     let reads = |word: &str| READERS.contains(&word);
     let data = match verb(&words).filter(|word| Cli::command().find_subcommand(word).is_some()) {
+        // Of a key, only what may be its material.
+        Some("key") => words.iter().any(|word| word == "import"),
         Some(verb) => reads(verb),
         // Data may stand where the verb should, before one that reads it.
         None => words.iter().any(|word| reads(word)),
@@ -105,6 +107,7 @@ mod tests {
             "ward --data-dir here verify --key k SECRET",
             "ward --output=json mac --key k SECRET",
             "ward SECRET encrypt --key k",
+            "ward key import lab SECRET --from file",
         ] {
             let told = refusal(line);
             assert!(!told.contains("SECRET"), "{line}: {told}");
@@ -120,6 +123,7 @@ mod tests {
         // These read nothing.
         assert!(refusal("ward audit verify strayword").contains("strayword"));
         assert!(refusal("ward key describe mac strayword").contains("strayword"));
+        assert!(refusal("ward key import-wrapped id stray --from f").contains("stray"));
         assert!(refusal("ward --data-dir sign key lst").contains("lst"));
     }
 }

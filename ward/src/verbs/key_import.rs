@@ -7,6 +7,8 @@ use std::path::Path;
 use envelope::secret::SecretBytes;
 use kms_client::Client;
 use kms_client::model::{ImportParameters, Key};
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::pem::PemObject;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -17,7 +19,7 @@ use crate::text::time;
 
 /// Seals the material here, and brings it.
 pub(super) async fn import(client: &Client, asked: ImportArguments) -> Result<Key, Failure> {
-    let material = read(&asked.from)?;
+    let material = der(read(&asked.from)?)?;
     let ImportedKey { name, key_type } = asked.key;
     let parameters = client.get_import_parameters(&name, key_type.0, None);
     let parameters = parameters.await?;
@@ -65,6 +67,20 @@ fn read(path: &Path) -> Result<SecretBytes, Failure> {
             "the file named by --from is longer than any key; name one that holds the key alone",
         )),
         len => Ok(SecretBytes::new(bytes[..len].to_vec())),
+    }
+}
+
+/// What openssl writes unless told otherwise: a private key in PEM is taken out of it.
+fn der(file: SecretBytes) -> Result<SecretBytes, Failure> {
+    if !file.expose().starts_with(b"-----BEGIN ") {
+        return Ok(file);
+    }
+    match PrivatePkcs8KeyDer::from_pem_slice(file.expose()) {
+        Ok(key) => Ok(SecretBytes::new(key.secret_pkcs8_der().to_vec())),
+        Err(_) => Err(unfit(
+            "the file named by --from is PEM without a PRIVATE KEY; `openssl pkcs8 -topk8 -nocrypt` \
+             makes one of another form",
+        )),
     }
 }
 
@@ -120,6 +136,19 @@ impl Answer for ParametersView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_private_key_is_taken_out_of_pem_and_other_files_are_as_they_are() {
+        let pem = "-----BEGIN PRIVATE KEY-----\nBwcHBwcHBwc=\n-----END PRIVATE KEY-----\n";
+        let read = |text: &str| der(SecretBytes::new(text.into()));
+        assert_eq!(read(pem).unwrap().expose(), [7; 8]);
+        assert_eq!(read("-----").unwrap().expose(), b"-----");
+        for other in ["ENCRYPTED PRIVATE KEY", "EC PRIVATE KEY", "CERTIFICATE"] {
+            let refused = read(&pem.replace("PRIVATE KEY", other)).err().unwrap();
+            let told = format!("{refused:?}");
+            assert!(told.contains("-nocrypt") && !told.contains("Bwc"), "{told}");
+        }
+    }
 
     #[test]
     fn only_small_files_are_read_and_no_refusal_repeats_a_name() {
