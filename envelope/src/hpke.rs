@@ -27,7 +27,7 @@ pub const OVERHEAD_BYTES: usize = PUBLIC_KEY_BYTES + TAG_BYTES;
 /// Returns the public half of a private key; any 32 random bytes are one.
 pub fn public_key(private: &SecretKey) -> [u8; PUBLIC_KEY_BYTES] {
     let public = multiply(private.expose(), &X25519_BASEPOINT_BYTES);
-    wipe::stack();
+    wipe::deep_stack();
     *public
 }
 
@@ -46,7 +46,7 @@ pub fn seal(
     plaintext: &[u8],
 ) -> Result<Vec<u8>, FormatError> {
     let sealed = seal_with(&SecretKey::generate(), public, info, plaintext);
-    wipe::stack();
+    wipe::deep_stack();
     sealed
 }
 
@@ -57,7 +57,7 @@ pub fn seal(
 /// Returns [`OpenFailed`], whatever is wrong.
 pub fn open(private: &SecretKey, info: &[u8], sealed: &[u8]) -> Result<SecretBytes, OpenFailed> {
     let opened = open_with(private, info, sealed);
-    wipe::stack();
+    wipe::deep_stack();
     opened
 }
 

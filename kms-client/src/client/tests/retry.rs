@@ -54,35 +54,22 @@ async fn a_final_refusal_is_answered_at_once() {
     }
 }
 
-#[tokio::test]
-async fn a_node_that_is_too_old_for_a_verb_is_passed_over_and_not_waited_for() {
-    let cluster = Cluster::start().await;
-    let too_old = Behaviour::Refuse(Reason::VersionNewer);
-    cluster.node(1).behave(too_old.clone());
-    let client = cluster.client();
-    client.describe_key("billing").await.unwrap();
-    assert_eq!((cluster.calls(1), cluster.calls(2)), (1, 1));
-    cluster.others(0, &too_old);
-    let before = cluster.calls(2);
-    let refused = client.describe_key("billing").await.unwrap_err();
-    assert_eq!(refused.reason(), Reason::VersionNewer);
-    assert_eq!(cluster.calls(2), before + 1, "one round");
-}
-
 // Mutation: QUOTA that is final leaves the other nodes' parts unused.
 #[tokio::test]
-async fn a_quota_that_is_used_up_at_one_node_is_asked_for_at_the_next_and_not_waited_for() {
-    let cluster = Cluster::start().await;
-    let used_up = Behaviour::Refuse(Reason::Quota);
-    cluster.node(1).behave(used_up.clone());
-    let client = cluster.client();
-    client.describe_key("billing").await.unwrap();
-    assert_eq!((cluster.calls(1), cluster.calls(2)), (1, 1));
-    cluster.others(0, &used_up);
-    let before = cluster.calls(2);
-    let refused = client.describe_key("billing").await.unwrap_err();
-    assert_eq!(refused.reason(), Reason::Quota);
-    assert_eq!(cluster.calls(2), before + 1, "one round");
+async fn what_is_refused_for_one_node_alone_is_asked_of_the_next_and_not_waited_for() {
+    for reason in [Reason::VersionNewer, Reason::Quota] {
+        let cluster = Cluster::start().await;
+        let refuses = Behaviour::Refuse(reason);
+        cluster.node(1).behave(refuses.clone());
+        let client = cluster.client();
+        client.describe_key("billing").await.unwrap();
+        assert_eq!((cluster.calls(1), cluster.calls(2)), (1, 1), "{reason}");
+        cluster.others(0, &refuses);
+        let before = cluster.calls(2);
+        let refused = client.describe_key("billing").await.unwrap_err();
+        assert_eq!(refused.reason(), reason);
+        assert_eq!(cluster.calls(2), before + 1, "{reason}: one round");
+    }
 }
 
 #[tokio::test]
