@@ -16,6 +16,7 @@ const FILES: &[&str] = &[
     "ward/v1/cluster.proto",
     "ward/v1/watch.proto",
     "ward/v1/gateways.proto",
+    "ward/v1/rewraps.proto",
     "ward/v1/audit.proto",
     "ward/admin/v1/keys.proto",
     "ward/admin/v1/devices.proto",
@@ -24,6 +25,7 @@ const FILES: &[&str] = &[
     "ward/admin/v1/cluster.proto",
     "ward/admin/v1/policies.proto",
     "ward/admin/v1/quotas.proto",
+    "ward/admin/v1/rewraps.proto",
     "ward/peer/v1/peer.proto",
 ];
 

@@ -74,7 +74,9 @@ impl From<Refusal> for Failure {
             | Refusal::ImportsFull
             | Refusal::QuotaInvalid
             | Refusal::QuotaNotFound
-            | Refusal::QuotasFull => Reason::InvalidArgument,
+            | Refusal::QuotasFull
+            | Refusal::RewrapNotFound
+            | Refusal::RewrapsFull => Reason::InvalidArgument,
             Refusal::AliasNotFound => Reason::AliasNotFound,
             Refusal::ImportInvalid => Reason::ImportInvalid,
             Refusal::MaterialKnown => Reason::MaterialKnown,

@@ -163,6 +163,8 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         | Outcome::DeviceEnrolled { key_id }
         | Outcome::KeyChanged { key_id }
         | Outcome::AliasPut { key_id, .. }
+        | Outcome::RewrapStarted { key_id, .. }
+        | Outcome::RewrapCancelled { key_id }
         | Outcome::AliasDeleted { former: key_id } => Some(*key_id),
         Outcome::Begun
         | Outcome::TokenCreated
@@ -181,6 +183,7 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         | Outcome::ImportCreated { .. }
         | Outcome::QuotaPut { .. }
         | Outcome::QuotaDeleted
+        | Outcome::ArchiveReported
         | Outcome::FormatRaised => None,
     }
 }

@@ -167,6 +167,9 @@ fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
         Command::ImportKey(command) => command.apply(frame),
         Command::PutQuota(command) => command.apply(frame),
         Command::DeleteQuota(command) => command.apply(frame),
+        Command::StartRewrap(command) => command.apply(frame),
+        Command::CancelRewrap(command) => command.apply(frame),
+        Command::ReportArchive(command) => command.apply(frame),
         #[cfg(feature = "rehearse-upgrade")]
         Command::Rehearsal => Ok(Outcome::FormatRaised),
     }

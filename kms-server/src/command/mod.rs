@@ -10,6 +10,7 @@ mod acknowledge_containment;
 mod anchor_audit;
 mod announce_gateway;
 mod apply;
+mod cancel_rewrap;
 mod consume_join_token;
 mod create_import;
 mod create_join_token;
@@ -31,6 +32,7 @@ mod raise_format;
 mod record_certificate;
 mod refusal;
 mod remove_node;
+mod report_archive;
 mod revoke_gateway;
 mod rotate_key;
 mod rotate_signing_key;
@@ -42,6 +44,7 @@ mod set_key_state;
 mod set_offline_allowance;
 mod set_version_state;
 mod settle_containment;
+mod start_rewrap;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -54,6 +57,7 @@ pub use acknowledge_containment::AcknowledgeContainment;
 pub use anchor_audit::{AnchorAudit, AuditHead};
 pub use announce_gateway::AnnounceGateway;
 pub(crate) use apply::{Effect, apply, check_format};
+pub use cancel_rewrap::CancelRewrap;
 pub(crate) use consume_join_token::Holder;
 pub use consume_join_token::{ConsumeJoinToken, NodeJoin};
 pub use create_import::CreateImport;
@@ -80,6 +84,8 @@ pub use raise_format::RaiseFormat;
 pub use record_certificate::RecordCertificate;
 pub use refusal::Refusal;
 pub use remove_node::RemoveNode;
+pub(crate) use report_archive::{REPORT_KEYS_MAX, REPORT_RANGES_MAX};
+pub use report_archive::{ReportArchive, ToldKey, ToldRewrap};
 pub use revoke_gateway::{ForgetGateway, RevokeGateway};
 pub use rotate_key::RotateKey;
 pub use rotate_signing_key::RotateSigningKey;
@@ -90,6 +96,7 @@ pub use set_key_state::SetKeyState;
 pub use set_offline_allowance::SetOfflineAllowance;
 pub use set_version_state::SetVersionState;
 pub use settle_containment::SettleContainment;
+pub use start_rewrap::StartRewrap;
 pub(crate) use writes::{Write, Writes};
 
 /// A write. New variants go to the end: their numbers are in the log.
@@ -157,6 +164,12 @@ pub enum Command {
     PutQuota(PutQuota),
     /// Takes a quota away.
     DeleteQuota(DeleteQuota),
+    /// Begins a job that moves archived data keys to newer versions.
+    StartRewrap(StartRewrap),
+    /// Ends such a job.
+    CancelRewrap(CancelRewrap),
+    /// Records what the archive of a gateway holds.
+    ReportArchive(Box<ReportArchive>),
     /// Changes nothing; no other build can read it.
     #[cfg(feature = "rehearse-upgrade")]
     Rehearsal,
@@ -197,6 +210,9 @@ impl Command {
             Self::ImportKey(_) => "import_key",
             Self::PutQuota(_) => "put_quota",
             Self::DeleteQuota(_) => "delete_quota",
+            Self::StartRewrap(_) => "start_rewrap",
+            Self::CancelRewrap(_) => "cancel_rewrap",
+            Self::ReportArchive(_) => "report_archive",
             #[cfg(feature = "rehearse-upgrade")]
             Self::Rehearsal => "rehearsal",
         }
@@ -234,6 +250,7 @@ impl Command {
             | Self::DeleteAlias(_) => 2,
             Self::SetKeyRotation(_) | Self::CreateImport(_) | Self::ImportKey(_) => 3,
             Self::PutQuota(_) | Self::DeleteQuota(_) => 3,
+            Self::StartRewrap(_) | Self::CancelRewrap(_) | Self::ReportArchive(_) => 4,
             #[cfg(feature = "rehearse-upgrade")]
             Self::Rehearsal => crate::state::FORMAT_VERSION,
         }

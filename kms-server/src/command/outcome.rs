@@ -111,4 +111,20 @@ pub enum Outcome {
     },
     /// There is no such quota any more.
     QuotaDeleted,
+    /// The job runs.
+    RewrapStarted {
+        /// Of which key.
+        #[serde(with = "crate::state::wire::id16")]
+        key_id: KeyId,
+        /// Which of its jobs.
+        number: u64,
+    },
+    /// The job runs no longer.
+    RewrapCancelled {
+        /// Of which key.
+        #[serde(with = "crate::state::wire::id16")]
+        key_id: KeyId,
+    },
+    /// The report stands.
+    ArchiveReported,
 }

@@ -122,4 +122,10 @@ pub enum Refusal {
     /// The cluster has as many quotas as there may be.
     #[error("a cluster has at most 1 024 quotas; delete one, or put one for the whole role")]
     QuotasFull,
+    /// No job of this key runs.
+    #[error("no rewrapping of this key is under way; start one")]
+    RewrapNotFound,
+    /// As many jobs run as may.
+    #[error("256 keys are being rewrapped; wait until one is complete, or cancel one")]
+    RewrapsFull,
 }

@@ -13,6 +13,7 @@ use ward_proto::admin::v1::gateway_admin_service_server::GatewayAdminServiceServ
 use ward_proto::admin::v1::key_admin_service_server::KeyAdminServiceServer;
 use ward_proto::admin::v1::policy_admin_service_server::PolicyAdminServiceServer;
 use ward_proto::admin::v1::quota_admin_service_server::QuotaAdminServiceServer;
+use ward_proto::admin::v1::rewrap_admin_service_server::RewrapAdminServiceServer;
 use ward_proto::admin::v1::token_admin_service_server::TokenAdminServiceServer;
 use ward_proto::v1::audit_service_server::AuditServiceServer;
 use ward_proto::v1::batch_service_server::BatchServiceServer;
@@ -23,6 +24,7 @@ use ward_proto::v1::device_service_server::DeviceServiceServer;
 use ward_proto::v1::gateway_service_server::GatewayServiceServer;
 use ward_proto::v1::join_service_server::JoinServiceServer;
 use ward_proto::v1::key_service_server::KeyServiceServer;
+use ward_proto::v1::rewrap_service_server::RewrapServiceServer;
 use ward_proto::v1::watch_service_server::WatchServiceServer;
 
 use crate::api::services::{Api, JoinApi};
@@ -105,6 +107,7 @@ pub(super) async fn serve_api(
                 .max_encoding_message_size(RESPONSE_BYTES_MAX),
         )
         .add_service(audit_service(api.clone()))
+        .add_service(rewraps(api.clone()))
         .add_service(
             GatewayServiceServer::new(api.clone())
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
@@ -140,6 +143,7 @@ fn with_operator_verbs<L>(router: Router<L>, api: Api) -> Router<L> {
         )
         .add_service(cluster_admin(api.clone()))
         .add_service(quota_admin(api.clone()))
+        .add_service(rewrap_admin(api.clone()))
         .add_service(token_admin(api))
 }
 
@@ -157,6 +161,19 @@ fn cluster_admin(api: Api) -> ClusterAdminServiceServer<Api> {
 
 fn quota_admin(api: Api) -> QuotaAdminServiceServer<Api> {
     QuotaAdminServiceServer::new(api)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX)
+}
+
+/// What gateways ask for in one request is much at once.
+fn rewraps(api: Api) -> RewrapServiceServer<Api> {
+    RewrapServiceServer::new(api)
+        .max_decoding_message_size(BATCH_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX)
+}
+
+fn rewrap_admin(api: Api) -> RewrapAdminServiceServer<Api> {
+    RewrapAdminServiceServer::new(api)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX)
 }

@@ -114,11 +114,21 @@ pub enum Action {
     DeleteQuota,
     /// Tells about the quotas.
     ReadQuotas,
+    /// Lets gateways move archived data keys to newer versions of a key.
+    StartRewrap,
+    /// Ends that before it is complete.
+    CancelRewrap,
+    /// Tells what the archives of gateways hold.
+    ReadCensus,
+    /// Records what the archive of a gateway holds.
+    ReportArchive,
+    /// Moves wrapped data keys to the primary version of their own key.
+    RewrapDataKeys,
 }
 
 impl Action {
     /// All of them, for tables and for the test that compares them with the schema.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 59] = [
         Self::Encrypt,
         Self::Decrypt,
         Self::ReEncryptFrom,
@@ -173,6 +183,11 @@ impl Action {
         Self::PutQuota,
         Self::DeleteQuota,
         Self::ReadQuotas,
+        Self::StartRewrap,
+        Self::CancelRewrap,
+        Self::ReadCensus,
+        Self::ReportArchive,
+        Self::RewrapDataKeys,
     ];
 
     /// The format of the state that brought it: a policy that names it is refused in a state of an
@@ -230,6 +245,11 @@ impl Action {
             | Self::TransferLeadership => 2,
             Self::SetKeyRotation | Self::GetImportParameters | Self::ImportKey => 3,
             Self::PutQuota | Self::DeleteQuota | Self::ReadQuotas => 3,
+            Self::StartRewrap
+            | Self::CancelRewrap
+            | Self::ReadCensus
+            | Self::ReportArchive
+            | Self::RewrapDataKeys => 4,
         }
     }
 
@@ -312,6 +332,11 @@ impl Action {
             Self::PutQuota => "PutQuota",
             Self::DeleteQuota => "DeleteQuota",
             Self::ReadQuotas => "ReadQuotas",
+            Self::StartRewrap => "StartRewrap",
+            Self::CancelRewrap => "CancelRewrap",
+            Self::ReadCensus => "ReadCensus",
+            Self::ReportArchive => "ReportArchive",
+            Self::RewrapDataKeys => "RewrapDataKeys",
         }
     }
 }

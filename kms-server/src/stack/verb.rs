@@ -63,6 +63,11 @@ pub(crate) enum Verb {
     PutQuota,
     ListQuotas,
     DeleteQuota,
+    StartRewrap,
+    CancelRewrap,
+    ReadCensus,
+    ReportArchive,
+    RewrapDataKeys,
     Join,
 }
 
@@ -130,6 +135,11 @@ impl Verb {
             "/ward.admin.v1.QuotaAdminService/PutQuota" => Self::PutQuota,
             "/ward.admin.v1.QuotaAdminService/ListQuotas" => Self::ListQuotas,
             "/ward.admin.v1.QuotaAdminService/DeleteQuota" => Self::DeleteQuota,
+            "/ward.admin.v1.RewrapAdminService/StartRewrap" => Self::StartRewrap,
+            "/ward.admin.v1.RewrapAdminService/CancelRewrap" => Self::CancelRewrap,
+            "/ward.admin.v1.RewrapAdminService/ReadCensus" => Self::ReadCensus,
+            "/ward.v1.RewrapService/ReportArchive" => Self::ReportArchive,
+            "/ward.v1.RewrapService/RewrapDataKeys" => Self::RewrapDataKeys,
             "/ward.v1.JoinService/Join" => Self::Join,
             _ => return None,
         })
@@ -196,6 +206,11 @@ impl Verb {
             Self::PutQuota => "PutQuota",
             Self::ListQuotas => "ListQuotas",
             Self::DeleteQuota => "DeleteQuota",
+            Self::StartRewrap => "StartRewrap",
+            Self::CancelRewrap => "CancelRewrap",
+            Self::ReadCensus => "ReadCensus",
+            Self::ReportArchive => "ReportArchive",
+            Self::RewrapDataKeys => "RewrapDataKeys",
             Self::Join => "Join",
         }
     }
@@ -230,6 +245,8 @@ impl Verb {
             | Self::Batch
             | Self::GetPublicKey
             | Self::ListAliases
+            | Self::ReportArchive
+            | Self::RewrapDataKeys
             | Self::Join => Place::Unsealed,
             Self::CreateKey
             | Self::CreateTypedKey
@@ -261,6 +278,9 @@ impl Verb {
             | Self::PutQuota
             | Self::ListQuotas
             | Self::DeleteQuota
+            | Self::StartRewrap
+            | Self::CancelRewrap
+            | Self::ReadCensus
             | Self::DescribePolicy => Place::Leader,
         }
     }
@@ -297,6 +317,6 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 59);
+        assert_eq!(seen, 64);
     }
 }

@@ -180,6 +180,11 @@ fn event_of(id: &RecordId) -> Option<Event> {
         | RecordId::ImportExpiry(..)
         | RecordId::KeyOrigin(_)
         | RecordId::ImportedMaterial(_)
-        | RecordId::Quota(..) => None,
+        | RecordId::Quota(..)
+        | RecordId::Rewrap(_)
+        | RecordId::RunningRewrap(_)
+        | RecordId::RewrapProgress(..)
+        | RecordId::ArchiveReport(_)
+        | RecordId::KeyCensus(..) => None,
     }
 }

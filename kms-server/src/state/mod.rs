@@ -15,12 +15,14 @@ mod import;
 mod index;
 mod index_names;
 mod index_quotas;
+mod index_rewraps;
 mod key;
 mod key_traits;
 mod pin;
 mod policy;
 mod quota;
 mod record;
+mod rewrap;
 mod rotation;
 mod sealed;
 mod store;
@@ -49,6 +51,10 @@ pub(crate) use pin::Pin;
 pub use policy::PolicyRecord;
 pub use quota::{QuotaClass, QuotaLimit, QuotaRecord};
 pub use record::{Record, RecordId};
+pub use rewrap::{
+    ArchiveReport, CensusRange, KeyCensus, REWRAP_RATE_DEFAULT, REWRAP_RATE_MAX, RewrapProgress,
+    RewrapRecord, RewrapState,
+};
 pub use rotation::{EARLY_DIVISOR, KeyRotation, PERIOD_MAX_S, PERIOD_MIN_S};
 pub use sealed::Sealed;
 pub(crate) use store::Store;
@@ -59,7 +65,7 @@ pub(crate) use store::wait_until_free;
 /// snapshots.
 pub const FORMAT_VERSION: u32 = NEWEST + REHEARSED;
 
-const NEWEST: u32 = 3;
+const NEWEST: u32 = 4;
 
 /// The version that every program knows.
 pub const FORMAT_FIRST: u32 = 1;

@@ -7,10 +7,10 @@ use envelope::id::KeyId;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AliasRecord, AuditTrail, ClusterRecord, ContainmentRecord, Counters, DeviceRecord,
-    FormerGateway, GatewayRecord, IdempotencyRecord, IdentityRecord, ImportId, ImportRecord,
-    KeyRecord, KeyRotation, KeyTraits, Labels, NodeId, NodeRecord, PolicyRecord, QuotaRecord, Role,
-    TokenRecord, VersionRecord,
+    AliasRecord, ArchiveReport, AuditTrail, ClusterRecord, ContainmentRecord, Counters,
+    DeviceRecord, FormerGateway, GatewayRecord, IdempotencyRecord, IdentityRecord, ImportId,
+    ImportRecord, KeyCensus, KeyRecord, KeyRotation, KeyTraits, Labels, NodeId, NodeRecord,
+    PolicyRecord, QuotaRecord, RewrapProgress, RewrapRecord, Role, TokenRecord, VersionRecord,
 };
 
 /// Where a record is found. The order of the variants is the order of a snapshot.
@@ -74,6 +74,16 @@ pub enum RecordId {
     ImportedMaterial([u8; 32]),
     /// The quota of an identity; with an empty id, of a role.
     Quota(Role, String),
+    /// The last job of a key that rewraps.
+    Rewrap(#[serde(with = "super::wire::id16")] KeyId),
+    /// That such a job runs.
+    RunningRewrap(#[serde(with = "super::wire::id16")] KeyId),
+    /// How far a gateway is with it: key, gateway.
+    RewrapProgress(#[serde(with = "super::wire::id16")] KeyId, String),
+    /// How well the archive of a gateway is known.
+    ArchiveReport(String),
+    /// What the archive of a gateway holds under a key: key, gateway.
+    KeyCensus(#[serde(with = "super::wire::id16")] KeyId, String),
 }
 
 /// What is found there. What is large and not one of millions is boxed: each record has the size of
@@ -138,4 +148,14 @@ pub enum Record {
     ImportedMaterial(#[serde(with = "super::wire::id16")] KeyId),
     /// The quota of an identity or a role.
     Quota(QuotaRecord),
+    /// The last job of a key that rewraps.
+    Rewrap(Box<RewrapRecord>),
+    /// Nothing but its id.
+    RunningRewrap,
+    /// How far a gateway is with it.
+    RewrapProgress(Box<RewrapProgress>),
+    /// How well the archive of a gateway is known.
+    ArchiveReport(Box<ArchiveReport>),
+    /// What the archive of a gateway holds under a key.
+    KeyCensus(Box<KeyCensus>),
 }

@@ -41,6 +41,8 @@ fn an_operator_can_do_what_operators_do() {
                     | Action::IssueDeviceCertificate
                     | Action::RenewLease
                     | Action::AcknowledgeContainment
+                    | Action::ReportArchive
+                    | Action::RewrapDataKeys
             )
         })
         .collect();
@@ -63,9 +65,12 @@ fn a_core_gateway_seals_device_traffic_and_never_opens_it() {
             Action::Watch,
             Action::RenewLease,
             Action::AcknowledgeContainment,
+            Action::ReportArchive,
+            Action::RewrapDataKeys,
         ],
     );
     assert!(!allows(&core(), Action::GenerateDataKey, key("billing")));
+    assert!(!allows(&core(), Action::RewrapDataKeys, key("billing")));
 }
 
 #[test]

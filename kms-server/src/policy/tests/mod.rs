@@ -112,6 +112,9 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::ImportKey
         | Action::PutAlias
         | Action::DeleteAlias
+        | Action::StartRewrap
+        | Action::CancelRewrap
+        | Action::RewrapDataKeys
         | Action::DescribeKey => device_key(),
         Action::EnrollDevice
         | Action::DescribeDevice
@@ -138,6 +141,8 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::PutQuota
         | Action::DeleteQuota
         | Action::ReadQuotas
+        | Action::ReadCensus
+        | Action::ReportArchive
         | Action::GenerateRandom
         | Action::ListAliases
         | Action::ReadAudit => Resource::Cluster,
