@@ -17,6 +17,7 @@ use crate::api::failure::Failure;
 use crate::api::gateways::acknowledge::{self, Acknowledgement};
 use crate::api::identities::issue::{self, Certificate, Wanted};
 use crate::api::identities::join::{self, Became, Joiner};
+use crate::api::rewraps::report::{self, Report};
 use crate::node::context::Node;
 use crate::state::{NodeId, SpkiHash};
 
@@ -32,6 +33,8 @@ pub(crate) enum Handed {
     Join(Joiner),
     /// AcknowledgeContainment.
     AcknowledgeContainment(HandedCaller, Acknowledgement),
+    /// ReportArchive.
+    ReportArchive(HandedCaller, Report),
 }
 
 /// What the leader answers.
@@ -45,6 +48,8 @@ pub(crate) enum Answer {
     Joined(Became),
     /// To AcknowledgeContainment.
     Acknowledged,
+    /// To ReportArchive.
+    Reported,
 }
 
 /// A caller that a member vouches for.
@@ -160,6 +165,11 @@ async fn answer(node: &Arc<Node>, handed: Handed) -> Result<(Answer, u64), Failu
             let call = Call::on_behalf(node, caller.take_up()?, caller.peer);
             let index = acknowledge::on_leader(&call, &acknowledgement).await?;
             Ok((Answer::Acknowledged, index))
+        }
+        Handed::ReportArchive(caller, report) => {
+            let call = Call::on_behalf(node, caller.take_up()?, caller.peer);
+            let index = report::on_leader(&call, report).await?;
+            Ok((Answer::Reported, index))
         }
     }
 }

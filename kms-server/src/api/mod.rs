@@ -23,6 +23,7 @@ mod permitted;
 mod policies;
 mod principal;
 mod quotas;
+pub(crate) mod rewraps;
 pub(crate) mod services;
 mod status;
 mod write;

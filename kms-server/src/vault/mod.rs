@@ -22,6 +22,7 @@ pub use key_use::KeyUse;
 pub use limits::{CACHE_LIMITS, CacheLimits, DATA_KEYS_MAX, MESSAGE_BYTES_MAX, RANDOM_BYTES_MAX};
 pub use material::NewVersion;
 pub use re_encrypt::{Destination, Source};
+pub use rewrap::Wrapped;
 pub use withheld::Withheld;
 
 use crate::keyring::{KeyRing, Place};
@@ -38,6 +39,7 @@ mod mac;
 mod material;
 mod random;
 mod re_encrypt;
+mod rewrap;
 mod sign;
 #[cfg(test)]
 mod tests;

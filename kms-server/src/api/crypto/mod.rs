@@ -11,6 +11,7 @@ pub(crate) mod generate_wrapped;
 mod held;
 mod quota;
 pub(crate) mod re_encrypt;
+pub(crate) mod rewrap_data_keys;
 pub(crate) mod sign;
 pub(crate) mod unwrap_data_key;
 mod use_key;

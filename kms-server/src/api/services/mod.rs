@@ -9,6 +9,7 @@ mod general;
 mod join;
 mod policies;
 mod quotas;
+mod rewraps;
 
 use std::sync::Arc;
 

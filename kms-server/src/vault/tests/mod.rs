@@ -21,6 +21,7 @@ mod data_keys;
 mod imports;
 mod material;
 mod re_encrypt;
+mod rewrap;
 mod signatures;
 
 /// An unsealed vault with two keys of its own and one of a device.
