@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use envelope::context::EncryptionContext;
-use envelope::id::KeyId;
+use envelope::id::{KeyId, KeyVersion};
 use sys::task::AbortOnDrop;
 use tokio::sync::watch;
 
@@ -198,6 +198,14 @@ impl Entries {
         self.map
             .retain(|_, entry| entry.lease.is_some() || entry.fetch.is_some());
         self.suspects()
+    }
+
+    /// Whether a lease of this key that is not too old is under an older version than this.
+    pub(super) fn holds_older(&self, now: Duration, key: KeyId, version: KeyVersion) -> bool {
+        let mut leases = self.map.values().filter_map(|entry| entry.lease.as_ref());
+        leases.any(|lease| {
+            lease.key_id() == key && lease.key_version() < version && !lease.is_too_old(now)
+        })
     }
 
     fn suspects(&self) -> Vec<LeaseFor> {

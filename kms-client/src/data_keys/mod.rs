@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use envelope::context::EncryptionContext;
+use envelope::id::{KeyId, KeyVersion};
 use futures::future::BoxFuture;
 use sys::task::AbortOnDrop;
 use tokio::runtime::Handle;
@@ -96,6 +97,13 @@ impl DataKeyCache {
         bytes_max: u64,
     ) -> Option<Arc<Lease>> {
         self.shared.try_get(&LeaseFor::new(key, context), bytes_max)
+    }
+
+    /// Whether a lease of this key that may still be used is under an older version than this.
+    #[must_use]
+    pub fn holds_older(&self, key_id: KeyId, version: KeyVersion) -> bool {
+        let now = sys::clock::boottime();
+        self.shared.lock().holds_older(now, key_id, version)
     }
 
     /// Fetches a lease in the background, for an object that will come soon. May be called from

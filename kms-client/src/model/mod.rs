@@ -1,6 +1,7 @@
 //! What the verbs take and answer. Plain types: none of them is tied to the wire.
 
 mod answer;
+mod archive_report;
 mod audit;
 mod cluster;
 mod containment;
@@ -12,10 +13,14 @@ mod import;
 mod key;
 mod policy;
 mod quota;
+mod rewrap;
 mod signature;
 mod watch;
 
 pub use answer::Used;
+pub use archive_report::{
+    ArchiveReport, CensusRange, RewrapItem, Rewrapped, RunningRewrap, ToldRewrap,
+};
 pub use audit::AuditFile;
 pub use cluster::{
     Ailment, ClusterHealth, ClusterStatus, GatewayRole, GatewayStatus, NodeRole, NodeStatus,
@@ -37,9 +42,15 @@ pub use key::{
 };
 pub use policy::Policy;
 pub use quota::{Quota, QuotaClass, QuotaLimit, Quotas};
+pub use rewrap::{
+    Census, GatewayRewrap, KeyCensus, KnownArchive, Rewrap, RewrapState, VersionCensus,
+};
 pub use signature::{Mac, PublicKey, Signature};
 pub use watch::{KeyChange, WatchEvent, WatchEventKind};
 
+pub(crate) use archive_report::{
+    item_to_wire, report_to_wire, rewrapped_from_wire, running_from_wire,
+};
 pub(crate) use cluster::status_from_wire;
 pub(crate) use containment::{level_to_wire, report_from_wire};
 pub(crate) use data_key::{data_key_from_wire, limits_from_wire, wrapped_from_wire};
@@ -47,6 +58,7 @@ pub(crate) use device::{device_from_wire, inventory_to_wire};
 pub(crate) use key::{
     alias_from_wire, key_from_wire, labels_to_wire, selector_to_wire, type_from_wire, type_to_wire,
 };
+pub(crate) use rewrap::{archive_from_wire, key_census_from_wire, rewrap_from_wire};
 pub(crate) use watch::event_from_wire;
 
 use bytes::Bytes;

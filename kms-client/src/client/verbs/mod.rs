@@ -18,6 +18,7 @@ mod members;
 mod policies;
 mod quotas;
 mod random;
+mod rewraps;
 mod rotation;
 mod signatures;
 mod tokens;

@@ -10,7 +10,7 @@ use super::*;
 use crate::audit::{Audit, AuditConfig, AuditRecord, ContextDigest, Durable, LogName};
 use crate::keyring::{self, RecordError};
 use crate::policy::{
-    Action, Authorized, DeviceRef, Engine, Facts, Principal, PrincipalKind, Request, Resource,
+    Action, Authorized, DeviceRef, Engine, Facts, GatewayRole, Principal, PrincipalKind, Request, Resource,
 };
 use crate::seal::FileSeal;
 use crate::state::KeyType;
@@ -87,10 +87,14 @@ impl Fixture {
         }
     }
 
-    /// The proof that an operator may do `action` with the key.
+    /// The proof that an operator, or for what only gateways do a gateway, may do `action` with the
+    /// key.
     fn may(&self, action: Action, key: usize) -> Authorized {
         let principal = Principal {
-            kind: PrincipalKind::Operator,
+            kind: match action == Action::RewrapDataKeys {
+                true => PrincipalKind::Gateway(Some(GatewayRole::Core)),
+                false => PrincipalKind::Operator,
+            },
             id: "me".to_owned(),
         };
         let device = (key == DEVICE).then_some(DeviceRef {
@@ -98,10 +102,6 @@ impl Fixture {
             gateway: None,
         });
         let encryption = EncryptionContext::new();
-        let without_context = matches!(
-            action,
-            Action::Sign | Action::Verify | Action::GenerateMac | Action::VerifyMac
-        );
         self.engine
             .authorize(&Request {
                 principal: &principal,
@@ -110,9 +110,9 @@ impl Fixture {
                     name: NAMES[key],
                     device,
                 },
-                facts: match without_context {
-                    true => Facts::None,
-                    false => Facts::Use {
+                facts: match action.has_context() {
+                    false => Facts::None,
+                    true => Facts::Use {
                         encryption: &encryption,
                         count: 1,
                     },
