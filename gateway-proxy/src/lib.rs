@@ -19,6 +19,7 @@ pub mod observe;
 mod ops;
 mod reach;
 mod refuse;
+pub mod rewrap;
 mod run;
 pub mod socket;
 pub mod stack;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use envelope::context::EncryptionContext;
+use envelope::id::{KeyId, KeyVersion};
 use envelope::secret::SecretKey;
 use envelope::segment::SideCarKey;
 use kms_client::Client;
@@ -34,6 +35,12 @@ impl LeasedKeys {
             cache: DataKeyCache::start(client),
             wrapped: Mutex::default(),
         }
+    }
+
+    /// Whether objects may still begin under an older version of a key than this.
+    #[must_use]
+    pub fn holds_older(&self, key_id: KeyId, version: KeyVersion) -> bool {
+        self.cache.holds_older(key_id, version)
     }
 
     fn wrapped(&self, device: &DeviceId, lease: &kms_client::data_keys::Lease) -> Arc<SideCarKey> {

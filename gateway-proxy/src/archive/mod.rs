@@ -23,6 +23,7 @@ mod queue;
 mod recovery;
 mod running;
 mod segment;
+mod segments;
 mod sink;
 mod worker;
 mod writer;
@@ -40,12 +41,14 @@ use tokio::sync::oneshot;
 
 use crate::capture::CaptureSink;
 use queue::{Inlet, Outlet, queue};
+use segments::OpenFrom;
 use sink::Sink;
 use worker::Worker;
 use writer::Writer;
 
 pub use keys::{DataKeys, Lease, Leased};
 pub use leases::LeasedKeys;
+pub use segments::Segments;
 
 /// Where and how to archive.
 #[derive(Clone, Debug)]
@@ -91,6 +94,7 @@ pub enum StartError {
 pub struct Archive {
     inlet: Arc<Inlet>,
     sink: Arc<Sink>,
+    segments: Segments,
     thread: JoinHandle<()>,
 }
 
@@ -106,16 +110,23 @@ impl Archive {
         let (inlet, outlet) = queue(settings.queue_bytes);
         let inlet = Arc::new(inlet);
         let sink = Arc::new(Sink::new(inlet.clone(), keys.clone()));
+        let open_from = OpenFrom::default();
+        let segments = Segments {
+            dir: settings.dir.clone(),
+            open_from: open_from.clone(),
+            inlet: inlet.clone(),
+        };
         let body = move || {
             let _guard = EndsProcess;
             outlet.attach();
-            run(lock, &settings, outlet, keys);
+            run(lock, &settings, outlet, keys, open_from);
         };
         let builder = std::thread::Builder::new().name("ward-archive".into());
         let thread = builder.spawn(body).map_err(StartError::Thread)?;
         Ok(Self {
             inlet,
             sink,
+            segments,
             thread,
         })
     }
@@ -124,6 +135,11 @@ impl Archive {
     #[must_use]
     pub fn sink(&self) -> Arc<dyn CaptureSink> {
         self.sink.clone()
+    }
+
+    /// Its segments, for who moves their data keys to newer versions.
+    pub fn segments(&self) -> Segments {
+        self.segments.clone()
     }
 
     /// Answers once everything that was recorded before is durable, except what waits for a data
@@ -164,6 +180,7 @@ fn run(
     settings: &Settings,
     outlet: Outlet,
     keys: Arc<dyn DataKeys>,
+    open_from: OpenFrom,
 ) {
     while lock.is_none() && !outlet.stopping() {
         std::thread::park_timeout(limits::RETRY);
@@ -191,6 +208,7 @@ fn run(
         ..
     } = settings;
     let mut writer = Writer::new(dir, recovered.next_sequence, *segment_bytes, *segment_age);
+    writer.tell(open_from);
     recovered.write(&mut writer, sys::clock::wall_ms());
     if Worker::new(outlet, writer, keys).run(*stop_patience)
         && let Err(error) = running::clear(dir)

@@ -39,6 +39,8 @@ pub(super) enum Event {
     },
     /// Answered when everything before it is durable.
     Flush(oneshot::Sender<()>),
+    /// The segment that is written is to be followed by another.
+    EndSegment,
 }
 
 /// Bytes of one direction; its room in the queue is given back when it is dropped.
@@ -194,6 +196,11 @@ impl Inlet {
 
     pub(super) fn flush(&self, done: oneshot::Sender<()>) {
         self.send(Event::Flush(done));
+        self.wake();
+    }
+
+    pub(super) fn end_segment(&self) {
+        self.send(Event::EndSegment);
         self.wake();
     }
 

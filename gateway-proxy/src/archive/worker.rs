@@ -118,6 +118,10 @@ impl Worker {
                 self.flushes.push(done);
                 return;
             }
+            Event::EndSegment => {
+                self.writer.end_segment();
+                return;
+            }
             Event::Piece(piece) => {
                 let (id, direction) = (piece.flow, piece.direction);
                 let Some(flow) = self.flows.get_mut(&id) else {

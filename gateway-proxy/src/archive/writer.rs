@@ -18,6 +18,7 @@ use envelope::segment::{Entry, FlowOpened, Mark, SideCarKey, append};
 use super::limits::{COMMIT_BYTES, COMMIT_INTERVAL, COMMIT_KEYS, SEGMENT_KEYS, WRITE_BYTES};
 use super::metrics;
 use super::segment::{Condemned, Segment, WriteError};
+use super::segments::OpenFrom;
 
 /// What a new segment must know of the flows that are open.
 #[derive(Default)]
@@ -42,6 +43,9 @@ pub(super) struct Writer {
     /// Whether the pending entries end with their mark.
     marked: bool,
     condemned: Option<Condemned>,
+    /// Whether the segment is to end with the next commit, whatever its size.
+    ending: bool,
+    open_from: OpenFrom,
 }
 
 impl Writer {
@@ -59,6 +63,23 @@ impl Writer {
             pending_since: None,
             marked: false,
             condemned: None,
+            ending: false,
+            open_from: OpenFrom::default(),
+        }
+    }
+
+    /// Tells of each segment that it is written no more, from here on.
+    pub(super) fn tell(&mut self, open_from: OpenFrom) {
+        self.open_from = open_from;
+        self.give_up();
+    }
+
+    /// Lets the segment that is written be followed by another.
+    pub(super) fn end_segment(&mut self) {
+        self.ending = !self.pending.is_empty();
+        if !self.ending {
+            self.segment = None;
+            self.give_up();
         }
     }
 
@@ -142,6 +163,7 @@ impl Writer {
                 Err(WriteError::NotSynced(error, condemned)) => {
                     self.condemned = Some(condemned);
                     self.segment = None;
+                    self.give_up();
                     return Err(error);
                 }
             },
@@ -152,9 +174,11 @@ impl Writer {
         if self
             .segment
             .as_ref()
-            .is_some_and(|segment| self.is_over(segment))
+            .is_some_and(|segment| self.ending || self.is_over(segment))
         {
             self.segment = None;
+            self.ending = false;
+            self.give_up();
         }
         Ok(())
     }
@@ -173,6 +197,13 @@ impl Writer {
         let segment = Segment::create(&self.dir, self.next_sequence, now_ms, &entries, &keys)?;
         self.next_sequence += 1;
         Ok(segment)
+    }
+
+    /// No segment that there is will be written again.
+    fn give_up(&self) {
+        if self.segment.is_none() {
+            self.open_from.give_up_before(self.next_sequence);
+        }
     }
 
     /// Whether a segment is to be followed by another.

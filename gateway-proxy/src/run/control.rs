@@ -1,6 +1,7 @@
 //! What the control runtime keeps going: the gateway's identity, its devices' certificates, its
 //! announcement, the orders it obeys, the archive.
 
+use std::io;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -11,6 +12,7 @@ use kms_client::tls::{ALPN_TUNNEL, Dates, ExpectedPeer, server_config};
 use kms_client::{Client, Error};
 use rustls::ServerConfig;
 use sys::task::AbortOnDrop;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::contain::Containment;
@@ -21,6 +23,7 @@ use crate::core::CoreShared;
 use crate::edge::{DeviceStores, EdgeShared, ReverseShared, RouteShared};
 use crate::limits::{CERTIFICATE_CHECK_INTERVAL, KMS_RETRY_INTERVAL};
 use crate::measure;
+use crate::rewrap::{Asking, Rewrapper};
 
 /// What the data threads do, and share.
 #[derive(Clone)]
@@ -45,6 +48,8 @@ pub(super) struct Gateway {
     announcement: Announcement,
     announced: watch::Sender<bool>,
     archive: Option<Archive>,
+    leases: Option<Arc<LeasedKeys>>,
+    rewrapper: Option<Rewrapper>,
     tasks: Vec<AbortOnDrop<()>>,
 }
 
@@ -107,10 +112,37 @@ impl Gateway {
         self.containment.known().await;
     }
 
+    /// Tells the KMS what the archive of a core holds, and moves its data keys where that is asked
+    /// for.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub(super) fn rewrap(&mut self) -> io::Result<()> {
+        if let Role::Edge { .. } = &self.role {
+            return Ok(());
+        }
+        let segments = self.archive.as_ref().map(Archive::segments);
+        let rewrapper = Rewrapper::start(segments, |stopped| Asking {
+            client: self.client.clone(),
+            runtime: Handle::current(),
+            leases: self.leases.clone(),
+            announced: self.announced.subscribe(),
+            stopped,
+        })?;
+        self.rewrapper = Some(rewrapper);
+        Ok(())
+    }
+
     /// Ends what is kept going, the archive last: it still leases data keys while it writes.
     pub(super) async fn close(self) {
-        if let Some(archive) = self.archive {
-            let stopped = tokio::task::spawn_blocking(|| archive.stop()).await;
+        let (rewrapper, archive) = (self.rewrapper, self.archive);
+        if rewrapper.is_some() || archive.is_some() {
+            let stop = move || {
+                // First: it writes in the folder that the archive keeps others out of.
+                rewrapper.into_iter().for_each(Rewrapper::stop);
+                archive.into_iter().for_each(Archive::stop);
+            };
+            let stopped = tokio::task::spawn_blocking(stop).await;
             if let Err(error) = stopped {
                 tracing::error!(%error, "the archive was not written to its end");
             }
@@ -149,6 +181,8 @@ fn prepare_edge(
         announcement,
         announced: watch::Sender::new(false),
         archive: None,
+        leases: None,
+        rewrapper: None,
         tasks: Vec::new(),
     };
     gateway.keep_own_certificate();
@@ -162,7 +196,7 @@ fn prepare_core(
     client: Client,
 ) -> Result<Gateway, Error> {
     let tls = Arc::new(ArcSwap::from_pointee(tunnel_tls(&identity)?));
-    let archive = start_archive(core, &client)?;
+    let (archive, leases) = start_archive(core, &client)?;
     let capture: Arc<dyn CaptureSink> = match &archive {
         Some(archive) => archive.sink(),
         None => Arc::new(NoCapture),
@@ -184,6 +218,8 @@ fn prepare_core(
         announcement,
         announced: watch::Sender::new(false),
         archive,
+        leases,
+        rewrapper: None,
         tasks: Vec::new(),
     };
     gateway.keep_own_certificate();
@@ -193,12 +229,12 @@ fn prepare_core(
 }
 
 /// Starts the archive where the configuration asks for one.
-fn start_archive(core: &CoreConfig, client: &Client) -> Result<Option<Archive>, Error> {
+fn start_archive(core: &CoreConfig, client: &Client) -> Result<Archived, Error> {
     let Some(dir) = &core.archive_dir else {
-        return Ok(None);
+        return Ok((None, None));
     };
     let keys = Arc::new(LeasedKeys::start(client.clone()));
-    let started = Archive::start(archive::Settings::new(dir), keys);
+    let started = Archive::start(archive::Settings::new(dir), keys.clone());
     let started = started.map_err(|error| {
         let reason = match &error {
             archive::StartError::Locked(_) => Reason::Locked,
@@ -206,8 +242,11 @@ fn start_archive(core: &CoreConfig, client: &Client) -> Result<Option<Archive>, 
         };
         Error::new(reason, error.to_string()).with_source(error)
     })?;
-    Ok(Some(started))
+    Ok((Some(started), Some(keys)))
 }
+
+/// An archive and the leases that it seals under.
+type Archived = (Option<Archive>, Option<Arc<LeasedKeys>>);
 
 impl Gateway {
     fn keep_own_certificate(&mut self) {

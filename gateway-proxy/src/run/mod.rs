@@ -60,6 +60,9 @@ async fn live(config: Config, supervised: bool) -> Result<(), Error> {
         .map_err(|error| internal("a data thread cannot be started", error))?;
     gateway.announce();
     gateway.follow_orders();
+    gateway
+        .rewrap()
+        .map_err(|error| internal("the thread that rewraps cannot be started", error))?;
     let ended = async {
         gateway.certificates_there().await;
         gateway.policy_there().await;
