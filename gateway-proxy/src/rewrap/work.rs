@@ -175,6 +175,8 @@ impl<K: Kms> Work<K> {
             match self.step(sequence) {
                 Ok(true) => self.cursor = Some(sequence),
                 Ok(false) => self.cursor = Some(sequence + 1),
+                // What was not confirmed because the gateway stops is no failure.
+                Err(_) if self.kms.pause(Duration::ZERO) => return,
                 Err(failed) => {
                     tracing::error!(sequence, error = %failed, "a side-car stays as it was");
                     let until = now + self.patience.blocked;

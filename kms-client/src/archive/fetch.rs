@@ -46,11 +46,8 @@ impl Archive {
         out: &mut impl io::Write,
     ) -> Result<ObjectInfo> {
         let begun = self.find(id)?;
-        let wrapped = self.wrapped(&begun.info)?;
-        let key = keys
-            .unwrap_data_key(&wrapped.bytes, &wrapped.context)
-            .await?;
-        self.open_object(&begun.info, &wrapped.context, &key, out)
+        let (context, key) = self.data_key(&begun.info, keys).await?;
+        self.open_object(&begun.info, &context, &key, out)
     }
 
     /// Finds the beginning of an object.
@@ -70,9 +67,44 @@ impl Archive {
         }
     }
 
-    /// Finds the wrapped data key of an object.
-    pub(super) fn wrapped(&self, info: &ObjectInfo) -> Result<Wrapped> {
-        Self::wrapped_in(&mut SideCars::new(&self.dir), info)
+    /// Opens the data key of an object; answers with it the context that it was wrapped under.
+    pub(super) async fn data_key(
+        &self,
+        info: &ObjectInfo,
+        keys: &impl DataKeySource,
+    ) -> Result<(EncryptionContext, SecretKey)> {
+        let mut side_cars = SideCars::new(&self.dir);
+        let (context, key) = Self::data_key_in(&mut side_cars, info, keys).await?;
+        Ok((context, key?))
+    }
+
+    /// Opens the data key of an object, with the side-car that is at hand. Where the version that it
+    /// lies under may not be used any more, the gateway may have moved it to a newer one since the
+    /// side-car was read: it is read again then.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the archive; what the KMS answers stands inside.
+    pub(super) async fn data_key_in(
+        side_cars: &mut SideCars,
+        info: &ObjectInfo,
+        keys: &impl DataKeySource,
+    ) -> Result<(EncryptionContext, Result<SecretKey>)> {
+        let wrapped = Self::wrapped_in(side_cars, info)?;
+        let opened = keys.unwrap_data_key(&wrapped.bytes, &wrapped.context).await;
+        let too_old = |error: &Error| {
+            [Reason::VersionDisabled, Reason::VersionTooOld].contains(&error.reason())
+        };
+        if !opened.as_ref().is_err_and(too_old) {
+            return Ok((wrapped.context, opened));
+        }
+        side_cars.forget();
+        let moved = Self::wrapped_in(side_cars, info)?;
+        if moved.bytes == wrapped.bytes {
+            return Ok((wrapped.context, opened));
+        }
+        let opened = keys.unwrap_data_key(&moved.bytes, &moved.context).await;
+        Ok((moved.context, opened))
     }
 
     /// Finds the wrapped data key of an object, with the side-car that is at hand.

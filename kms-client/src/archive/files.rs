@@ -61,6 +61,11 @@ impl SideCars {
         }
     }
 
+    /// Reads the side-car that is wanted next from the disk, whether or not it is at hand.
+    pub(super) fn forget(&mut self) {
+        self.current = None;
+    }
+
     /// Finds a data key beside a segment.
     pub(super) fn find(&mut self, sequence: u64, id: &DataKeyId) -> Result<Option<&SideCarKey>> {
         let known = self

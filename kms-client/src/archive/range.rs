@@ -54,16 +54,13 @@ impl Archive {
     ) -> Result<u64> {
         let info = self.find(id)?.info;
         let extents = self.extents(&info)?;
-        let wrapped = self.wrapped(&info)?;
-        let key = keys
-            .unwrap_data_key(&wrapped.bytes, &wrapped.context)
-            .await?;
+        let (context, key) = self.data_key(&info, keys).await?;
         let failed = |failed| open_failed(&info, failed);
         let (prologue, salt) = split_header(&extents.header).map_err(failed)?;
         let opener = RandomOpener::new(&key, prologue, salt).map_err(failed)?;
         opener
             .prologue()
-            .check_belongs_to(&wrapped.context)
+            .check_belongs_to(&context)
             .map_err(failed)?;
         let last = opener.last_chunk(extents.bytes).map_err(failed)?;
         self.write_range(&info, &opener, &extents, &last, range, out)

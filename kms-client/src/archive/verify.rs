@@ -123,14 +123,12 @@ impl Archive {
             side_cars,
             unwrapped,
         } = at_hand;
+        // Beside each object, also where its key is at hand.
         let wrapped = Self::wrapped_in(side_cars, info)?;
         let id = info.data_key_id;
         if !unwrapped.keys.contains_key(&id) {
-            let key = keys
-                .unwrap_data_key(&wrapped.bytes, &wrapped.context)
-                .await
-                .map_err(Unchecked::by_kms)?;
-            unwrapped.keep(id, key);
+            let (_, key) = Self::data_key_in(side_cars, info, keys).await?;
+            unwrapped.keep(id, key.map_err(Unchecked::by_kms)?);
         }
         let key = &unwrapped.keys[&id];
         let mut count = Count(0);

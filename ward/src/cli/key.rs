@@ -8,6 +8,7 @@ use kms_client::model::KeyType;
 
 use super::import::{ImportArguments, ParametersArguments, WrappedArguments};
 use super::label::{AliasVerb, Label, LabelArguments, gather_labels};
+use super::rewrap::{CensusArguments, RewrapArguments};
 use super::rotation::{RotationArguments, period};
 
 /// What to do with keys.
@@ -40,6 +41,10 @@ pub(crate) enum KeyVerb {
     SetMinimum(MinimumArguments),
     /// Let the cluster rotate a key by period, or no longer.
     SetRotation(RotationArguments),
+    /// Show how many archived data keys lie under each version of a key, as gateways told it.
+    Census(CensusArguments),
+    /// Move archived data keys to the newest version of their key, at all gateways.
+    Rewrap(RewrapArguments),
     /// Set and remove labels, by which `ward key list --label` finds keys.
     Label(LabelArguments),
     /// Give keys other names, `alias/NAME`, which can be moved from key to key.
@@ -61,6 +66,8 @@ impl KeyVerb {
             | Self::Enable(_)
             | Self::SetMinimum(_)
             | Self::SetRotation(_)
+            | Self::Census(_)
+            | Self::Rewrap(_)
             | Self::Import(_)
             | Self::ImportParameters(_)
             | Self::ImportWrapped(_)
@@ -205,6 +212,11 @@ mod tests {
             "ward key import-wrapped 00 --from f",
             "ward key set-rotation k --every 11y",
             "ward key set-rotation k --every 1d --never",
+            "ward key rewrap",
+            "ward key rewrap k --rate 0",
+            "ward key rewrap k --rate 100001",
+            "ward key rewrap k --status --rate 5",
+            "ward key rewrap k --cancel --watch",
             "ward key create k --label site",
             "ward key create k --label a=1 --label a=2",
             "ward key list --label =x",

@@ -15,6 +15,7 @@ mod manual;
 mod node;
 mod policy;
 mod quota;
+mod rewrap;
 mod rotation;
 mod serve;
 mod sha256;
@@ -49,6 +50,7 @@ pub(crate) use policy::{
     Asker, DraftArguments, PolicyVerb, PutArguments, TestArguments, WhyArguments,
 };
 pub(crate) use quota::{QuotaVerb, Whose};
+pub(crate) use rewrap::{CensusArguments, RewrapArguments};
 pub(crate) use rotation::{RotationArguments, typed};
 pub(crate) use serve::{DoctorArguments, ServeArguments};
 pub(crate) use sign::{RandomArguments, SignArguments, VerifySignedArguments};

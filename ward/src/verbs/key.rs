@@ -5,7 +5,7 @@ use kms_client::model::{Key, KeyVersionInfo, Labels, NewKey};
 use serde::Serialize;
 
 use super::key_rotation::{self, RotationView};
-use super::{client, key_alias, key_import, public_key};
+use super::{client, key_alias, key_census, key_import, key_rewrap, public_key};
 use crate::cli::{Global, KeyVerb, Label, gather_labels};
 use crate::error::{Failure, Reason};
 use crate::output::{Answer, answer};
@@ -30,6 +30,12 @@ pub(super) async fn run(global: &Global, verb: KeyVerb) -> Result<(), Failure> {
         }
         KeyVerb::PublicKey(which) => {
             return public_key::run(&client, global.format(), which).await;
+        }
+        KeyVerb::Census(asked) => {
+            return key_census::run(&client, global.format(), asked).await;
+        }
+        KeyVerb::Rewrap(asked) => {
+            return key_rewrap::run(&client, global.format(), asked).await;
         }
         KeyVerb::Create(key) => {
             let (key_type, labels) = (key.key_type.0, labels(&key.label)?);
