@@ -141,6 +141,11 @@ impl<K: Kms> Work<K> {
         for asked in running {
             let known = before.remove(&asked.key_id);
             let same = known.filter(|job| job.asked.number == asked.number);
+            if same.is_none() {
+                // What was refused in another job may be granted in this one.
+                self.refused.retain(|_, key_id| *key_id != asked.key_id);
+                self.next_pass = None;
+            }
             let mut job = same.unwrap_or_else(|| Job::new(asked));
             job.asked = asked;
             self.jobs.insert(asked.key_id, job);

@@ -17,6 +17,7 @@ mod one_node;
 mod quotas;
 mod reasons;
 mod refusals;
+mod rewraps;
 mod sealed;
 mod signatures;
 mod strangers;

@@ -30,6 +30,7 @@ mod policies;
 mod quotas;
 mod refusals;
 mod replace;
+mod rewrap;
 mod rotation;
 mod second;
 mod servers;

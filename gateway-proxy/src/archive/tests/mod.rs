@@ -6,6 +6,6 @@ mod gaps;
 mod keys;
 mod labels;
 mod partition;
-mod rig;
+pub(crate) mod rig;
 
 use rig::Rig;

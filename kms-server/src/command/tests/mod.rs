@@ -27,6 +27,7 @@ mod keys;
 mod labels;
 mod policies;
 mod quotas;
+mod rewraps;
 mod rotation;
 mod sealed;
 mod tokens;

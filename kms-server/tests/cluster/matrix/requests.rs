@@ -101,9 +101,37 @@ fn key_use(row: &Row, key: &Made) -> Vec<u8> {
             read: None,
         }
         .encode_to_vec(),
+        ("StartRewrap" | "CancelRewrap" | "RewrapDataKeys", _) => rewrap(row, key),
         ("Batch", "decrypt") => batch(Use::Decrypt(decrypt)),
         ("Batch", "data-key") => batch(Use::GenerateDataKey(data_key)),
         _ => signature(row, key),
+    }
+}
+
+fn rewrap(row: &Row, key: &Made) -> Vec<u8> {
+    let (key_ref, rate) = (by_name(key), 0);
+    match method(row.path) {
+        "StartRewrap" => admin::StartRewrapRequest {
+            key: key_ref,
+            rate,
+            write: None,
+        }
+        .encode_to_vec(),
+        "CancelRewrap" => admin::CancelRewrapRequest {
+            key: key_ref,
+            write: None,
+        }
+        .encode_to_vec(),
+        "RewrapDataKeys" => v1::RewrapDataKeysRequest {
+            key: key_ref,
+            items: vec![v1::RewrapItem {
+                wrapped: key.wrapped.clone().into(),
+                context: key.wrapped_context.clone(),
+                rewrapped: Bytes::new(),
+            }],
+        }
+        .encode_to_vec(),
+        _ => unknown(row),
     }
 }
 
@@ -371,7 +399,7 @@ fn administration(row: &Row) -> Vec<u8> {
             ..Default::default()
         }
         .encode_to_vec(),
-        "ListPolicies" => Vec::new(),
+        "ListPolicies" | "ReadCensus" => Vec::new(),
         _ => unknown(row),
     }
 }
@@ -413,6 +441,15 @@ fn other(row: &Row, holder: &Holder) -> Vec<u8> {
             epoch: 7,
         }
         .encode_to_vec(),
+        ("ReportArchive", _) => {
+            let report = v1::ArchiveReport {
+                session: vec![7; 16].into(),
+                whole: true,
+                ..Default::default()
+            };
+            let report = Some(report);
+            v1::ReportArchiveRequest { report }.encode_to_vec()
+        }
         ("ReadAuditFile", _) => v1::ReadAuditFileRequest {
             name: "../tls/key.pem".into(),
             offset: 0,

@@ -26,6 +26,7 @@ pub(super) async fn ask(channel: Channel, path: &'static str, request: Bytes) ->
     };
     match first {
         Ok(Some(message)) if path.path().ends_with("/Batch") => item(&message),
+        Ok(Some(message)) if path.path().ends_with("/RewrapDataKeys") => data_key(&message),
         Ok(_) => "ok".to_owned(),
         Err(status) => refused(&status),
     }
@@ -43,6 +44,16 @@ fn item(message: &Bytes) -> String {
         Some(Made::Refused(refusal)) => refusal.reason,
         Some(_) => "ok".to_owned(),
         None => "nothing".to_owned(),
+    }
+}
+
+/// What the one data key of a request was answered.
+fn data_key(message: &Bytes) -> String {
+    let moved = ward_proto::v1::RewrapDataKeysResponse::decode(message.clone()).unwrap();
+    let reason = moved.results[0].reason.as_str();
+    match reason {
+        "" => "ok".to_owned(),
+        reason => reason.to_owned(),
     }
 }
 

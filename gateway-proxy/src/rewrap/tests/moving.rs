@@ -1,0 +1,104 @@
+//! Data keys move, and nothing else changes.
+
+use kms_client::archive::Direction;
+
+use super::*;
+use crate::archive::tests::rig::until;
+
+// Mutation: side-cars of segments that are still written are replaced too, and written over later.
+#[test]
+fn everything_moves_also_what_lies_in_the_segment_that_is_written() {
+    let (rig, mut flow, mut sent) = archived();
+    // Version 3 is the newest by now; what is open lies under 2.
+    let kms = kms(&rig);
+    kms.script().jobs = vec![job(3, 1_000)];
+    let mut work = work(rig.running().segments(), &kms);
+    work.look();
+    assert_eq!(census(&kms), [(1, 3), (2, 1)]);
+    rig.keys.rotate();
+    until("nothing is left", || {
+        rig.flush();
+        work.look();
+        let told = told(&kms);
+        (told.left == 0 && !told.leased).then_some(())
+    });
+    assert_eq!(census(&kms), [(3, 4)]);
+    for sequence in 1..=4 {
+        let counts: Vec<_> = counted(&rig, sequence).into_iter().collect();
+        assert_eq!(counts, [((KEY, KeyVersion(3)), 1)], "{sequence}");
+    }
+    rig.keys.disable_below(3);
+    // The archive goes on, in another segment.
+    flow.taps.to_service.record(&message(9));
+    sent.extend(message(9));
+    rig.close(flow);
+    rig.flush();
+    assert_eq!(rig.joined(&rig.objects(), Direction::ToService), sent);
+    assert!(rig.reader().verify_structure().unwrap().is_sound());
+    let moved = kms.script().moved;
+    work.look();
+    assert_eq!(kms.script().moved, moved, "what is there already is skipped");
+}
+
+#[test]
+fn a_gateway_that_starts_again_goes_on_where_it_stopped() {
+    let (rig, _flow, _sent) = archived();
+    let kms = kms(&rig);
+    // One data key a step, and the thread ends after each side-car.
+    kms.script().jobs = vec![job(2, 1)];
+    for left in [3, 2, 1, 0] {
+        let mut work = work(rig.running().segments(), &kms);
+        work.patience.stretch = Duration::ZERO;
+        work.look();
+        work.look();
+        work.patience.stretch = Duration::from_nanos(1);
+        work.look();
+        let _ = left;
+        assert!(told(&kms).left <= 3);
+    }
+    let mut last = work(rig.running().segments(), &kms);
+    last.look();
+    last.look();
+    last.look();
+    assert_eq!((told(&kms).left, kms.script().moved), (0, 3), "each once");
+}
+
+// Mutation: without the pause behind each request.
+#[test]
+fn no_more_is_moved_a_second_than_was_asked_for() {
+    let (rig, _flow, _sent) = archived();
+    let kms = kms(&rig);
+    kms.script().jobs = vec![job(2, 2)];
+    let mut work = work(rig.running().segments(), &kms);
+    for _ in 0..3 {
+        work.look();
+    }
+    let script = kms.script();
+    assert_eq!(script.moved, 3);
+    // Three data keys at two a second, less the moment that each request took.
+    let waited = script.paused;
+    assert!(waited > Duration::from_millis(1_200), "{waited:?}");
+    assert!(waited <= Duration::from_millis(1_500), "{waited:?}");
+}
+
+#[test]
+fn a_job_is_not_done_while_objects_may_begin_under_an_older_version() {
+    let (rig, _flow, _sent) = archived();
+    let kms = kms(&rig);
+    {
+        let mut script = kms.script();
+        (script.jobs, script.holds_older) = (vec![job(2, 1_000)], true);
+    }
+    let mut work = work(rig.running().segments(), &kms);
+    for _ in 0..4 {
+        work.look();
+    }
+    assert_eq!((told(&kms).left, told(&kms).leased), (0, true));
+    kms.script().holds_older = false;
+    work.patience.settle = Duration::from_secs(3_600);
+    work.look();
+    assert!(told(&kms).leased, "what began under the lease may not be written yet");
+    work.patience.settle = Duration::ZERO;
+    work.look();
+    assert!(!told(&kms).leased);
+}
