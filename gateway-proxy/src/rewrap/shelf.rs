@@ -149,6 +149,12 @@ impl Shelf {
         side_car::add(after, &mut self.in_closed);
     }
 
+    /// Nobody knows what a side-car holds now; it is counted again at the next look.
+    pub(super) fn recount(&mut self, sequence: u64, before: &SideCar) {
+        side_car::take_away(before, &mut self.in_closed);
+        self.closed.remove(&sequence);
+    }
+
     /// How many data keys of a key lie under older versions than `target`.
     pub(super) fn left(&self, key_id: KeyId, target: KeyVersion) -> Left {
         let older = |counts: &Counts| {

@@ -230,7 +230,11 @@ impl<K: Kms> Work<K> {
         if step.moved() == 0 {
             return Ok(more);
         }
-        self.replace(segments.dir(), sequence, &step)?;
+        if let Err(failed) = self.replace(segments.dir(), sequence, &step) {
+            // The new one may stand all the same.
+            self.shelf.recount(sequence, &before);
+            return Err(failed);
+        }
         self.shelf.replaced(&before, step.after());
         metrics::moved(step.moved());
         Ok(more)

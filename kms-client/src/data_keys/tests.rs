@@ -386,3 +386,24 @@ async fn an_old_lease_is_swept_and_the_number_of_leases_is_bounded() {
     }
     assert_eq!(entries.len(), LEASES_MAX);
 }
+
+// Mutation: a lease counts though it was withdrawn, or is too old.
+#[tokio::test]
+async fn a_lease_under_an_older_version_is_known_until_it_is_withdrawn_or_over() {
+    let (script, cache) = cache(script(WIDE));
+    let what = what();
+    let now = sys::clock::boottime();
+    let older = |now, version| {
+        let version = KeyVersion(version);
+        cache.lock().holds_older(now, script.key_id, version)
+    };
+    assert!(!older(now, 2), "there is none");
+    cache.get(&what, 10).await.unwrap();
+    assert!(older(now, 2) && !older(now, 1));
+    assert!(!older(now + Duration::from_secs(3_601), 2), "its time is over");
+    script.version.store(2, Ordering::SeqCst);
+    cache.apply(&changed(&script, KeyState::Enabled));
+    assert!(!older(now, 2), "nothing begins under it any more");
+    until("the next lease", || cache.try_get(&what, 1).is_some()).await;
+    assert!(!older(now, 2) && older(now, 3));
+}

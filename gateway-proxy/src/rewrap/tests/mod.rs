@@ -38,6 +38,8 @@ struct Script {
     /// How long it was waited for, all in all.
     paused: Duration,
     moved: usize,
+    /// The gateway stops once so many were moved.
+    stop_after: Option<usize>,
 }
 
 /// A KMS whose key has the versions that the job says.
@@ -100,8 +102,9 @@ impl Kms for TestKms {
     }
 
     fn pause(&self, pause: Duration) -> bool {
-        self.script().paused += pause;
-        false
+        let mut script = self.script();
+        script.paused += pause;
+        script.stop_after.is_some_and(|after| script.moved >= after)
     }
 }
 
