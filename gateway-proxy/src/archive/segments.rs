@@ -1,5 +1,5 @@
-//! Which segments the archive's thread writes no more: their side-cars have another owner, who moves
-//! their data keys to newer versions. So each side-car has one writer at any time.
+//! Which segments the archive's thread writes no more: their side-cars have another owner, who
+//! moves their data keys to newer versions. So each side-car has one writer at any time.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

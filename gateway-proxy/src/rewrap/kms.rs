@@ -1,5 +1,5 @@
-//! What rewrapping asks of the KMS, and of the gateway's leases. It blocks: the thread that asks has
-//! nothing else to do.
+//! What rewrapping asks of the KMS, and of the gateway's leases. It blocks: the thread that asks
+//! has nothing else to do.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -62,7 +62,7 @@ impl Rewrapper {
     pub fn stop(self) {
         self.stop.send_replace(true);
         if self.thread.join().is_err() {
-            tracing::error!("the thread that rewraps has panicked; its jobs go on at the next start");
+            tracing::error!("the thread that rewraps panicked; its jobs go on at the next start");
         }
     }
 }

@@ -124,11 +124,12 @@ impl Shelf {
             true => &mut self.in_closed,
             false => &mut self.in_open,
         };
-        match (side_car::add(&side_car, counts), is_closed) {
-            (true, _) => drop(self.damaged.remove(&sequence)),
-            // What could be read was counted, once.
-            (false, true) => drop(self.damaged.insert(sequence, again)),
-            (false, false) => {}
+        match side_car::add(&side_car, counts) {
+            true => {
+                self.damaged.remove(&sequence);
+            }
+            // What could be read of it was counted.
+            false => self.note_damage(sequence, again),
         }
         if is_closed {
             self.closed.insert(sequence);
@@ -139,7 +140,7 @@ impl Shelf {
     /// Notes that a side-car cannot be read.
     pub(super) fn note_damage(&mut self, sequence: u64, again: Instant) {
         if self.damaged.insert(sequence, again).is_none() {
-            tracing::error!(sequence, "a side-car of the archive is missing or damaged: restore it");
+            tracing::error!(sequence, "a side-car is missing or damaged: restore it");
         }
     }
 

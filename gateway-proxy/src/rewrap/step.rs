@@ -105,8 +105,8 @@ impl<'a> Step<'a> {
         Ok(refused)
     }
 
-    /// Lets the KMS open everything that was moved, as it was read back, beside what it was made of:
-    /// both hold the same data key.
+    /// Lets the KMS open everything that was moved, as it was read back, beside what it was made
+    /// of: both hold the same data key.
     ///
     /// # Errors
     /// The first that does not, or what the KMS answers to all of them.

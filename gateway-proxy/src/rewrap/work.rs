@@ -64,9 +64,12 @@ impl<K: Kms> Work<K> {
     pub(super) fn run(mut self) {
         loop {
             self.look();
-            let pause = match self.jobs.is_empty() {
-                true => self.patience.quiet,
-                false => self.patience.busy,
+            // Who is refused asks no more often than each refusal is worth a record.
+            let refused = self.unheard.is_some_and(|reason| !reason.may_pass());
+            let pause = match (refused, self.jobs.is_empty()) {
+                (true, _) => self.patience.again,
+                (false, true) => self.patience.quiet,
+                (false, false) => self.patience.busy,
             };
             if self.kms.pause(pause) {
                 return;

@@ -78,9 +78,9 @@ impl Archive {
         Ok((context, key?))
     }
 
-    /// Opens the data key of an object, with the side-car that is at hand. Where the version that it
-    /// lies under may not be used any more, the gateway may have moved it to a newer one since the
-    /// side-car was read: it is read again then.
+    /// Opens the data key of an object, with the side-car that is at hand. Where the version that
+    /// it lies under may not be used any more, the gateway may have moved it to a newer one since
+    /// the side-car was read: it is read again then.
     ///
     /// # Errors
     ///

@@ -104,6 +104,15 @@ impl Verb {
             "/ward.v1.AuditService/ListAuditFiles" => Self::ListAuditFiles,
             "/ward.v1.AuditService/ReadAuditFile" => Self::ReadAuditFile,
             "/ward.v1.AuditService/ReadAuditAnchors" => Self::ReadAuditAnchors,
+            "/ward.v1.RewrapService/ReportArchive" => Self::ReportArchive,
+            "/ward.v1.RewrapService/RewrapDataKeys" => Self::RewrapDataKeys,
+            "/ward.v1.JoinService/Join" => Self::Join,
+            _ => return Self::of_operators_path(path),
+        })
+    }
+
+    fn of_operators_path(path: &str) -> Option<Self> {
+        Some(match path {
             "/ward.admin.v1.KeyAdminService/CreateKey" => Self::CreateKey,
             "/ward.admin.v1.KeyAdminService/CreateTypedKey" => Self::CreateTypedKey,
             "/ward.admin.v1.KeyAdminService/RotateKey" => Self::RotateKey,
@@ -138,9 +147,6 @@ impl Verb {
             "/ward.admin.v1.RewrapAdminService/StartRewrap" => Self::StartRewrap,
             "/ward.admin.v1.RewrapAdminService/CancelRewrap" => Self::CancelRewrap,
             "/ward.admin.v1.RewrapAdminService/ReadCensus" => Self::ReadCensus,
-            "/ward.v1.RewrapService/ReportArchive" => Self::ReportArchive,
-            "/ward.v1.RewrapService/RewrapDataKeys" => Self::RewrapDataKeys,
-            "/ward.v1.JoinService/Join" => Self::Join,
             _ => return None,
         })
     }

@@ -192,7 +192,8 @@ impl RewrapView {
             None => format!("since {started}, at most {} a second", self.rate),
         };
         format!(
-            "rewrap of {key} to version {target_version}: {state}, {done} moved, {left} left, {when}\n"
+            "rewrap of {key} to version {target_version}: {state}, {done} moved, {left} left, \
+             {when}\n"
         )
     }
 }

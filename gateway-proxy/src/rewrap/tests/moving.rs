@@ -1,9 +1,11 @@
 //! Data keys move, and nothing else changes.
 
-use kms_client::archive::Direction;
+use envelope::context::EncryptionContext;
+use envelope::secret::SecretKey;
+use kms_client::archive::{DataKeySource, Direction, Filter};
 
 use super::*;
-use crate::archive::tests::rig::until;
+use crate::archive::tests::rig::{block_on, until};
 
 // Mutation: side-cars of segments that are still written are replaced too, and written over later.
 #[test]
@@ -96,4 +98,46 @@ fn a_job_is_not_done_while_objects_may_begin_under_an_older_version() {
     work.patience.settle = Duration::ZERO;
     work.look();
     assert!(!told(&kms).leased);
+}
+
+/// A KMS at which the data keys are moved, and the old version is disabled, while it is asked.
+struct Racing {
+    keys: Arc<TestKeys>,
+    first: Mutex<Option<Work<TestKms>>>,
+}
+
+impl DataKeySource for Racing {
+    async fn unwrap_data_key(
+        &self,
+        wrapped: &[u8],
+        context: &EncryptionContext,
+    ) -> kms_client::Result<SecretKey> {
+        if let Some(mut work) = self.first.lock().unwrap().take() {
+            for _ in 0..3 {
+                work.look();
+            }
+            self.keys.disable_below(2);
+        }
+        DataKeySource::unwrap_data_key(&*self.keys, wrapped, context).await
+    }
+}
+
+// Mutation: a reader that does not look again at a side-car that it has at hand.
+#[test]
+fn a_reader_goes_on_when_what_it_has_read_is_moved_and_the_old_version_disabled() {
+    let (rig, _flow, _sent) = archived();
+    let kms = kms(&rig);
+    kms.script().jobs = vec![job(2, 1_000)];
+    let racing = || Racing {
+        keys: rig.keys.clone(),
+        first: Mutex::new(Some(work(rig.running().segments(), &kms))),
+    };
+    let first = &rig.objects()[0];
+    let mut out = Vec::new();
+    let read = rig.reader();
+    block_on(read.get(first.object_id, &racing(), &mut out)).unwrap();
+    assert_eq!(out, message(0));
+    // A check has one side-car after the other at hand.
+    let report = block_on(read.verify(Filter::default(), &racing())).unwrap();
+    assert_eq!((report.opened, report.withheld), (4, 0), "{report:?}");
 }

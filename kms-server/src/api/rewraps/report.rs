@@ -14,7 +14,7 @@ use crate::api::forward::{self, Handed, HandedCaller};
 use crate::api::write::{Intent, OnConflict, propose};
 use crate::command::{self, Command, REPORT_KEYS_MAX, REPORT_RANGES_MAX, ReportArchive};
 use crate::policy::{Action, Facts, Resource};
-use crate::state::CensusRange;
+use crate::state::{CensusRange, Index, RewrapRecord};
 
 /// What a gateway tells.
 #[derive(Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub(crate) async fn report(
             call.node.replica.applied_index()
         }
     };
-    let running = |index: &crate::state::Index| index.running_rewraps().map(job).collect();
+    let running = |index: &Index| index.running_rewraps().map(job).collect();
     Ok(ReportArchiveResponse {
         rewraps: call.node.replica.read(running),
         applied: convert::applied(index),
@@ -130,7 +130,7 @@ fn key_id(bytes: &[u8]) -> Result<KeyId, Failure> {
     KeyId::try_from(bytes).map_err(|_| Failure::invalid("a key id has 16 bytes"))
 }
 
-fn job(job: &crate::state::RewrapRecord) -> RunningRewrap {
+fn job(job: &RewrapRecord) -> RunningRewrap {
     RunningRewrap {
         key_id: bytes::Bytes::copy_from_slice(job.key_id.as_bytes()),
         number: job.number,
