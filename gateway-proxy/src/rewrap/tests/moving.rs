@@ -122,22 +122,26 @@ impl DataKeySource for Racing {
     }
 }
 
+fn racing(rig: &Rig) -> Racing {
+    let kms = kms(rig);
+    kms.script().jobs = vec![job(2, 1_000)];
+    Racing {
+        keys: rig.keys.clone(),
+        first: Mutex::new(Some(work(rig.running().segments(), &kms))),
+    }
+}
+
 // Mutation: a reader that does not look again at a side-car that it has at hand.
 #[test]
 fn a_reader_goes_on_when_what_it_has_read_is_moved_and_the_old_version_disabled() {
     let (rig, _flow, _sent) = archived();
-    let kms = kms(&rig);
-    kms.script().jobs = vec![job(2, 1_000)];
-    let racing = || Racing {
-        keys: rig.keys.clone(),
-        first: Mutex::new(Some(work(rig.running().segments(), &kms))),
-    };
     let first = &rig.objects()[0];
     let mut out = Vec::new();
-    let read = rig.reader();
-    block_on(read.get(first.object_id, &racing(), &mut out)).unwrap();
+    block_on(rig.reader().get(first.object_id, &racing(&rig), &mut out)).unwrap();
     assert_eq!(out, message(0));
-    // A check has one side-car after the other at hand.
-    let report = block_on(read.verify(Filter::default(), &racing())).unwrap();
+
+    let (rig, _flow, _sent) = archived();
+    let checked = block_on(rig.reader().verify(Filter::default(), &racing(&rig)));
+    let report = checked.unwrap();
     assert_eq!((report.opened, report.withheld), (4, 0), "{report:?}");
 }
