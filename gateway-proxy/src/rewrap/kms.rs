@@ -87,7 +87,9 @@ impl Kms for Asking {
         let mut stopped = self.stopped.clone();
         self.runtime.block_on(async {
             // Nobody is left to stop it: as if it were stopped.
-            tokio::time::timeout(pause, stopped.wait_for(|it| *it)).await.is_ok()
+            tokio::time::timeout(pause, stopped.wait_for(|it| *it))
+                .await
+                .is_ok()
         })
     }
 }

@@ -31,7 +31,9 @@ pub(super) fn read(path: &Path) -> io::Result<Found> {
         Err(error) => return Err(error),
     };
     let mut bytes = Vec::new();
-    let read = file.take(SIDE_CAR_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    let read = file
+        .take(SIDE_CAR_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)?;
     if read > SIDE_CAR_BYTES_MAX {
         return Ok(Found::Damaged);
     }

@@ -88,7 +88,10 @@ impl<'a> Step<'a> {
         job: RunningRewrap,
         places: &[usize],
     ) -> Result<Vec<(DataKeyId, Reason)>, Error> {
-        let items: Vec<_> = places.iter().map(|at| item(&self.before.keys[*at], None)).collect();
+        let items: Vec<_> = places
+            .iter()
+            .map(|at| item(&self.before.keys[*at], None))
+            .collect();
         let answers = kms.rewrap(job.key_id, &items)?;
         let mut refused = Vec::new();
         for (at, answer) in places.iter().zip(answers) {

@@ -44,13 +44,17 @@ impl Teller {
     ) -> Option<ArchiveReport> {
         let gone = self.keys.keys().filter(|key| !census.contains_key(*key));
         let gone = gone.map(|key| (*key, Vec::new()));
-        let changed = census.iter().filter(|(key, ranges)| self.keys.get(*key) != Some(*ranges));
+        let changed = census
+            .iter()
+            .filter(|(key, ranges)| self.keys.get(*key) != Some(*ranges));
         let changed = changed.map(|(key, ranges)| (*key, ranges.clone()));
         let (keys, whole) = fitting(gone.chain(changed));
         let is_new = |told: &ToldRewrap| self.rewraps.get(&told.key_id) != Some(told);
         let rewraps: Vec<_> = rewraps.into_iter().filter(is_new).collect();
         let same = keys.is_empty() && rewraps.is_empty() && self.archive == Some((whole, damaged));
-        let lately = self.at.is_some_and(|at| now.saturating_duration_since(at) < confirm);
+        let lately = self
+            .at
+            .is_some_and(|at| now.saturating_duration_since(at) < confirm);
         (!(same && lately)).then_some(ArchiveReport {
             session: self.session,
             whole,

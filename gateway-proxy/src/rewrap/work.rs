@@ -128,7 +128,10 @@ impl<K: Kms> Work<K> {
     }
 
     fn progress(&self) -> Vec<ToldRewrap> {
-        let told = self.jobs.values().map(|job| job.told(self.left(job), self.cursor));
+        let told = self
+            .jobs
+            .values()
+            .map(|job| job.told(self.left(job), self.cursor));
         let told: Vec<_> = told.collect();
         metrics::left(told.iter().map(|told| told.left).sum());
         told

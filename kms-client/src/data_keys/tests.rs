@@ -400,7 +400,10 @@ async fn a_lease_under_an_older_version_is_known_until_it_is_withdrawn_or_over()
     assert!(!older(now, 2), "there is none");
     cache.get(&what, 10).await.unwrap();
     assert!(older(now, 2) && !older(now, 1));
-    assert!(!older(now + Duration::from_secs(3_601), 2), "its time is over");
+    assert!(
+        !older(now + Duration::from_secs(3_601), 2),
+        "its time is over"
+    );
     script.version.store(2, Ordering::SeqCst);
     cache.apply(&changed(&script, KeyState::Enabled));
     assert!(!older(now, 2), "nothing begins under it any more");

@@ -105,7 +105,9 @@ pub(crate) fn report_to_wire(report: &ArchiveReport) -> v1::ArchiveReport {
         leased: told.leased,
         cursor: told.cursor.unwrap_or(0),
         failed: told.failed,
-        reason: told.reason.map_or_else(String::new, |reason| reason.to_string()),
+        reason: told
+            .reason
+            .map_or_else(String::new, |reason| reason.to_string()),
     };
     v1::ArchiveReport {
         session: Bytes::copy_from_slice(&report.session),

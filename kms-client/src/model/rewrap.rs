@@ -194,7 +194,11 @@ pub(crate) fn key_census_from_wire(key: admin::CensusOfKey) -> Result<KeyCensus,
         name: key.name,
         state: state_from_wire(key.state)?,
         primary_version: KeyVersion(key.primary_version),
-        versions: key.versions.into_iter().map(version).collect::<Result<_, Error>>()?,
+        versions: key
+            .versions
+            .into_iter()
+            .map(version)
+            .collect::<Result<_, Error>>()?,
         rewrap: match key.rewrap {
             Some(rewrap) => Some(rewrap_from_wire(Some(rewrap))?),
             None => None,

@@ -70,7 +70,10 @@ impl ReportArchive {
         }
         self.note_archive(frame);
         // Of a key that the cluster does not know nothing is kept: nobody could ask for it.
-        let known = self.keys.iter().filter(|told| frame.index.key(&told.key_id).is_some());
+        let known = self
+            .keys
+            .iter()
+            .filter(|told| frame.index.key(&told.key_id).is_some());
         for told in known.collect::<Vec<_>>() {
             self.note_key(told, frame);
         }
@@ -87,7 +90,11 @@ impl ReportArchive {
             && self.rewraps.len() <= REPORT_REWRAPS_MAX;
         let ordered = |told: &ToldKey| {
             let rising = told.ranges.windows(2).all(|two| two[0].last < two[1].first);
-            rising && told.ranges.iter().all(|it| it.first <= it.last && it.count > 0)
+            rising
+                && told
+                    .ranges
+                    .iter()
+                    .all(|it| it.first <= it.last && it.count > 0)
         };
         let worded = |told: &ToldRewrap| {
             let is_word = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
@@ -128,9 +135,8 @@ impl ReportArchive {
     /// What is told of another job than the one that runs says nothing.
     fn note_rewrap(&self, told: &ToldRewrap, frame: &mut Frame<'_>) {
         let job = frame.index.rewrap(&told.key_id);
-        let runs = |job: &&RewrapRecord| {
-            job.state == RewrapState::Running && job.number == told.number
-        };
+        let runs =
+            |job: &&RewrapRecord| job.state == RewrapState::Running && job.number == told.number;
         let Some(job) = job.filter(runs).cloned() else {
             return;
         };
@@ -169,7 +175,9 @@ fn others_are_done(index: &Index, job: &RewrapRecord, but: &str) -> bool {
 
 /// The gateways that keep archives, as far as they have announced themselves.
 fn waited_for(index: &Index) -> impl Iterator<Item = &str> {
-    let cores = index.gateways().filter(|gateway| gateway.role == GatewayRole::Core);
+    let cores = index
+        .gateways()
+        .filter(|gateway| gateway.role == GatewayRole::Core);
     cores.map(|gateway| gateway.gateway_id.as_str())
 }
 

@@ -40,7 +40,11 @@ impl StartRewrap {
         let former = frame.index.rewrap(&self.key_id);
         let job = match former.filter(|job| self.follows(job)) {
             Some(running) => RewrapRecord {
-                rate: if self.rate == 0 { running.rate } else { self.rate },
+                rate: if self.rate == 0 {
+                    running.rate
+                } else {
+                    self.rate
+                },
                 ..running.clone()
             },
             None => self.begun(former, frame)?,
@@ -85,7 +89,11 @@ impl StartRewrap {
             key_id: self.key_id,
             number: former.map_or(0, |job| job.number).saturating_add(1),
             target: self.target,
-            rate: if self.rate == 0 { REWRAP_RATE_DEFAULT } else { self.rate },
+            rate: if self.rate == 0 {
+                REWRAP_RATE_DEFAULT
+            } else {
+                self.rate
+            },
             state,
             started_ms: frame.said_ms,
             ended_ms,

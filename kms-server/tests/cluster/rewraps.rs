@@ -24,7 +24,9 @@ async fn with_core(cluster: &Cluster) -> (Client, Client, KeyId) {
     operator.enroll_device(&device).await.unwrap();
     let core = cluster.enlist(Role::Gateway, "core").await;
     let address = Some("127.0.0.1:3");
-    core.announce_gateway(GatewayRole::Core, address).await.unwrap();
+    core.announce_gateway(GatewayRole::Core, address)
+        .await
+        .unwrap();
     let key_id = operator.describe_key(KEY).await.unwrap().id;
     (operator, core, key_id)
 }
@@ -124,7 +126,10 @@ async fn a_data_key_that_cannot_be_moved_keeps_no_other_from_it() {
     operator.rotate_key(KEY, None).await.unwrap();
     let newer = archived(&core, 1).await;
     operator.rotate_key(KEY, None).await.unwrap();
-    operator.disable_key_version(KEY, KeyVersion(1)).await.unwrap();
+    operator
+        .disable_key_version(KEY, KeyVersion(1))
+        .await
+        .unwrap();
     let items = [item(&old[0], None), item(&newer[0], None)];
     let moved = core.rewrap_data_keys(key_id, &items).await.unwrap();
     let refused = moved[0].as_ref().unwrap_err();
@@ -158,7 +163,10 @@ async fn a_job_and_the_census_outlive_the_leader() {
         .await
         .unwrap();
     let job = operator.start_rewrap(KEY, Some(50)).await.unwrap();
-    assert_eq!((job.state, job.target), (RewrapState::Running, KeyVersion(2)));
+    assert_eq!(
+        (job.state, job.target),
+        (RewrapState::Running, KeyVersion(2))
+    );
     assert!(!job.gateways[0].heard);
     let running = core.report_archive(None).await.unwrap();
     assert_eq!((running[0].key_id, running[0].rate), (key_id, 50));
@@ -166,7 +174,7 @@ async fn a_job_and_the_census_outlive_the_leader() {
     let status = operator.cluster_status().await.unwrap();
     let leads = |node: &&NodeStatus| node.role == NodeRole::Leader;
     let leader = status.nodes.iter().find(leads).unwrap().id;
-    let at = usize::try_from(leader).unwrap() - 1;
+    let at = usize::try_from(leader.0).unwrap() - 1;
     cluster.nodes[at].stop().await;
     let progress = report(key_id, &[(1, 2), (2, 6)], vec![told(key_id, &job, 2)]);
     eventually("the next leader hears", || async {
@@ -174,9 +182,16 @@ async fn a_job_and_the_census_outlive_the_leader() {
     })
     .await;
     let census = operator.census(Some(KEY.into())).await.unwrap();
-    let counts: Vec<_> = census.keys[0].versions.iter().map(|it| it.data_keys).collect();
+    let counts: Vec<_> = census.keys[0]
+        .versions
+        .iter()
+        .map(|it| it.data_keys)
+        .collect();
     assert_eq!(counts, [2, 6]);
-    assert_eq!(census.keys[0].versions[0].gateways, [("core".to_owned(), 2)]);
+    assert_eq!(
+        census.keys[0].versions[0].gateways,
+        [("core".to_owned(), 2)]
+    );
     assert_eq!(census.keys[0].versions[0].term, 1);
     assert!(census.archives[0].whole && census.archives[0].serves);
     let rewrap = census.keys[0].rewrap.as_ref().unwrap();
@@ -198,7 +213,11 @@ async fn what_is_not_known_of_archives_is_told() {
     let (operator, core, key_id) = with_core(&cluster).await;
     let census = operator.census(None).await.unwrap();
     let known = &census.archives[0];
-    assert_eq!((known.reported_ms, known.whole), (None, false), "it never told");
+    assert_eq!(
+        (known.reported_ms, known.whole),
+        (None, false),
+        "it never told"
+    );
     let partial = ArchiveReport {
         whole: false,
         damaged: 3,
@@ -211,7 +230,10 @@ async fn what_is_not_known_of_archives_is_told() {
     assert!(known.reported_ms.unwrap() <= census.now_ms);
     operator.revoke_gateway("core").await.unwrap();
     let census = operator.census(None).await.unwrap();
-    assert!(!census.archives[0].serves, "its archive may exist all the same");
+    assert!(
+        !census.archives[0].serves,
+        "its archive may exist all the same"
+    );
     let device = census.keys.iter().find(|key| key.name == KEY).unwrap();
     assert_eq!(device.versions[0].data_keys, 4);
 

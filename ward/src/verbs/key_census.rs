@@ -160,7 +160,11 @@ impl Answer for CensusView {
                 let at = at.map(|at| format!("{}={}", at.gateway, at.data_keys));
                 table.row([
                     key.name.clone(),
-                    format!("{}{}", version.version, if primary { " primary" } else { "" }),
+                    format!(
+                        "{}{}",
+                        version.version,
+                        if primary { " primary" } else { "" }
+                    ),
                     version.state.to_owned(),
                     version.term.to_string(),
                     match version.at_most {
@@ -212,10 +216,16 @@ mod tests {
     #[test]
     fn what_is_not_known_is_said() {
         for (shown, part) in [
-            (sentence(Some(997_000), true, true, 0), "core: told 3 s ago\n"),
+            (
+                sentence(Some(997_000), true, true, 0),
+                "core: told 3 s ago\n",
+            ),
             (sentence(None, false, true, 0), "has never told"),
             (sentence(Some(1), true, true, 0), "which is long"),
-            (sentence(Some(997_000), false, true, 0), "not everything yet"),
+            (
+                sentence(Some(997_000), false, true, 0),
+                "not everything yet",
+            ),
             (sentence(Some(997_000), true, false, 0), "serves no longer"),
             (sentence(Some(997_000), true, true, 2), "2 of its side-cars"),
         ] {

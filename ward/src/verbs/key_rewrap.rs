@@ -58,7 +58,11 @@ async fn watch(client: &Client, name: &str, mut rewrap: Rewrap) -> Result<Rewrap
         if line != shown {
             bar.set_message(line.clone());
             if !std::io::stderr().is_terminal() {
-                say(format_args!("{} done, {} left; {line}", rewrap.done(), rewrap.left()));
+                say(format_args!(
+                    "{} done, {} left; {line}",
+                    rewrap.done(),
+                    rewrap.left()
+                ));
             }
             shown = line;
         }
@@ -202,7 +206,12 @@ impl Answer for JobView {
     fn text(&self) -> String {
         let mut text = self.rewrap.line(&self.name);
         for gateway in &self.rewrap.gateways {
-            let GatewayView { gateway, done, waits, .. } = gateway;
+            let GatewayView {
+                gateway,
+                done,
+                waits,
+                ..
+            } = gateway;
             let waits = waits.as_deref().unwrap_or("nothing left");
             text.push_str(&format!("gateway {gateway}: {done} moved, {waits}\n"));
         }
@@ -229,7 +238,10 @@ mod tests {
             reason: reason.to_owned(),
         };
         for (gateway, expected) in [
-            (gateway(false, 0, false, 0, ""), Some("has told nothing yet")),
+            (
+                gateway(false, 0, false, 0, ""),
+                Some("has told nothing yet"),
+            ),
             (gateway(true, 0, false, 0, ""), None),
             (gateway(true, 0, true, 0, ""), Some("what is being sealed")),
             (gateway(true, 7, true, 0, ""), Some("7 left")),

@@ -65,8 +65,14 @@ fn what_was_archived_still_opens_after_the_old_version_is_disabled() {
     let mut sent = Vec::new();
     archive(&stack, monitor, &mut sent, 1);
     wait_for("the census", || under(&stack, 1).filter(|count| *count > 0));
-    assert_eq!(stack.reason(&["key", "rewrap", KEY, "--status"]), "INVALID_ARGUMENT");
-    assert_eq!(stack.reason(&["key", "rewrap", KEY, "--cancel"]), "INVALID_ARGUMENT");
+    assert_eq!(
+        stack.reason(&["key", "rewrap", KEY, "--status"]),
+        "INVALID_ARGUMENT"
+    );
+    assert_eq!(
+        stack.reason(&["key", "rewrap", KEY, "--cancel"]),
+        "INVALID_ARGUMENT"
+    );
 
     stack.json(&["key", "rotate", KEY]);
     // A message begun a second later uses the new version.
@@ -94,7 +100,10 @@ fn what_was_archived_still_opens_after_the_old_version_is_disabled() {
     let said = String::from_utf8_lossy(&watched.stderr);
     assert!(watched.status.success(), "{said}");
     let job: Value = serde_json::from_slice(&watched.stdout).unwrap();
-    assert_eq!((&job["state"], &job["target_version"]), (&"complete".into(), &2.into()));
+    assert_eq!(
+        (&job["state"], &job["target_version"]),
+        (&"complete".into(), &2.into())
+    );
     assert_eq!(job["left"], 0, "{job}");
     wait_for("nothing under the old version", || {
         under(&stack, 1).filter(|count| *count == 0)
@@ -138,7 +147,10 @@ fn a_job_stands_still_while_its_key_is_disabled_and_ends_when_it_is_cancelled() 
     assert!(under(&stack, 1).unwrap() > 0, "nothing was lost");
     stack.json(&["key", "enable", KEY, "--version", "1"]);
     let again = stack.json(&["key", "rewrap", KEY, "--watch"]);
-    assert_eq!((&again["state"], &again["number"]), (&"complete".into(), &2.into()));
+    assert_eq!(
+        (&again["state"], &again["number"]),
+        (&"complete".into(), &2.into())
+    );
     assert_eq!(joined(&stack, "mon-1", "to-service"), sent.concat());
     stack.stop();
 }

@@ -41,7 +41,11 @@ fn a_power_cut_at_any_point_loses_no_data_key() {
             name.to_str().unwrap().starts_with('.')
         });
         assert_eq!(unfinished.count(), 0, "{point:?}: the start has removed it");
-        assert_eq!(rig.joined(&rig.objects(), Direction::ToService), sent, "{point:?}");
+        assert_eq!(
+            rig.joined(&rig.objects(), Direction::ToService),
+            sent,
+            "{point:?}"
+        );
 
         let mut second = work(rig.running().segments(), &kms);
         for _ in 0..4 {
@@ -49,14 +53,22 @@ fn a_power_cut_at_any_point_loses_no_data_key() {
         }
         assert_eq!(told(&kms).left, 0, "{point:?}");
         rig.keys.disable_below(2);
-        assert_eq!(rig.joined(&rig.objects(), Direction::ToService), sent, "{point:?}");
+        assert_eq!(
+            rig.joined(&rig.objects(), Direction::ToService),
+            sent,
+            "{point:?}"
+        );
     }
 }
 
 #[test]
 fn a_disk_that_fails_at_any_point_loses_no_data_key_and_is_tried_again() {
     for (point, error, reason) in [
-        (Point::Written, io::ErrorKind::StorageFull, Reason::StorageFull),
+        (
+            Point::Written,
+            io::ErrorKind::StorageFull,
+            Reason::StorageFull,
+        ),
         (Point::Synced, io::ErrorKind::Other, Reason::Storage),
         (Point::Opened, io::ErrorKind::Other, Reason::Storage),
         (Point::Renamed, io::ErrorKind::Other, Reason::Storage),
@@ -74,7 +86,11 @@ fn a_disk_that_fails_at_any_point_loses_no_data_key_and_is_tried_again() {
             work.look();
         }
         assert_eq!(told(&kms).reason, Some(reason), "{point:?}");
-        assert_eq!(rig.joined(&rig.objects(), Direction::ToService), sent, "{point:?}");
+        assert_eq!(
+            rig.joined(&rig.objects(), Direction::ToService),
+            sent,
+            "{point:?}"
+        );
         for job in work.jobs.values_mut() {
             job.goes_on();
         }
@@ -84,6 +100,10 @@ fn a_disk_that_fails_at_any_point_loses_no_data_key_and_is_tried_again() {
         }
         assert_eq!((told(&kms).left, told(&kms).reason), (0, None), "{point:?}");
         rig.keys.disable_below(2);
-        assert_eq!(rig.joined(&rig.objects(), Direction::ToService), sent, "{point:?}");
+        assert_eq!(
+            rig.joined(&rig.objects(), Direction::ToService),
+            sent,
+            "{point:?}"
+        );
     }
 }

@@ -75,7 +75,9 @@ impl TestKms {
         }
         script.moved += 1;
         Ok(Rewrapped {
-            wrapped: self.keys.wrapped(secret.expose(), &item.context, key_version),
+            wrapped: self
+                .keys
+                .wrapped(secret.expose(), &item.context, key_version),
             key_version,
         })
     }
@@ -94,7 +96,9 @@ impl Kms for TestKms {
             return Err(Error::new(reason, "as the script says"));
         }
         let items = items.iter();
-        Ok(items.map(|item| self.rewrap_one(&mut script, item)).collect())
+        Ok(items
+            .map(|item| self.rewrap_one(&mut script, item))
+            .collect())
     }
 
     fn holds_older(&self, _key_id: KeyId, _version: KeyVersion) -> bool {

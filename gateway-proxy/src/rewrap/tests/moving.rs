@@ -39,7 +39,11 @@ fn everything_moves_also_what_lies_in_the_segment_that_is_written() {
     assert!(rig.reader().verify_structure().unwrap().is_sound());
     let moved = kms.script().moved;
     work.look();
-    assert_eq!(kms.script().moved, moved, "what is there already is skipped");
+    assert_eq!(
+        kms.script().moved,
+        moved,
+        "what is there already is skipped"
+    );
 }
 
 #[test]
@@ -94,7 +98,10 @@ fn a_job_is_not_done_while_objects_may_begin_under_an_older_version() {
     kms.script().holds_older = false;
     work.patience.settle = Duration::from_secs(3_600);
     work.look();
-    assert!(told(&kms).leased, "what began under the lease may not be written yet");
+    assert!(
+        told(&kms).leased,
+        "what began under the lease may not be written yet"
+    );
     work.patience.settle = Duration::ZERO;
     work.look();
     assert!(!told(&kms).leased);

@@ -39,7 +39,9 @@ fn many_keys_are_told_in_parts_and_the_whole_only_with_the_last() {
     assert_eq!(teller.report(&census, 0, Vec::new(), now, CONFIRM), None);
     // What has not changed is told again after a while, without its keys.
     let later = now + CONFIRM;
-    let again = teller.report(&census, 0, Vec::new(), later, CONFIRM).unwrap();
+    let again = teller
+        .report(&census, 0, Vec::new(), later, CONFIRM)
+        .unwrap();
     assert_eq!((again.keys.len(), again.whole), (0, true));
 }
 
@@ -54,7 +56,10 @@ fn what_is_gone_is_told_as_nothing() {
     let report = teller.report(&none, 0, Vec::new(), now, CONFIRM).unwrap();
     assert_eq!(report.keys, [(key(1), Vec::new())]);
     // One that was not taken is told again.
-    assert_eq!(teller.report(&none, 0, Vec::new(), now, CONFIRM), Some(report.clone()));
+    assert_eq!(
+        teller.report(&none, 0, Vec::new(), now, CONFIRM),
+        Some(report.clone())
+    );
     teller.told(report, now);
     assert_eq!(teller.report(&none, 0, Vec::new(), now, CONFIRM), None);
     let damaged = teller.report(&none, 1, Vec::new(), now, CONFIRM).unwrap();

@@ -154,7 +154,11 @@ impl Client {
         if answer.results.len() != items.len() {
             return Err(malformed_answer("number of results"));
         }
-        Ok(answer.results.into_iter().map(rewrapped_from_wire).collect())
+        Ok(answer
+            .results
+            .into_iter()
+            .map(rewrapped_from_wire)
+            .collect())
     }
 }
 

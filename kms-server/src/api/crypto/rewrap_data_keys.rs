@@ -67,7 +67,10 @@ fn move_one(
     item: &RewrapItem,
 ) -> Result<RewrapResult, Failure> {
     let context = convert::context(item.context.clone())?;
-    let Permitted { key: to, authorized } = used;
+    let Permitted {
+        key: to,
+        authorized,
+    } = used;
     let from = version_of(call, barrier, to, &item.wrapped)?;
     let from = Wrapped {
         key: from.usable(KeyUsage::EncryptDecrypt)?,
@@ -108,8 +111,8 @@ fn version_of(
         return Err(Failure::new(Reason::InvalidArgument, message));
     }
     let replica = &call.node.replica;
-    let found = replica
-        .read(|index| FoundKey::by_blob(index, barrier, header.key_id, header.key_version));
+    let found =
+        replica.read(|index| FoundKey::by_blob(index, barrier, header.key_id, header.key_version));
     match found {
         Some(Asked::There(key)) => Ok(key),
         Some(Asked::Missing(_)) | None => Err(use_key::open_failed()),

@@ -11,8 +11,7 @@ use ward_proto::admin::v1::{
 
 use crate::api::convert;
 use crate::state::{
-    CensusRange, GatewayRole, Index, KeyCensus, KeyRecord, RewrapRecord, RewrapState,
-    VersionRecord,
+    CensusRange, GatewayRole, Index, KeyCensus, KeyRecord, RewrapRecord, RewrapState, VersionRecord,
 };
 
 /// A job, with every gateway that is waited for and every other that worked on it.
@@ -87,16 +86,13 @@ pub(super) fn key(index: &Index, key: &KeyRecord) -> CensusOfKey {
         state: convert::key_state(key.state).into(),
         primary_version: key.primary,
         versions: versions.map(|it| version(it, &told)).collect(),
-        rewrap: index
-            .rewrap(&key.key_id)
-            .map(|job| rewrap(index, job)),
+        rewrap: index.rewrap(&key.key_id).map(|job| rewrap(index, job)),
     }
 }
 
 fn version(version: &VersionRecord, told: &[(&str, &KeyCensus)]) -> CensusOfVersion {
     let (mut data_keys, mut at_most, mut gateways) = (0_u64, false, Vec::new());
-    let covers =
-        |range: &&CensusRange| (range.first..=range.last).contains(&version.version);
+    let covers = |range: &&CensusRange| (range.first..=range.last).contains(&version.version);
     for (gateway, census) in told {
         let Some(range) = census.ranges.iter().find(covers) else {
             continue;

@@ -208,7 +208,9 @@ fn so_many_jobs_run_and_no_more() {
         })
     };
     for number in 2..=257 {
-        state.run(create_key(&format!("k-{number}"), number)).unwrap();
+        state
+            .run(create_key(&format!("k-{number}"), number))
+            .unwrap();
         state.run(job(number)).unwrap();
     }
     state.refuse(start(2, 0), Refusal::RewrapsFull);
@@ -231,13 +233,19 @@ fn what_a_whole_session_has_not_told_is_there_no_more() {
     };
     state.told(begun.clone());
     assert_eq!(state.census(), all, "it may still be there");
-    state.told(ReportArchive { whole: true, ..begun });
+    state.told(ReportArchive {
+        whole: true,
+        ..begun
+    });
     assert_eq!(state.census(), []);
     state.told(report("core", 2, &[range(2, 2, 8)]));
     assert_eq!(state.census(), [("core".into(), vec![range(2, 2, 8)])]);
     state.told(report("core", 2, &[]));
     assert_eq!(state.census(), []);
-    assert_eq!(state.index.archive_report("core").unwrap().reported_ms, START);
+    assert_eq!(
+        state.index.archive_report("core").unwrap().reported_ms,
+        START
+    );
 }
 
 #[test]
@@ -252,7 +260,9 @@ fn a_report_that_is_no_report_is_refused() {
         vec![range(2, 1, 1)],
         vec![range(1, 1, 0)],
         vec![range(1, 2, 1), range(2, 3, 1)],
-        (1..=4_097).map(|version| range(version, version, 1)).collect(),
+        (1..=4_097)
+            .map(|version| range(version, version, 1))
+            .collect(),
     ] {
         refuse(&mut state, report("core", 1, &ranges), Refusal::TooLarge);
     }

@@ -10,7 +10,8 @@ use super::*;
 use crate::audit::{Audit, AuditConfig, AuditRecord, ContextDigest, Durable, LogName};
 use crate::keyring::{self, RecordError};
 use crate::policy::{
-    Action, Authorized, DeviceRef, Engine, Facts, GatewayRole, Principal, PrincipalKind, Request, Resource,
+    Action, Authorized, DeviceRef, Engine, Facts, GatewayRole, Principal, PrincipalKind, Request,
+    Resource,
 };
 use crate::seal::FileSeal;
 use crate::state::KeyType;

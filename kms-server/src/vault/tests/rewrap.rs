@@ -20,7 +20,10 @@ async fn what_was_moved_holds_the_same_data_key_and_no_other() {
     let from = wrapped(&fixture, 1, &one.wrapped);
     let to = fixture.key(DEVICE, 2);
     let moved = vault.rewrap(&may, &from, &to, &one.context).unwrap();
-    assert_eq!(BlobHeader::parse(&moved).unwrap().key_version, KeyVersion(2));
+    assert_eq!(
+        BlobHeader::parse(&moved).unwrap().key_version,
+        KeyVersion(2)
+    );
     let there = wrapped(&fixture, 2, &moved);
     let same = vault.check_same_data_key(&may, &from, &there, &one.context);
     same.unwrap();
@@ -49,7 +52,11 @@ async fn what_was_moved_holds_the_same_data_key_and_no_other() {
     let differs = vault.check_same_data_key(&may, &from, &planted, &one.context);
     assert_eq!(differs.err(), Some(VaultError::OpenFailed));
     let elsewhere = vault.rewrap(&may, &from, &to, &two.context);
-    assert_eq!(refused(elsewhere), VaultError::OpenFailed, "its own context");
+    assert_eq!(
+        refused(elsewhere),
+        VaultError::OpenFailed,
+        "its own context"
+    );
 }
 
 #[tokio::test]
