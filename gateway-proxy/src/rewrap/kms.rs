@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::archive::LeasedKeys;
 
 /// What became of each of several data keys.
-pub type Moved = Vec<Result<Rewrapped, Error>>;
+pub(super) type Moved = Vec<Result<Rewrapped, Error>>;
 
 /// The KMS, as far as rewrapping knows it.
 pub trait Kms: Send {
