@@ -139,7 +139,7 @@ pub struct GatewayRewrap {
     pub left: u64,
     /// Whether new objects may still begin under such a version, on a lease.
     pub leased: bool,
-    /// The first segment that holds any.
+    /// The segment that it is at; none between two passes.
     pub cursor: Option<u64>,
     /// How many could not be moved when that was tried last.
     pub failed: u64,

@@ -85,7 +85,7 @@ pub struct RewrapProgress {
     pub left: u64,
     /// Whether new objects may still begin under an older version, on a lease.
     pub leased: bool,
-    /// The first segment that holds any; 0 for none.
+    /// The segment that it is at; 0 between two passes.
     pub cursor: u64,
     /// How many of them could not be moved when that was tried last.
     pub failed: u64,
