@@ -259,10 +259,14 @@ impl Stack {
     pub fn power_off(mut self) -> Plan {
         let children: Vec<Pid> = self.processes().iter().map(|name| self.pid(name)).collect();
         signal(Pid::from_child(&self.up), Signal::KILL);
-        for child in children {
-            signal(child, Signal::KILL);
+        for child in &children {
+            signal(*child, Signal::KILL);
         }
         self.up.wait().expect("our own child");
+        // Until then a port may still be theirs.
+        wait::until("every process is gone", || {
+            (!children.iter().any(|child| is_alive(*child))).then_some(())
+        });
         self.plan.clone()
     }
 
@@ -307,6 +311,12 @@ pub fn free_address() -> SocketAddr {
     let address = kept.address();
     KEPT.lock().expect("no thread panicked").push(kept);
     address
+}
+
+/// Whether a process is there, and not only waiting to be counted by its parent.
+fn is_alive(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+    stat.is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 /// As many of them.
