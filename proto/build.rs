@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use protox::prost_reflect::prost::Message;
 use protox::prost_reflect::prost_types::FileDescriptorSet;
 
 const FILES: &[&str] = &[
@@ -25,6 +26,7 @@ const FILES: &[&str] = &[
     "ward/admin/v1/cluster.proto",
     "ward/admin/v1/policies.proto",
     "ward/admin/v1/quotas.proto",
+    "ward/admin/v1/approvals.proto",
     "ward/admin/v1/rewraps.proto",
     "ward/peer/v1/peer.proto",
 ];
@@ -39,6 +41,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(FILES, [&root])?;
     let listed = PathBuf::from(std::env::var("OUT_DIR")?).join("rpcs.rs");
     std::fs::write(listed, rpcs(&descriptors))?;
+    let described = PathBuf::from(std::env::var("OUT_DIR")?).join("descriptors.bin");
+    std::fs::write(described, descriptors.encode_to_vec())?;
     // `bytes` fields become `Bytes`: no copy on the way in.
     tonic_prost_build::configure()
         .bytes(".")

@@ -14,6 +14,7 @@
 //! to open is the one error [`OpenFailed`], whatever its cause, and each failure to verify
 //! [`VerifyFailed`].
 
+pub mod approval;
 pub mod blob;
 pub mod context;
 pub mod hpke;

@@ -44,10 +44,12 @@ pub enum RecordPurpose {
     DeviceMetadata = 6,
     /// The private half of the key pair of one import.
     ImportKey = 7,
+    /// A request that waits for a second operator.
+    Approval = 8,
 }
 
 impl RecordPurpose {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::RootWrap,
         Self::KeyRing,
         Self::KeyVersion,
@@ -55,6 +57,7 @@ impl RecordPurpose {
         Self::Policy,
         Self::DeviceMetadata,
         Self::ImportKey,
+        Self::Approval,
     ];
 }
 

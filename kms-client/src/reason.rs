@@ -56,6 +56,10 @@ pub enum Reason {
     VerifyFailed,
     /// No policy permits it.
     Denied,
+    /// A policy lets nobody do it alone: a second operator approves it first.
+    ApprovalRequired,
+    /// No such request waits for a second operator.
+    ApprovalNotFound,
     /// No certificate, or one that the cluster does not know.
     Unauthenticated,
     /// The certificate's dates are past.
@@ -136,6 +140,8 @@ impl Reason {
         Self::OpenFailed,
         Self::VerifyFailed,
         Self::Denied,
+        Self::ApprovalRequired,
+        Self::ApprovalNotFound,
         Self::Unauthenticated,
         Self::CertificateExpired,
         Self::CertificateForeign,
@@ -189,6 +195,8 @@ impl Reason {
             Self::OpenFailed => "OPEN_FAILED",
             Self::VerifyFailed => "VERIFY_FAILED",
             Self::Denied => "DENIED",
+            Self::ApprovalRequired => "APPROVAL_REQUIRED",
+            Self::ApprovalNotFound => "APPROVAL_NOT_FOUND",
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::CertificateExpired => "CERTIFICATE_EXPIRED",
             Self::CertificateForeign => "CERTIFICATE_FOREIGN",
@@ -253,6 +261,8 @@ impl Reason {
             | Self::OpenFailed
             | Self::VerifyFailed
             | Self::Denied
+            | Self::ApprovalRequired
+            | Self::ApprovalNotFound
             | Self::Unauthenticated
             | Self::CertificateExpired
             | Self::CertificateForeign

@@ -7,6 +7,10 @@
 /// what must know them all compares itself with this.
 pub const RPCS: &[&str] = include!(concat!(env!("OUT_DIR"), "/rpcs.rs"));
 
+/// The contract's own description, a `google.protobuf.FileDescriptorSet`: for who shows a message
+/// without knowing it.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
 /// Operator verbs.
 pub mod admin {
     /// Version 1 of the operator verbs.

@@ -69,6 +69,11 @@ pub fn spki_sha256(certificate: &CertificateDer<'_>) -> Result<[u8; 32], Error> 
     Ok(sha256(parse(certificate)?.public_key().raw))
 }
 
+/// A certificate's SubjectPublicKeyInfo in DER.
+pub(super) fn spki(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, Error> {
+    Ok(parse(certificate)?.public_key().raw.to_vec())
+}
+
 fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, Error> {
     match X509Certificate::from_der(certificate) {
         Ok(([], parsed)) => Ok(parsed),

@@ -106,6 +106,15 @@ impl Identity {
             .map_err(|error| unable().with_source(error))
     }
 
+    /// The public key of the certificate, a SubjectPublicKeyInfo in DER.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::CertificateForeign`] when the certificate cannot be read.
+    pub fn public_key(&self) -> Result<Vec<u8>, Error> {
+        certificate::spki(self.certificate())
+    }
+
     pub(crate) fn certified(&self) -> &Arc<CertifiedKey> {
         &self.certified
     }

@@ -24,6 +24,10 @@ pub struct Question {
     pub count: u32,
     /// The role of the identity invited, for `CreateJoinToken`.
     pub invited: Option<Role>,
+    /// As if a second operator had approved it, where it is a change.
+    pub approved: bool,
+    /// At this moment, milliseconds since 1970-01-01 UTC; none for now.
+    pub at_ms: Option<u64>,
 }
 
 /// On what something is asked for.
@@ -60,6 +64,8 @@ pub enum Ruling {
     NotEvaluated,
     /// There is no such request: this action is nothing that this role asks for, or not on this.
     Impossible,
+    /// It is denied, and would be allowed if a second operator approved it.
+    ApprovalRequired,
 }
 
 impl Question {
@@ -84,6 +90,8 @@ impl Question {
                 .invited
                 .map(|role| role.to_string())
                 .unwrap_or_default(),
+            approved: self.approved,
+            now_ms: self.at_ms.unwrap_or_default(),
             draft: draft.map(|(policy_id, text)| admin::PolicyDraft {
                 policy_id: policy_id.to_owned(),
                 text: text.to_owned(),
@@ -102,6 +110,7 @@ impl TryFrom<admin::ExplainDecisionResponse> for Decision {
             admin::Decision::Forbidden => Ruling::Forbidden,
             admin::Decision::NotEvaluated => Ruling::NotEvaluated,
             admin::Decision::Impossible => Ruling::Impossible,
+            admin::Decision::ApprovalRequired => Ruling::ApprovalRequired,
             admin::Decision::Unspecified => {
                 let message = "the node answered with a decision that this client does not know";
                 return Err(Error::new(Reason::VersionNewer, message));

@@ -1,6 +1,7 @@
 //! What the verbs take and answer. Plain types: none of them is tied to the wire.
 
 mod answer;
+mod approval;
 mod archive_report;
 mod audit;
 mod cluster;
@@ -18,6 +19,7 @@ mod signature;
 mod watch;
 
 pub use answer::Used;
+pub use approval::{Approval, ApprovalId, ApprovalRequest};
 pub use archive_report::{
     ArchiveReport, CensusRange, RewrapItem, Rewrapped, RunningRewrap, ToldRewrap,
 };

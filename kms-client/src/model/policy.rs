@@ -11,6 +11,8 @@ pub struct Policy {
     pub revision: u64,
     /// Cedar; empty in a list.
     pub text: String,
+    /// When it ends by itself, in milliseconds since 1970-01-01 UTC; none for never.
+    pub ends_ms: Option<u64>,
 }
 
 impl From<admin::Policy> for Policy {
@@ -19,6 +21,7 @@ impl From<admin::Policy> for Policy {
             id: policy.policy_id,
             revision: policy.revision,
             text: policy.text,
+            ends_ms: Some(policy.ends_ms).filter(|ends_ms| *ends_ms != 0),
         }
     }
 }

@@ -9,6 +9,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kms_client::reason::Reason;
 use tonic::Request;
@@ -20,7 +21,7 @@ use crate::audit::{AuditError, AuditRecord, Durable, Outcome};
 use crate::command::Guard;
 use crate::node::context::Node;
 use crate::node::policies;
-use crate::policy::{Action, Authorized, Facts, Resource};
+use crate::policy::{Action, Authorized, Circumstances, Facts, Resource};
 use crate::replica::ReadBarrier;
 use crate::tls::connection::Remote;
 
@@ -32,6 +33,8 @@ pub(crate) struct Call {
     pub(crate) caller: Caller,
     /// Where from; none for the node's own.
     pub(crate) peer: Option<SocketAddr>,
+    /// Whether what is decided now goes out with an approval.
+    approved: AtomicBool,
 }
 
 impl Call {
@@ -48,13 +51,21 @@ impl Call {
             .get::<Remote>()
             .map(|remote| remote.address);
         let node = Arc::clone(node);
-        Ok(Self { node, caller, peer })
+        Ok(Self::new(node, caller, peer))
     }
 
     /// Takes up a request that another member vouches for.
     pub(crate) fn on_behalf(node: &Arc<Node>, caller: Caller, peer: Option<SocketAddr>) -> Self {
-        let node = Arc::clone(node);
-        Self { node, caller, peer }
+        Self::new(Arc::clone(node), caller, peer)
+    }
+
+    fn new(node: Arc<Node>, caller: Caller, peer: Option<SocketAddr>) -> Self {
+        Self {
+            node,
+            caller,
+            peer,
+            approved: AtomicBool::new(false),
+        }
     }
 
     /// Waits until everything that was answered before this call is applied here, and looks at
@@ -85,10 +96,23 @@ impl Call {
         Ok(())
     }
 
+    /// Decides as if a second operator had approved what is asked.
+    ///
+    /// # Security
+    /// What comes of it goes out in a command that uses an approval up, or nowhere: only
+    /// [`crate::api::write`] calls this.
+    pub(in crate::api) fn as_approved<T>(&self, decide: impl FnOnce() -> T) -> T {
+        self.approved.store(true, Ordering::Relaxed);
+        let decided = decide();
+        self.approved.store(false, Ordering::Relaxed);
+        decided
+    }
+
     /// Asks the policies.
     ///
     /// # Errors
-    /// DENIED, with the policies that forbid it in the log.
+    /// DENIED, with the policies that forbid it in the log. APPROVAL_REQUIRED where they permit it
+    /// with an approval.
     pub(crate) fn authorize(
         &self,
         action: Action,
@@ -97,13 +121,28 @@ impl Call {
     ) -> Result<Authorized, Failure> {
         policies::refresh(&self.node)?;
         let principal = principal(&self.node, &self.caller);
+        let circumstances = Circumstances {
+            now_ms: sys::clock::wall_ms(),
+            approved: self.approved.load(Ordering::Relaxed),
+        };
         let request = crate::policy::Request {
             principal: &principal,
             action,
             resource,
             facts,
+            circumstances,
         };
-        Ok(self.node.policies.authorize(&request)?)
+        let policies = &self.node.policies;
+        policies.authorize(&request).map_err(|denied| {
+            let failure = Failure::from(denied);
+            match policies.would_permit_approved(&request) {
+                true => Failure {
+                    denied_by: failure.denied_by,
+                    ..Failure::new(Reason::ApprovalRequired, NEEDS_APPROVAL)
+                },
+                false => failure,
+            }
+        })
     }
 
     /// Asks the policies, and writes into `record` which of them permitted it.
@@ -177,6 +216,8 @@ impl Call {
         check_caller(&self.node, &self.caller)
     }
 }
+
+const NEEDS_APPROVAL: &str = "a policy asks for a second operator";
 
 /// Looks at a caller's status in the state as it is now.
 ///
@@ -265,7 +306,10 @@ pub(crate) async fn write_record(
     failure: Option<&Failure>,
 ) -> Result<Durable, AuditError> {
     if let Some(failure) = failure {
-        let refused = matches!(failure.reason, Reason::Denied | Reason::Unauthenticated);
+        let refused = matches!(
+            failure.reason,
+            Reason::Denied | Reason::ApprovalRequired | Reason::Unauthenticated
+        );
         record.outcome = if refused {
             Outcome::Denied
         } else {

@@ -8,7 +8,9 @@ use ward_proto::v1::key_ref::By;
 use crate::api::failure::Failure;
 use crate::policy::{DeviceRef, Resource};
 use crate::replica::ReadBarrier;
-use crate::state::{DeviceState, Index, KeyRecord, KeyState, KeyTraits, KeyType, KeyUsage, Sealed};
+use crate::state::{
+    DeviceState, Index, KeyRecord, KeyState, KeyTraits, KeyType, KeyUsage, Labels, Sealed,
+};
 use crate::vault::{KeyUse, VaultError};
 
 /// A key version as the index held it behind a read barrier; a copy, so that the index is free
@@ -26,6 +28,7 @@ pub(crate) struct FoundKey {
     traits: KeyTraits,
     sealed: Sealed,
     device: Option<Device>,
+    labels: Option<Labels>,
 }
 
 /// The device whose key it is.
@@ -129,6 +132,7 @@ impl FoundKey {
             traits,
             sealed: stored.sealed.clone(),
             device: device_of(index, key),
+            labels: index.key_labels(&key.key_id).cloned(),
         })
     }
 
@@ -141,6 +145,7 @@ impl FoundKey {
         Resource::Key {
             name: &self.name,
             device,
+            labels: self.labels.as_ref(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! takes a [`call::Call`], passes its gates, and answers; whatever it fails with is a
 //! [`failure::Failure`], which `status` puts on the wire.
 
+mod approvals;
 pub(crate) mod audit;
 pub(crate) mod call;
 pub(crate) mod caller;

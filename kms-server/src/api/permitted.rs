@@ -88,7 +88,7 @@ pub(crate) fn asked_for(record: &mut AuditRecord, reference: Option<&KeyRef>) {
 /// What the policies see of a key that may not exist.
 fn named_resource(key: Option<&KeyRef>) -> Option<Resource<'_>> {
     match key?.by.as_ref()? {
-        By::Name(name) => Some(Resource::Key { name, device: None }),
+        By::Name(name) => Some(Resource::key(name)),
         By::KeyId(_) => None,
     }
 }

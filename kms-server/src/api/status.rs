@@ -75,8 +75,13 @@ impl From<Refusal> for Failure {
             | Refusal::QuotaInvalid
             | Refusal::QuotaNotFound
             | Refusal::QuotasFull
+            | Refusal::ApprovalsFull
+            | Refusal::EndInvalid
+            | Refusal::PolicyNotFound
             | Refusal::RewrapNotFound
             | Refusal::RewrapsFull => Reason::InvalidArgument,
+            Refusal::ApprovalNotFound => Reason::ApprovalNotFound,
+            Refusal::ApproverUnfit => Reason::Denied,
             Refusal::AliasNotFound => Reason::AliasNotFound,
             Refusal::ImportInvalid => Reason::ImportInvalid,
             Refusal::MaterialKnown => Reason::MaterialKnown,
@@ -235,6 +240,7 @@ fn code(reason: Reason) -> Code {
     match reason {
         Reason::KeyNotFound
         | Reason::AliasNotFound
+        | Reason::ApprovalNotFound
         | Reason::DeviceNotFound
         | Reason::GatewayNotFound
         | Reason::ObjectNotFound
@@ -251,6 +257,7 @@ fn code(reason: Reason) -> Code {
         | Reason::Sealed
         | Reason::NotLeader
         | Reason::QuorumAtRisk
+        | Reason::ApprovalRequired
         | Reason::CannotLead => Code::FailedPrecondition,
         Reason::Conflict | Reason::EpochMoved => Code::Aborted,
         Reason::InvalidArgument | Reason::OpenFailed | Reason::VerifyFailed => {

@@ -2,20 +2,22 @@
 
 use envelope::id::KeyId;
 use kms_client::reason::Reason;
-use prost::Message;
 use ward_proto::v1::WriteOptions;
 
+use crate::api::approvals::{self, Question, WriteRequest};
 use crate::api::call::Call;
 use crate::api::failure::Failure;
 use crate::audit::AuditRecord;
-use crate::command::{Command, Idempotency, Outcome, Proposal, Refusal};
+use crate::command::{Approved, Command, Idempotency, Outcome, Proposal, Refusal};
 use crate::limits::CONFLICT_RETRIES_MAX;
 use crate::policy::Authorized;
 use crate::replica::{Applied, ProposeError, ReadBarrier};
 
-/// What a caller meant, as far as repetitions are concerned.
+/// What a caller meant, as far as repetitions are concerned, and approvals.
 pub(crate) struct Intent {
     idempotency: Option<Idempotency>,
+    /// What a second operator would be asked; none of what no policy can ask one for.
+    question: Option<Question>,
 }
 
 impl Intent {
@@ -23,7 +25,7 @@ impl Intent {
     ///
     /// # Errors
     /// When the key is neither absent nor 16 bytes.
-    pub(crate) fn new<M: Message>(
+    pub(crate) fn new<M: WriteRequest>(
         call: &Call,
         verb: &str,
         request: &M,
@@ -32,8 +34,12 @@ impl Intent {
         let key = write
             .map(|write| write.idempotency_key.as_ref())
             .unwrap_or_default();
+        let question = Some(Question::about(request));
         if key.is_empty() {
-            return Ok(Self { idempotency: None });
+            return Ok(Self {
+                idempotency: None,
+                question,
+            });
         }
         let key: &[u8; 16] = key
             .try_into()
@@ -47,12 +53,24 @@ impl Intent {
         let caller = call.caller.id.to_string();
         Ok(Self {
             idempotency: Some(Idempotency::new(&caller, key, request_sha256)),
+            question,
         })
     }
 
     /// A write that needs no memory: repeating it does the same again.
     pub(crate) fn repeatable() -> Self {
-        Self { idempotency: None }
+        Self {
+            idempotency: None,
+            question: None,
+        }
+    }
+
+    /// As [`Self::repeatable`], of what a second operator may be asked for.
+    pub(crate) fn repeatable_request<M: WriteRequest>(request: &M) -> Self {
+        Self {
+            idempotency: None,
+            question: Some(Question::about(request)),
+        }
     }
 
     /// The kept answer, if this is a repetition. Looked up before the request is compared with
@@ -104,8 +122,12 @@ pub(crate) async fn propose(
 /// before the barrier may find another key. It runs behind a read barrier, and again after each
 /// lost race: it authorizes, seals for the revision it finds, and answers the command.
 ///
+/// Where the policies permit it only with an approval, it is decided again as if there were one:
+/// what cannot be done anyway nobody is asked for. The command goes out with the approval that
+/// there is; without one the request is kept until another operator approves it.
+///
 /// # Errors
-/// What `decide` or apply refused, or that no quorum acknowledged.
+/// What `decide` or apply refused, or that no quorum acknowledged. APPROVAL_REQUIRED.
 pub(crate) async fn propose_noting(
     call: &Call,
     intent: &Intent,
@@ -118,21 +140,31 @@ pub(crate) async fn propose_noting(
         if let Some(first) = intent.first_answer(call) {
             return first.inspect(|first| describe(record, first));
         }
-        let (authorized, command) = decide(&barrier, record)?;
-        record.policies = authorized.policies().to_vec();
+        let (authorized, step) = decide_step(call, intent, &barrier, record, &mut decide)?;
+        let asks = matches!(step, Step::Ask(_));
+        let (command, idempotency) = match step {
+            Step::Do(command) => {
+                record.policies = authorized.policies().to_vec();
+                (command, intent.idempotency.clone())
+            }
+            // The intent is what was asked for, and that is not done yet.
+            Step::Ask(command) => (command, None),
+        };
         let proposal = Proposal {
             time_ms: sys::clock::wall_ms(),
-            idempotency: intent.idempotency.clone(),
+            idempotency,
             guard: Some(call.guard(&authorized)),
             command,
         };
         match call.node.replica.propose(proposal).await {
+            Ok(applied) if asks => return Err(approvals::required(&applied)),
             Ok(applied) => {
                 describe(record, &applied);
                 return Ok(applied);
             }
             Err(ProposeError::Refused(Refusal::StaleGuard)) => {}
-            Err(ProposeError::Refused(Refusal::Conflict)) if on_conflict == OnConflict::Retry => {}
+            Err(ProposeError::Refused(Refusal::Conflict))
+                if asks || on_conflict == OnConflict::Retry => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -140,6 +172,52 @@ pub(crate) async fn propose_noting(
         Reason::Conflict,
         "it kept changing meanwhile; try again",
     ))
+}
+
+/// What comes of a decision.
+enum Step {
+    /// The command.
+    Do(Command),
+    /// To keep the request: only a second operator can let it be done.
+    Ask(Command),
+}
+
+/// Decides, with the approval where one is needed.
+fn decide_step(
+    call: &Call,
+    intent: &Intent,
+    barrier: &ReadBarrier,
+    record: &mut AuditRecord,
+    decide: &mut impl FnMut(&ReadBarrier, &mut AuditRecord) -> Decision,
+) -> Result<(Authorized, Step), Failure> {
+    let (question, denied) = match (decide(barrier, record), &intent.question) {
+        (Err(denied), Some(question)) if denied.reason == Reason::ApprovalRequired => {
+            (question, denied)
+        }
+        (decided, _) => {
+            let (authorized, command) = decided?;
+            return Ok((authorized, Step::Do(command)));
+        }
+    };
+    let (authorized, command) = call.as_approved(|| decide(barrier, record))?;
+    let Some(approval) = question.approved(call, &command) else {
+        record.policies = denied.denied_by.to_vec();
+        let command = question.ask(call, &command, &record.resource)?;
+        return Ok((authorized, Step::Ask(command)));
+    };
+    let approver = approval.approver.map(|approver| approver.id);
+    let noted = approvals::note(&approval.approval_id, &approver.unwrap_or_default());
+    match &mut record.order {
+        None => record.order = Some(noted),
+        // It is decided again after each lost race.
+        Some(order) if order.ends_with(&noted) => {}
+        Some(order) => *order = format!("{order} {noted}"),
+    }
+    let command = Command::Approved(Approved {
+        approval_id: approval.approval_id,
+        command: Box::new(command),
+    });
+    Ok((authorized, Step::Do(command)))
 }
 
 /// A repetition names the key that the first attempt made, not one that never was.
@@ -183,6 +261,10 @@ fn named(outcome: &Outcome) -> Option<KeyId> {
         | Outcome::ImportCreated { .. }
         | Outcome::QuotaPut { .. }
         | Outcome::QuotaDeleted
+        | Outcome::ApprovalRequested { .. }
+        | Outcome::RequestApproved
+        | Outcome::RequestRejected
+        | Outcome::PolicyDeleted
         | Outcome::ArchiveReported
         | Outcome::FormatRaised => None,
     }

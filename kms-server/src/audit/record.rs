@@ -30,7 +30,8 @@ pub struct AuditRecord {
     pub outcome: Outcome,
     /// The machine-readable reason where it was not allowed, such as `KEY_DISABLED`.
     pub reason: Option<String>,
-    /// What a containment verb ordered: its level, services and case.
+    /// What a containment verb ordered: its level, services and case. What an approver signed, and
+    /// which approval a change was made with.
     pub order: Option<String>,
     /// The policies that decided.
     pub policies: Vec<String>,

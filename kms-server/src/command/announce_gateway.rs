@@ -69,6 +69,8 @@ mod tests {
             index,
             now_ms: 1,
             said_ms: 1,
+            caller: None,
+            approver: None,
             counters,
             writes,
         };

@@ -3,9 +3,14 @@
 
 use envelope::id::ClusterId;
 
-use super::{Command, Idempotency, Outcome, Proposal, Refusal, Writes, create_import};
+use super::{
+    Command, Guard, Idempotency, Outcome, Proposal, Refusal, Writes, create_import, put_policy,
+    request_approval,
+};
 use crate::replica::limits::IDEMPOTENCY_SWEEP_MAX;
-use crate::state::{Counters, IDEMPOTENCY_KEPT_MS, IdempotencyRecord, Index, Record, RecordId};
+use crate::state::{
+    Counters, IDEMPOTENCY_KEPT_MS, IdempotencyRecord, Index, Record, RecordId, Role,
+};
 
 /// What an entry did: its answer, and the records it changes.
 #[derive(Debug)]
@@ -29,10 +34,25 @@ pub(super) struct Frame<'a> {
     /// What the leader said the time was. For dates that must come true: the state's clock never
     /// comes back from a leader that was far ahead.
     pub(super) said_ms: u64,
+    /// Who asked for it, where somebody did.
+    pub(super) caller: Option<&'a Guard>,
+    /// The second operator, where it was approved.
+    pub(super) approver: Option<String>,
     /// Moves with this entry if it is not refused.
     pub(super) counters: Counters,
     /// What this entry changes if it is not refused.
     pub(super) writes: Writes,
+}
+
+impl<'a> Frame<'a> {
+    /// The operator who asked for it.
+    ///
+    /// # Errors
+    /// A refusal for everybody else: the leader's policies let nobody else get here.
+    pub(super) fn operator(&self) -> Result<&'a str, Refusal> {
+        let operator = self.caller.filter(|caller| caller.role == Role::Operator);
+        operator.map(|it| &*it.id).ok_or(Refusal::IdentityNotFound)
+    }
 }
 
 /// Applies one entry. Pure, deterministic, total: whatever the entry holds, the same answer and
@@ -83,7 +103,7 @@ fn first_answer<'a>(
 fn attempt<'a>(
     index: &'a Index,
     counters: &Counters,
-    proposal: &Proposal,
+    proposal: &'a Proposal,
 ) -> Result<(Outcome, Frame<'a>), Refusal> {
     let cluster_id = cluster_of(index, &proposal.command)?;
     check_format(index, &proposal.command)?;
@@ -99,6 +119,8 @@ fn attempt<'a>(
         cluster_id,
         now_ms: counters.time_ms,
         said_ms: proposal.time_ms,
+        caller: proposal.guard.as_ref(),
+        approver: None,
         counters: counters.clone(),
         writes: Writes::default(),
     };
@@ -134,7 +156,7 @@ fn check_needed(index: &Index, needed: u32) -> Result<(), Refusal> {
     }
 }
 
-fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
+pub(super) fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
     match command {
         Command::Genesis(command) => command.apply(frame),
         Command::CreateKey(command) => command.apply(frame),
@@ -167,6 +189,12 @@ fn run(command: &Command, frame: &mut Frame<'_>) -> Result<Outcome, Refusal> {
         Command::ImportKey(command) => command.apply(frame),
         Command::PutQuota(command) => command.apply(frame),
         Command::DeleteQuota(command) => command.apply(frame),
+        Command::RequestApproval(command) => command.apply(frame),
+        Command::ApproveRequest(command) => command.apply(frame),
+        Command::RejectRequest(command) => command.apply(frame),
+        Command::Approved(command) => command.apply(frame),
+        Command::PutEndingPolicy(command) => command.apply(frame),
+        Command::DeletePolicy(command) => command.apply(frame),
         Command::StartRewrap(command) => command.apply(frame),
         Command::CancelRewrap(command) => command.apply(frame),
         Command::ReportArchive(command) => command.apply(frame),
@@ -201,7 +229,7 @@ fn keep_answer(
 /// Adds what every entry writes: the counters, and the removal of a few expired answers.
 fn finish(
     index: &Index,
-    counters: Counters,
+    mut counters: Counters,
     mut writes: Writes,
     answer: Result<Outcome, Refusal>,
     answered_at: u64,
@@ -221,6 +249,8 @@ fn finish(
         }
     }
     create_import::sweep(index, counters.time_ms, &mut writes);
+    request_approval::sweep(index, counters.time_ms, &mut writes);
+    put_policy::sweep(index, &mut counters, &mut writes);
     writes.put(RecordId::Counters, Record::Counters(counters));
     Effect {
         answer,

@@ -93,6 +93,13 @@ impl ConsumeJoinToken {
             None => token.id.clone(),
         };
         self.put_identity(frame, token.role, &id)?;
+        if let Some(makers) = frame.index.token_makers(&token_id(&self.secret_sha256)) {
+            // Who joins again is whoever was invited now.
+            let inviters = Record::Inviters(makers.clone());
+            frame
+                .writes
+                .put(RecordId::Inviters(token.role, id.clone()), inviters);
+        }
         token.consumed = Some(Consumption {
             spki_sha256: self.spki_sha256,
             id: id.clone(),

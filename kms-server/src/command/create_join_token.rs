@@ -46,6 +46,7 @@ impl CreateJoinToken {
         if identity.is_some_and(|known| known.state == IdentityState::Revoked) {
             return Err(Refusal::IdentityRevoked);
         }
+        self.keep_makers(frame, token_id);
         // Each new token sweeps away some that have ended, so that they never accumulate.
         for ended in frame
             .index
@@ -53,6 +54,7 @@ impl CreateJoinToken {
             .take(TOKEN_SWEEP_MAX)
         {
             frame.writes.remove(RecordId::Token(ended));
+            frame.writes.remove(RecordId::TokenMakers(ended));
         }
         frame.writes.put(
             RecordId::Token(token_id),
@@ -67,7 +69,21 @@ impl CreateJoinToken {
         );
         Ok(Outcome::TokenCreated)
     }
+
+    /// Puts down who invites an operator: nobody approves what their inviter asks for.
+    fn keep_makers(&self, frame: &mut Frame<'_>, token_id: [u8; 16]) {
+        let known = frame.index.format_version() >= MAKERS_SINCE;
+        let maker = frame.caller.map(|caller| caller.id.clone());
+        if known && self.role == Role::Operator {
+            let makers = maker.into_iter().chain(frame.approver.clone()).collect();
+            let id = RecordId::TokenMakers(token_id);
+            frame.writes.put(id, Record::TokenMakers(makers));
+        }
+    }
 }
+
+/// The format of the state that brought these records.
+const MAKERS_SINCE: u32 = 4;
 
 /// Ended tokens removed by one new one.
 const TOKEN_SWEEP_MAX: usize = 8;

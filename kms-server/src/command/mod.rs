@@ -10,6 +10,8 @@ mod acknowledge_containment;
 mod anchor_audit;
 mod announce_gateway;
 mod apply;
+mod approve_request;
+mod approved;
 mod cancel_rewrap;
 mod consume_join_token;
 mod create_import;
@@ -33,6 +35,7 @@ mod record_certificate;
 mod refusal;
 mod remove_node;
 mod report_archive;
+mod request_approval;
 mod revoke_gateway;
 mod rotate_key;
 mod rotate_signing_key;
@@ -45,6 +48,7 @@ mod set_offline_allowance;
 mod set_version_state;
 mod settle_containment;
 mod start_rewrap;
+mod target;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -57,6 +61,8 @@ pub use acknowledge_containment::AcknowledgeContainment;
 pub use anchor_audit::{AnchorAudit, AuditHead};
 pub use announce_gateway::AnnounceGateway;
 pub(crate) use apply::{Effect, apply, check_format};
+pub use approve_request::{ApproveRequest, RejectRequest};
+pub use approved::Approved;
 pub use cancel_rewrap::CancelRewrap;
 pub(crate) use consume_join_token::Holder;
 pub use consume_join_token::{ConsumeJoinToken, NodeJoin};
@@ -78,7 +84,7 @@ pub use outcome::Outcome;
 pub use proposal::{Guard, Idempotency, Proposal};
 pub use put_alias::PutAlias;
 pub(crate) use put_alias::{check_delete, check_put};
-pub use put_policy::PutPolicy;
+pub use put_policy::{DeletePolicy, PutEndingPolicy, PutPolicy};
 pub use put_quota::PutQuota;
 pub use raise_format::RaiseFormat;
 pub use record_certificate::RecordCertificate;
@@ -86,6 +92,7 @@ pub use refusal::Refusal;
 pub use remove_node::RemoveNode;
 pub(crate) use report_archive::{REPORT_KEYS_MAX, REPORT_RANGES_MAX};
 pub use report_archive::{ReportArchive, ToldKey, ToldRewrap};
+pub use request_approval::RequestApproval;
 pub use revoke_gateway::{ForgetGateway, RevokeGateway};
 pub use rotate_key::RotateKey;
 pub use rotate_signing_key::RotateSigningKey;
@@ -164,6 +171,18 @@ pub enum Command {
     PutQuota(PutQuota),
     /// Takes a quota away.
     DeleteQuota(DeleteQuota),
+    /// Keeps a request that waits for a second operator.
+    RequestApproval(Box<RequestApproval>),
+    /// Approves a request of another operator.
+    ApproveRequest(ApproveRequest),
+    /// Ends a request that waits for a second operator.
+    RejectRequest(RejectRequest),
+    /// Carries out what a second operator approved.
+    Approved(Approved),
+    /// Writes or replaces a policy that ends by itself.
+    PutEndingPolicy(PutEndingPolicy),
+    /// Takes a policy out of force.
+    DeletePolicy(DeletePolicy),
     /// Begins a job that moves archived data keys to newer versions.
     StartRewrap(StartRewrap),
     /// Ends such a job.
@@ -210,6 +229,12 @@ impl Command {
             Self::ImportKey(_) => "import_key",
             Self::PutQuota(_) => "put_quota",
             Self::DeleteQuota(_) => "delete_quota",
+            Self::RequestApproval(_) => "request_approval",
+            Self::ApproveRequest(_) => "approve_request",
+            Self::RejectRequest(_) => "reject_request",
+            Self::Approved(approved) => approved.command.name(),
+            Self::PutEndingPolicy(_) => "put_ending_policy",
+            Self::DeletePolicy(_) => "delete_policy",
             Self::StartRewrap(_) => "start_rewrap",
             Self::CancelRewrap(_) => "cancel_rewrap",
             Self::ReportArchive(_) => "report_archive",
@@ -250,6 +275,12 @@ impl Command {
             | Self::DeleteAlias(_) => 2,
             Self::SetKeyRotation(_) | Self::CreateImport(_) | Self::ImportKey(_) => 3,
             Self::PutQuota(_) | Self::DeleteQuota(_) => 3,
+            Self::RequestApproval(_)
+            | Self::ApproveRequest(_)
+            | Self::RejectRequest(_)
+            | Self::Approved(_)
+            | Self::PutEndingPolicy(_)
+            | Self::DeletePolicy(_) => 4,
             Self::StartRewrap(_) | Self::CancelRewrap(_) | Self::ReportArchive(_) => 4,
             #[cfg(feature = "rehearse-upgrade")]
             Self::Rehearsal => crate::state::FORMAT_VERSION,

@@ -3,7 +3,7 @@
 use envelope::id::KeyId;
 use serde::{Deserialize, Serialize};
 
-use crate::state::{ImportId, KeyState, NodeId, Role};
+use crate::state::{ApprovalId, ImportId, KeyState, NodeId, Role};
 
 /// The answer to a command. New variants go to the end: their numbers are stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +111,19 @@ pub enum Outcome {
     },
     /// There is no such quota any more.
     QuotaDeleted,
+    /// The request waits for a second operator.
+    ApprovalRequested {
+        /// Under this id.
+        approval_id: ApprovalId,
+        /// For so long, by the state's clock.
+        expires_ms: u64,
+    },
+    /// The request can be carried out.
+    RequestApproved,
+    /// The request waits no longer.
+    RequestRejected,
+    /// There is no such policy any more.
+    PolicyDeleted,
     /// The job runs.
     RewrapStarted {
         /// Of which key.

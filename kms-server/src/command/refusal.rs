@@ -122,6 +122,24 @@ pub enum Refusal {
     /// The cluster has as many quotas as there may be.
     #[error("a cluster has at most 1 024 quotas; delete one, or put one for the whole role")]
     QuotasFull,
+    /// No such request waits for a second operator, or it is not approved.
+    #[error("no such request waits, or its time is over; list the approvals for what there is")]
+    ApprovalNotFound,
+    /// Who asked, somebody whom they invited, or somebody who is honoured no longer.
+    #[error(
+        "an approver is another operator than who asks, was not invited by them, and is still \
+         honoured"
+    )]
+    ApproverUnfit,
+    /// As many requests wait as may.
+    #[error("64 requests wait for a second operator, or 16 of yours; let some be decided")]
+    ApprovalsFull,
+    /// A policy's end that is past, or too far.
+    #[error("a policy ends at least a moment and at most 366 days from now, or never")]
+    EndInvalid,
+    /// No such policy was put.
+    #[error("no such policy was put; list the policies for what there is")]
+    PolicyNotFound,
     /// No job of this key runs.
     #[error("no rewrapping of this key is under way; start one")]
     RewrapNotFound,

@@ -32,6 +32,10 @@ impl SetKeyLabels {
         if labels != former {
             let mut key = key.clone();
             key.revision += 1;
+            // Policies may look at labels since then: what they permitted they may refuse now.
+            if frame.index.format_version() >= LABELS_DECIDE_SINCE {
+                key.epoch += 1;
+            }
             frame
                 .writes
                 .put(RecordId::Key(self.key_id), Record::Key(key));
@@ -42,6 +46,9 @@ impl SetKeyLabels {
         })
     }
 }
+
+/// The format of the state from which on policies see labels.
+const LABELS_DECIDE_SINCE: u32 = 4;
 
 /// What a key may be labelled with.
 pub(super) fn check_labels(labels: &Labels) -> Result<(), Refusal> {

@@ -5,7 +5,7 @@
 use envelope::id::{KeyId, KeyVersion};
 use envelope::record::{self, RecordHeader, RecordPurpose};
 
-use crate::state::{ImportId, KeyType, KeyUsage};
+use crate::state::{ApprovalId, ImportId, KeyType, KeyUsage};
 
 /// The place of one record in the replicated state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,12 @@ impl Place {
     #[must_use]
     pub fn import(id: &ImportId) -> Self {
         Self::named(RecordPurpose::ImportKey, "imports", &hex::encode(id))
+    }
+
+    /// A request that waits for a second operator.
+    #[must_use]
+    pub fn approval(id: &ApprovalId) -> Self {
+        Self::named(RecordPurpose::Approval, "approvals", &hex::encode(id))
     }
 
     /// The root, wrapped by the seal of this name.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
 use tower::ServiceBuilder;
+use ward_proto::admin::v1::approval_admin_service_server::ApprovalAdminServiceServer;
 use ward_proto::admin::v1::cluster_admin_service_server::ClusterAdminServiceServer;
 use ward_proto::admin::v1::device_admin_service_server::DeviceAdminServiceServer;
 use ward_proto::admin::v1::gateway_admin_service_server::GatewayAdminServiceServer;
@@ -143,6 +144,7 @@ fn with_operator_verbs<L>(router: Router<L>, api: Api) -> Router<L> {
         )
         .add_service(cluster_admin(api.clone()))
         .add_service(quota_admin(api.clone()))
+        .add_service(approval_admin(api.clone()))
         .add_service(rewrap_admin(api.clone()))
         .add_service(token_admin(api))
 }
@@ -174,6 +176,12 @@ fn rewraps(api: Api) -> RewrapServiceServer<Api> {
 
 fn rewrap_admin(api: Api) -> RewrapAdminServiceServer<Api> {
     RewrapAdminServiceServer::new(api)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX)
+}
+
+fn approval_admin(api: Api) -> ApprovalAdminServiceServer<Api> {
+    ApprovalAdminServiceServer::new(api)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX)
 }

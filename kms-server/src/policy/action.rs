@@ -114,6 +114,14 @@ pub enum Action {
     DeleteQuota,
     /// Tells about the quotas.
     ReadQuotas,
+    /// Tells what waits for a second operator.
+    ReadApprovals,
+    /// Approves what another operator asks for.
+    ApproveRequest,
+    /// Ends what waits for a second operator.
+    RejectRequest,
+    /// Takes a policy out of force.
+    DeletePolicy,
     /// Lets gateways move archived data keys to newer versions of a key.
     StartRewrap,
     /// Ends that before it is complete.
@@ -128,7 +136,7 @@ pub enum Action {
 
 impl Action {
     /// All of them, for tables and for the test that compares them with the schema.
-    pub const ALL: [Self; 59] = [
+    pub const ALL: [Self; 63] = [
         Self::Encrypt,
         Self::Decrypt,
         Self::ReEncryptFrom,
@@ -183,6 +191,10 @@ impl Action {
         Self::PutQuota,
         Self::DeleteQuota,
         Self::ReadQuotas,
+        Self::ReadApprovals,
+        Self::ApproveRequest,
+        Self::RejectRequest,
+        Self::DeletePolicy,
         Self::StartRewrap,
         Self::CancelRewrap,
         Self::ReadCensus,
@@ -245,6 +257,8 @@ impl Action {
             | Self::TransferLeadership => 2,
             Self::SetKeyRotation | Self::GetImportParameters | Self::ImportKey => 3,
             Self::PutQuota | Self::DeleteQuota | Self::ReadQuotas => 3,
+            Self::ReadApprovals | Self::ApproveRequest | Self::RejectRequest => 4,
+            Self::DeletePolicy => 4,
             Self::StartRewrap
             | Self::CancelRewrap
             | Self::ReadCensus
@@ -271,6 +285,37 @@ impl Action {
                 | Self::GenerateDataKey
                 | Self::GenerateDataKeyWithoutPlaintext
                 | Self::UnwrapDataKey
+        )
+    }
+
+    /// Whether a policy may make it wait for a second operator: it changes the state, and does more
+    /// than take something away.
+    #[must_use]
+    pub const fn is_change(self) -> bool {
+        matches!(
+            self,
+            Self::CreateKey
+                | Self::RotateKey
+                | Self::EnableKey
+                | Self::EnableKeyVersion
+                | Self::SetKeyMinimum
+                | Self::SetKeyLabels
+                | Self::SetKeyRotation
+                | Self::GetImportParameters
+                | Self::ImportKey
+                | Self::PutAlias
+                | Self::DeleteAlias
+                | Self::EnrollDevice
+                | Self::CreateJoinToken
+                | Self::ReleaseDevice
+                | Self::SetOfflineAllowance
+                | Self::PutPolicy
+                | Self::DeletePolicy
+                | Self::PutQuota
+                | Self::DeleteQuota
+                | Self::RemoveNode
+                | Self::StartRewrap
+                | Self::CancelRewrap
         )
     }
 
@@ -332,6 +377,10 @@ impl Action {
             Self::PutQuota => "PutQuota",
             Self::DeleteQuota => "DeleteQuota",
             Self::ReadQuotas => "ReadQuotas",
+            Self::ReadApprovals => "ReadApprovals",
+            Self::ApproveRequest => "ApproveRequest",
+            Self::RejectRequest => "RejectRequest",
+            Self::DeletePolicy => "DeletePolicy",
             Self::StartRewrap => "StartRewrap",
             Self::CancelRewrap => "CancelRewrap",
             Self::ReadCensus => "ReadCensus",

@@ -85,7 +85,7 @@ impl Engine {
     /// [`Denied`], with the policies that forbid it.
     pub fn authorize(&self, request: &Request<'_>) -> Result<Authorized, Denied> {
         let current = self.current.load();
-        let fingerprint = Fingerprint::of(request);
+        let fingerprint = Fingerprint::of(request, current.set.timed);
         let decided = current.remembered.get(&fingerprint).unwrap_or_else(|| {
             let decided = self.decide(&current.set, request);
             current.remembered.put(fingerprint, decided.clone());
@@ -106,6 +106,17 @@ impl Engine {
             policies,
             current.set.epoch,
         ))
+    }
+
+    /// Whether a denied request would be permitted if a second operator approved it.
+    #[must_use]
+    pub fn would_permit_approved(&self, request: &Request<'_>) -> bool {
+        if request.circumstances.approved || !request.action.is_change() {
+            return false;
+        }
+        let mut request = *request;
+        request.circumstances.approved = true;
+        self.authorize(&request).is_ok()
     }
 
     /// Decides afresh.

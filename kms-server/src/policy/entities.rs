@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use cedar_policy::RestrictedExpression as Expression;
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Schema};
 
-use super::request::{Facts, PrincipalKind, Request, Resource, app_of_key};
+use super::request::{Circumstances, Facts, PrincipalKind, Request, Resource, app_of_key};
 use super::{DeniedBecause, DeviceRef, Principal};
 
 /// A question in Cedar's terms.
@@ -21,7 +21,7 @@ impl Question {
     pub(super) fn new(request: &Request<'_>, schema: &Schema) -> Result<Self, DeniedBecause> {
         let mut known = vec![principal_entity(request.principal)?];
         let resource = resource_entities(&request.resource, &mut known)?;
-        let context = context(&request.facts, &mut known)?;
+        let context = context(request, &mut known)?;
         let principal = uid(
             principal_type(request.principal.kind),
             &request.principal.id,
@@ -64,7 +64,11 @@ fn resource_entities(
             Ok(cluster)
         }
         Resource::Device(device) => device_entities(*device, known),
-        Resource::Key { name, device } => {
+        Resource::Key {
+            name,
+            device,
+            labels,
+        } => {
             let key = uid(&TYPES.key, name);
             let mut attributes = Attributes::new();
             attributes.insert("name".into(), Expression::new_string((*name).into()));
@@ -77,7 +81,11 @@ fn resource_entities(
                 known.push(Entity::with_uid(app.clone()));
                 attributes.insert("app".into(), Expression::new_entity_uid(app));
             }
-            known.push(entity(key.clone(), attributes)?);
+            let labels = labels.iter().flat_map(|labels| labels.iter());
+            let labels = labels.map(|(key, value)| (key.clone(), value.clone()));
+            let labels = labels.map(|(key, value)| (key, Expression::new_string(value)));
+            let labelled = Entity::new_with_tags(key.clone(), attributes, [], labels);
+            known.push(labelled.map_err(|_| DeniedBecause::Evaluation)?);
             Ok(key)
         }
     }
@@ -98,8 +106,8 @@ fn device_entities(
     Ok(device)
 }
 
-fn context(facts: &Facts<'_>, known: &mut Vec<Entity>) -> Result<Context, DeniedBecause> {
-    let pairs = match facts {
+fn context(request: &Request<'_>, known: &mut Vec<Entity>) -> Result<Context, DeniedBecause> {
+    let mut pairs = match &request.facts {
         Facts::None => Vec::new(),
         Facts::Invite { role } => {
             vec![("role".to_owned(), Expression::new_string((*role).into()))]
@@ -119,7 +127,24 @@ fn context(facts: &Facts<'_>, known: &mut Vec<Entity>) -> Result<Context, Denied
             ]
         }
     };
+    let Circumstances { now_ms, approved } = request.circumstances;
+    pairs.push((
+        "now".to_owned(),
+        Expression::new_datetime(datetime(now_ms)?),
+    ));
+    if request.action.is_change() {
+        pairs.push(("approved".to_owned(), Expression::new_bool(approved)));
+    }
     Context::from_pairs(pairs).map_err(|_| DeniedBecause::Evaluation)
+}
+
+/// As Cedar writes it.
+fn datetime(ms: u64) -> Result<String, DeniedBecause> {
+    let instant = i64::try_from(ms).map(jiff::Timestamp::from_millisecond);
+    match instant {
+        Ok(Ok(instant)) => Ok(instant.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()),
+        Ok(Err(_)) | Err(_) => Err(DeniedBecause::Evaluation),
+    }
 }
 
 fn entity(uid: EntityUid, attributes: Attributes) -> Result<Entity, DeniedBecause> {

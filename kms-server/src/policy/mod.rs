@@ -7,7 +7,9 @@
 pub use action::Action;
 pub use decision::{Authorized, Denied, DeniedBecause};
 pub use engine::Engine;
-pub use request::{DeviceRef, Facts, GatewayRole, Principal, PrincipalKind, Request, Resource};
+pub use request::{
+    Circumstances, DeviceRef, Facts, GatewayRole, Principal, PrincipalKind, Request, Resource,
+};
 pub use set::{PolicyError, PolicySet, PolicyText, SCHEMA, built_in_text};
 
 mod action;

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ring::digest::{Context, SHA256};
 
-use super::request::{DeviceRef, Facts, PrincipalKind, Request, Resource};
+use super::request::{Circumstances, DeviceRef, Facts, PrincipalKind, Request, Resource};
 use super::{DeniedBecause, GatewayRole};
+use crate::state::Labels;
 
 /// What was decided, and by which policies.
 #[derive(Clone)]
@@ -48,7 +49,8 @@ impl Remembered {
 pub(super) struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    pub(super) fn of(request: &Request<'_>) -> Self {
+    /// `timed` where policies look at the clock: then a decision holds for its second.
+    pub(super) fn of(request: &Request<'_>, timed: bool) -> Self {
         let mut digest = Context::new(&SHA256);
         let mut part = |bytes: &[u8]| {
             digest.update(&(bytes.len() as u64).to_be_bytes());
@@ -59,10 +61,15 @@ impl Fingerprint {
         part(request.action.name().as_bytes());
         match request.resource {
             Resource::Cluster => part(b"cluster"),
-            Resource::Key { name, device } => {
+            Resource::Key {
+                name,
+                device,
+                labels,
+            } => {
                 part(b"key");
                 part(name.as_bytes());
                 device_parts(device, &mut part);
+                label_parts(labels, &mut part);
             }
             Resource::Device(device) => {
                 part(b"device");
@@ -81,6 +88,11 @@ impl Fingerprint {
                 part(role.as_bytes());
             }
         }
+        let Circumstances { now_ms, approved } = request.circumstances;
+        part(&[u8::from(approved), u8::from(timed)]);
+        if timed {
+            part(&(now_ms / 1_000).to_be_bytes());
+        }
         Self(
             digest
                 .finish()
@@ -96,6 +108,15 @@ fn device_parts(device: Option<DeviceRef<'_>>, part: &mut impl FnMut(&[u8])) {
     for text in [device.map(|device| device.id), gateway] {
         part(&[u8::from(text.is_some())]);
         part(text.unwrap_or_default().as_bytes());
+    }
+}
+
+fn label_parts(labels: Option<&Labels>, part: &mut impl FnMut(&[u8])) {
+    let labels = labels.into_iter().flatten();
+    let texts: Vec<_> = labels.flat_map(|(key, value)| [key, value]).collect();
+    part(&(texts.len() as u64).to_be_bytes());
+    for text in texts {
+        part(text.as_bytes());
     }
 }
 
@@ -133,7 +154,7 @@ mod tests {
         PrincipalKind::Operator,
     ];
 
-    fn resources() -> [Resource<'static>; 6] {
+    fn resources(labels: &[Labels; 2]) -> [Resource<'_>; 8] {
         let bare = DeviceRef {
             id: "m",
             gateway: None,
@@ -147,14 +168,27 @@ mod tests {
             Resource::Key {
                 name: "m",
                 device: None,
+                labels: None,
+            },
+            Resource::Key {
+                name: "m",
+                device: None,
+                labels: Some(&labels[0]),
+            },
+            Resource::Key {
+                name: "m",
+                device: None,
+                labels: Some(&labels[1]),
             },
             Resource::Key {
                 name: "m",
                 device: Some(bare),
+                labels: None,
             },
             Resource::Key {
                 name: "m",
                 device: Some(spoken_for),
+                labels: None,
             },
             Resource::Device(bare),
             Resource::Device(spoken_for),
@@ -188,23 +222,55 @@ mod tests {
                 id: id.to_owned(),
             })
         });
+        let labels = [("a", "bc"), ("ab", "c")];
+        let labels = labels.map(|(key, value)| Labels::from([(key.to_owned(), value.to_owned())]));
+        let moments = [(0, false), (1_000, false), (0, true)];
+        let moments = moments.map(|(now_ms, approved)| Circumstances { now_ms, approved });
         let (mut seen, mut asked) = (HashSet::new(), 0);
         for principal in &principals.collect::<Vec<_>>() {
             for action in [Action::Encrypt, Action::Decrypt] {
-                for resource in resources() {
-                    for facts in facts {
-                        seen.insert(Fingerprint::of(&Request {
+                for resource in resources(&labels) {
+                    for (facts, circumstances) in
+                        facts.iter().flat_map(|it| moments.map(|at| (*it, at)))
+                    {
+                        let request = Request {
                             principal,
                             action,
                             resource,
                             facts,
-                        }));
+                            circumstances,
+                        };
+                        seen.insert(Fingerprint::of(&request, true));
                         asked += 1;
                     }
                 }
             }
         }
         assert_eq!(seen.len(), asked);
+    }
+
+    #[test]
+    fn the_clock_is_part_of_a_request_only_where_policies_look_at_it() {
+        let principal = Principal {
+            kind: PrincipalKind::Operator,
+            id: "a".to_owned(),
+        };
+        let at = |now_ms, timed| {
+            let request = Request {
+                principal: &principal,
+                action: Action::PutPolicy,
+                resource: Resource::Cluster,
+                facts: Facts::None,
+                circumstances: Circumstances {
+                    now_ms,
+                    approved: false,
+                },
+            };
+            Fingerprint::of(&request, timed)
+        };
+        assert!(at(1_000, false) == at(9_000, false));
+        assert!(at(1_000, true) == at(1_999, true));
+        assert!(at(1_999, true) != at(2_000, true));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use envelope::context::EncryptionContext;
 
 use super::Action;
+use crate::state::Labels;
 
 /// The question put to the [`Engine`](super::Engine).
 #[derive(Clone, Copy)]
@@ -14,8 +15,19 @@ pub struct Request<'a> {
     pub action: Action,
     /// On what.
     pub resource: Resource<'a>,
-    /// Under which circumstances.
+    /// What is asked.
     pub facts: Facts<'a>,
+    /// Under which circumstances.
+    pub circumstances: Circumstances,
+}
+
+/// What policies see of the moment, rather than of what is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Circumstances {
+    /// The deciding node's clock, milliseconds since 1970-01-01 UTC.
+    pub now_ms: u64,
+    /// Whether a second operator approved this very request. Only changes can be approved.
+    pub approved: bool,
 }
 
 /// An identity, as the certificate and the state tell it.
@@ -83,12 +95,24 @@ pub enum Resource<'a> {
         name: &'a str,
         /// Its device, for `device/<id>`.
         device: Option<DeviceRef<'a>>,
+        /// Its labels.
+        labels: Option<&'a Labels>,
     },
     /// A device that exists or is to be enrolled.
     Device(DeviceRef<'a>),
 }
 
 impl<'a> Resource<'a> {
+    /// A key of which only the name counts: there is none yet, or nobody need know.
+    #[must_use]
+    pub const fn key(name: &'a str) -> Self {
+        Self::Key {
+            name,
+            device: None,
+            labels: None,
+        }
+    }
+
     /// How the proof and the audit record name it.
     #[must_use]
     pub fn name(&self) -> &'a str {

@@ -9,7 +9,7 @@ use miette::Diagnostic;
 
 use super::Action;
 use super::shape::{self, TooComplex};
-use crate::state::FORMAT_FIRST;
+use crate::state::{FORMAT_FIRST, FORMAT_VERSION};
 
 /// A policy file: one or more policies, each with an `@id("…")`.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,8 @@ pub struct PolicySet {
     pub(super) policies: cedar_policy::PolicySet,
     pub(super) schema: Schema,
     pub(super) epoch: u64,
+    /// Whether a policy looks at the clock, so that a decision does not hold for ever.
+    pub(super) timed: bool,
 }
 
 impl PolicySet {
@@ -69,7 +71,7 @@ impl PolicySet {
     }
 
     fn build(added: &[PolicyText<'_>], epoch: u64, kind: Added) -> Result<Self, PolicyError> {
-        let schema = schema()?;
+        let schema = schema(FORMAT_VERSION)?;
         let mut policies = cedar_policy::PolicySet::new();
         let mut origins = HashMap::new();
         for text in &BUILT_IN {
@@ -103,26 +105,51 @@ impl PolicySet {
             };
             return Err(PolicyError::Schema { detail });
         }
+        let timed = policies.policies().any(looks_at_the_clock);
         Ok(Self {
             policies,
             schema,
             epoch,
+            timed,
         })
     }
 
     /// The format of the state that the added policies need: the newest that brought an action
-    /// which they name. A member that does not know an action cannot read its name in a policy, and
-    /// permits nothing then.
-    #[must_use]
-    pub fn format(&self) -> u32 {
-        let added = self.policies.policies().filter(|policy| {
+    /// which they name, or of which the schema has something that they speak about. A member that
+    /// does not know it cannot read the policy, and permits nothing then.
+    ///
+    /// # Errors
+    /// As [`with`](Self::with); a test shows that Ward's own schemas never fail.
+    pub fn format(&self) -> Result<u32, PolicyError> {
+        let mut added = cedar_policy::PolicySet::new();
+        let mut format = FORMAT_FIRST;
+        for policy in self.policies.policies() {
             let id: &str = policy.id().as_ref();
-            !id.starts_with(BUILT_IN_PREFIX)
-        });
-        let named = added.flat_map(cedar_policy::Policy::entity_literals);
-        let ids = named.filter(|uid| uid.type_name().basename() == "Action");
-        let formats = ids.filter_map(|uid| Action::named(uid.id().unescaped()).map(Action::format));
-        formats.max().unwrap_or(FORMAT_FIRST)
+            if id.starts_with(BUILT_IN_PREFIX) {
+                continue;
+            }
+            let named = policy.entity_literals().into_iter();
+            let ids = named.filter(|uid| uid.type_name().basename() == "Action");
+            let formats = ids.filter_map(|uid| Action::named(uid.id().unescaped()));
+            format = formats.map(Action::format).fold(format, u32::max);
+            if looks_at_labels(policy) {
+                format = format.max(LABELS_SINCE);
+            }
+            added
+                .add(policy.clone())
+                .map_err(|error| PolicyError::Schema {
+                    detail: error.to_string(),
+                })?;
+        }
+        while format < FORMAT_VERSION {
+            let validator = Validator::new(schema(format)?);
+            let result = validator.validate(&added, ValidationMode::Strict);
+            if result.validation_errors().next().is_none() {
+                break;
+            }
+            format += 1;
+        }
+        Ok(format)
     }
 
     /// How many policies there are.
@@ -258,9 +285,43 @@ fn located(error: &dyn Diagnostic, text: &str) -> String {
     words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn schema() -> Result<Schema, PolicyError> {
+/// Whether a policy has the word by which the schema calls the clock, wherever it has it.
+fn looks_at_the_clock(policy: &cedar_policy::Policy) -> bool {
+    let json = policy.to_json().map(|json| json.to_string());
+    json.map_or(true, |json| json.contains("\"now\""))
+}
+
+/// Whether a policy asks anything but the encryption context for a tag. To a member that does not
+/// know labels that is no error: it would go on without what they decide.
+fn looks_at_labels(policy: &cedar_policy::Policy) -> bool {
+    fn asks(json: &serde_json::Value) -> bool {
+        let mut fields = json.as_object().into_iter().flatten();
+        let mut values = json.as_array().into_iter().flatten();
+        fields.any(|(name, value)| {
+            let asks_tag = ["hasTag", "getTag"].contains(&name.as_str());
+            (asks_tag && value["left"] != context_encryption()) || asks(value)
+        }) || values.any(asks)
+    }
+    policy.to_json().map_or(true, |json| asks(&json))
+}
+
+/// `context.encryption`, as Cedar's JSON has it.
+fn context_encryption() -> serde_json::Value {
+    serde_json::json!({ ".": { "left": { "Var": "context" }, "attr": "encryption" } })
+}
+
+/// The format of the state from which on keys have tags in policies.
+const LABELS_SINCE: u32 = 4;
+
+/// The schema as a member of this format has it, but for actions, which tell it themselves.
+fn schema(format: u32) -> Result<Schema, PolicyError> {
+    let known = |line: &&str| match line.split_once(SINCE) {
+        Some((_, since)) => since.trim().parse().is_ok_and(|since: u32| since <= format),
+        None => true,
+    };
+    let text: Vec<_> = SCHEMA.lines().filter(known).collect();
     let (schema, warnings) =
-        Schema::from_cedarschema_str(SCHEMA).map_err(|error| PolicyError::Schema {
+        Schema::from_cedarschema_str(&text.join("\n")).map_err(|error| PolicyError::Schema {
             detail: error.to_string(),
         })?;
     // Warnings concern names that shadow Cedar's own; there are none, and a test says so.
@@ -270,6 +331,9 @@ fn schema() -> Result<Schema, PolicyError> {
 
 /// What policies can speak about, in Cedar's schema language.
 pub const SCHEMA: &str = include_str!("ward.cedarschema");
+
+/// Ends a line of the schema that a later format brought, before its number.
+const SINCE: &str = "// since ";
 
 /// The built-in policies, as Cedar.
 #[must_use]

@@ -63,6 +63,11 @@ pub(crate) enum Verb {
     PutQuota,
     ListQuotas,
     DeleteQuota,
+    ListApprovals,
+    DescribeApproval,
+    ApproveRequest,
+    RejectRequest,
+    DeletePolicy,
     StartRewrap,
     CancelRewrap,
     ReadCensus,
@@ -144,6 +149,11 @@ impl Verb {
             "/ward.admin.v1.QuotaAdminService/PutQuota" => Self::PutQuota,
             "/ward.admin.v1.QuotaAdminService/ListQuotas" => Self::ListQuotas,
             "/ward.admin.v1.QuotaAdminService/DeleteQuota" => Self::DeleteQuota,
+            "/ward.admin.v1.ApprovalAdminService/ListApprovals" => Self::ListApprovals,
+            "/ward.admin.v1.ApprovalAdminService/DescribeApproval" => Self::DescribeApproval,
+            "/ward.admin.v1.ApprovalAdminService/ApproveRequest" => Self::ApproveRequest,
+            "/ward.admin.v1.ApprovalAdminService/RejectRequest" => Self::RejectRequest,
+            "/ward.admin.v1.PolicyAdminService/DeletePolicy" => Self::DeletePolicy,
             "/ward.admin.v1.RewrapAdminService/StartRewrap" => Self::StartRewrap,
             "/ward.admin.v1.RewrapAdminService/CancelRewrap" => Self::CancelRewrap,
             "/ward.admin.v1.RewrapAdminService/ReadCensus" => Self::ReadCensus,
@@ -212,6 +222,11 @@ impl Verb {
             Self::PutQuota => "PutQuota",
             Self::ListQuotas => "ListQuotas",
             Self::DeleteQuota => "DeleteQuota",
+            Self::ListApprovals => "ListApprovals",
+            Self::DescribeApproval => "DescribeApproval",
+            Self::ApproveRequest => "ApproveRequest",
+            Self::RejectRequest => "RejectRequest",
+            Self::DeletePolicy => "DeletePolicy",
             Self::StartRewrap => "StartRewrap",
             Self::CancelRewrap => "CancelRewrap",
             Self::ReadCensus => "ReadCensus",
@@ -284,6 +299,11 @@ impl Verb {
             | Self::PutQuota
             | Self::ListQuotas
             | Self::DeleteQuota
+            | Self::ListApprovals
+            | Self::DescribeApproval
+            | Self::ApproveRequest
+            | Self::RejectRequest
+            | Self::DeletePolicy
             | Self::StartRewrap
             | Self::CancelRewrap
             | Self::ReadCensus
@@ -323,6 +343,6 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 64);
+        assert_eq!(seen, 69);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use envelope::id::KeyId;
 use serde::{Deserialize, Serialize};
 
-/// Pairs that operators find keys by. Not secret, and no part of any decision.
+/// Pairs that operators find keys by, and that policies may decide by. Not secret.
 pub type Labels = BTreeMap<String, String>;
 
 /// A second name of a key, `alias/NAME`. One that was deleted stays as a tombstone, so that a

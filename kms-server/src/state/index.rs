@@ -10,7 +10,7 @@ use envelope::id::{KeyId, KeyVersion};
 use super::{
     ALLOWANCE_DEFAULT_S, AuditTrail, ClusterRecord, ContainmentRecord, Counters, DeviceRecord,
     FormerGateway, GatewayRecord, IdempotencyRecord, IdentityRecord, KeyRecord, KeyTraits, NodeId,
-    NodeRecord, PolicyRecord, Record, RecordId, Role, TokenRecord, VersionRecord,
+    NodeRecord, Record, RecordId, Role, TokenRecord, VersionRecord,
 };
 
 /// Every record of the state, at one applied index.
@@ -262,27 +262,6 @@ impl Index {
             .range(RecordId::Gateway(String::new())..)
             .map_while(|(_, record)| {
                 if let Record::Gateway(found) = record {
-                    Some(found)
-                } else {
-                    None
-                }
-            })
-    }
-
-    /// A policy.
-    pub fn policy(&self, id: &str) -> Option<&PolicyRecord> {
-        let Record::Policy(found) = self.get(&RecordId::Policy(id.to_owned()))? else {
-            return None;
-        };
-        Some(found)
-    }
-
-    /// All policies, by id.
-    pub fn policies(&self) -> impl Iterator<Item = &PolicyRecord> {
-        self.records
-            .range(RecordId::Policy(String::new())..)
-            .map_while(|(_, record)| {
-                if let Record::Policy(found) = record {
                     Some(found)
                 } else {
                     None

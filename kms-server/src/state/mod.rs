@@ -2,6 +2,7 @@
 
 mod alias;
 mod applied;
+mod approval;
 mod audit;
 mod cell;
 mod cluster;
@@ -30,6 +31,7 @@ pub(crate) mod wire;
 
 pub use alias::{AliasRecord, Labels};
 pub(crate) use applied::Applied;
+pub use approval::{APPROVAL_LIFE_MS, ApprovalId, ApprovalRecord, Approver, Operators};
 pub use audit::{Anchor, AuditKey, AuditTrail};
 pub(crate) use cell::StateCell;
 pub use cluster::{ClusterRecord, Counters, SealWrap};
@@ -48,7 +50,7 @@ pub use index::Index;
 pub use key::{KeyRecord, KeyState, VersionRecord};
 pub use key_traits::{KeyTraits, KeyType, KeyUsage};
 pub(crate) use pin::Pin;
-pub use policy::PolicyRecord;
+pub use policy::{POLICY_LIFE_MAX_MS, PolicyRecord};
 pub use quota::{QuotaClass, QuotaLimit, QuotaRecord};
 pub use record::{Record, RecordId};
 pub use rewrap::{

@@ -7,10 +7,11 @@ use envelope::id::KeyId;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AliasRecord, ArchiveReport, AuditTrail, ClusterRecord, ContainmentRecord, Counters,
-    DeviceRecord, FormerGateway, GatewayRecord, IdempotencyRecord, IdentityRecord, ImportId,
-    ImportRecord, KeyCensus, KeyRecord, KeyRotation, KeyTraits, Labels, NodeId, NodeRecord,
-    PolicyRecord, QuotaRecord, RewrapProgress, RewrapRecord, Role, TokenRecord, VersionRecord,
+    AliasRecord, ApprovalId, ApprovalRecord, ArchiveReport, AuditTrail, ClusterRecord,
+    ContainmentRecord, Counters, DeviceRecord, FormerGateway, GatewayRecord, IdempotencyRecord,
+    IdentityRecord, ImportId, ImportRecord, KeyCensus, KeyRecord, KeyRotation, KeyTraits, Labels,
+    NodeId, NodeRecord, Operators, PolicyRecord, QuotaRecord, RewrapProgress, RewrapRecord, Role,
+    TokenRecord, VersionRecord,
 };
 
 /// Where a record is found. The order of the variants is the order of a snapshot.
@@ -74,6 +75,20 @@ pub enum RecordId {
     ImportedMaterial([u8; 32]),
     /// The quota of an identity; with an empty id, of a role.
     Quota(Role, String),
+    /// A request that waits for a second operator, or was approved.
+    Approval(ApprovalId),
+    /// When such a request is over.
+    ApprovalExpiry(u64, ApprovalId),
+    /// Who made a join token for an operator, by the token's id.
+    TokenMakers([u8; 16]),
+    /// Who invited an identity.
+    Inviters(Role, String),
+    /// When a policy ends by itself; none of one that does not.
+    PolicyEnd(String),
+    /// The same, by the time.
+    PolicyEnding(u64, String),
+    /// That there was a policy of this name.
+    DeletedPolicy(String),
     /// The last job of a key that rewraps.
     Rewrap(#[serde(with = "super::wire::id16")] KeyId),
     /// That such a job runs.
@@ -148,6 +163,20 @@ pub enum Record {
     ImportedMaterial(#[serde(with = "super::wire::id16")] KeyId),
     /// The quota of an identity or a role.
     Quota(QuotaRecord),
+    /// A request that waits for a second operator, or was approved.
+    Approval(Box<ApprovalRecord>),
+    /// Nothing but its id.
+    ApprovalExpiry,
+    /// Operators.
+    TokenMakers(Operators),
+    /// Operators.
+    Inviters(Operators),
+    /// By the state's clock.
+    PolicyEnd(u64),
+    /// Nothing but its id.
+    PolicyEnding,
+    /// The last revision.
+    DeletedPolicy(u64),
     /// The last job of a key that rewraps.
     Rewrap(Box<RewrapRecord>),
     /// Nothing but its id.

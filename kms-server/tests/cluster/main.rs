@@ -6,6 +6,7 @@
 
 mod alias_rights;
 mod aliases;
+mod approvals;
 mod audit;
 mod batch;
 mod containment;

@@ -1,5 +1,6 @@
 //! What was typed: the arguments of every verb, checked by clap before anything runs.
 
+mod approval;
 mod archive;
 mod audit;
 mod cluster;
@@ -29,6 +30,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub(crate) use approval::{ApprovalPrefix, ApprovalVerb, ApproveArguments};
 pub(crate) use archive::{ArchiveVerb, GetArguments, ListArguments};
 pub(crate) use audit::{AuditVerb, ExportArguments, TailArguments, VerifyArguments};
 pub(crate) use cluster::{ClusterVerb, TransferArguments};
@@ -47,7 +49,8 @@ pub(crate) use label::{AliasVerb, Label, gather_labels};
 pub(crate) use manual::{CompletionsArguments, ManArguments};
 pub(crate) use node::{NodeArguments, NodeVerb, RemoveArguments};
 pub(crate) use policy::{
-    Asker, DraftArguments, PolicyVerb, PutArguments, TestArguments, WhyArguments,
+    Asker, DraftArguments, GrantArguments, Moment, PolicyVerb, PutArguments, TestArguments,
+    WhyArguments,
 };
 pub(crate) use quota::{QuotaVerb, Whose};
 pub(crate) use rewrap::{CensusArguments, RewrapArguments};
@@ -115,6 +118,11 @@ pub(crate) enum Verb {
     /// Permit and forbid what operators, gateways and applications may do.
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Approve, as a second operator, what another one may not do alone.
+    Approve(ApproveArguments),
+    /// Look at what waits for a second operator.
+    #[command(subcommand)]
+    Approval(ApprovalVerb),
     /// Limit how much applications and operators may use keys.
     #[command(subcommand)]
     Quota(QuotaVerb),
@@ -177,6 +185,8 @@ impl Cli {
             | Verb::VerifyMac(_)
             | Verb::Random(_)
             | Verb::Policy(_)
+            | Verb::Approve(_)
+            | Verb::Approval(_)
             | Verb::Quota(_)
             | Verb::Cluster(_)
             | Verb::Archive(_)
@@ -314,6 +324,16 @@ mod tests {
             "ward policy why app:portal Encrypt --context noequals",
             "ward policy why app:portal Encrypt --draft-id portal",
             "ward policy test",
+            "ward policy delete",
+            "ward policy put f --for 2y",
+            "ward policy grant app:portal --action Decrypt",
+            "ward policy grant app:portal --for 8h",
+            "ward policy why app:portal Encrypt --at yesterday",
+            "ward approve",
+            "ward approve abc",
+            "ward approve nothex00",
+            "ward approval",
+            "ward approval show",
             "ward audit",
             "ward audit export",
             "ward audit verify --files d --export f",

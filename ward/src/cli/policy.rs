@@ -1,9 +1,12 @@
 //! `ward policy …`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use kms_client::identity::Role;
+
+use super::duration;
 
 /// What to do with policies.
 #[derive(Debug, Subcommand)]
@@ -13,6 +16,12 @@ pub(crate) enum PolicyVerb {
     /// It is added to the built-in ones: nothing is permitted that no policy permits, and a
     /// `forbid` wins. A file that holds none takes back what its predecessor permitted.
     Put(PutArguments),
+    /// Take one out of force.
+    Delete(PolicyArguments),
+    /// Permit something for a time: puts a policy that ends by itself.
+    ///
+    /// ward policy grant app:portal --action UnwrapDataKey --key device/mon-1 --for 8h
+    Grant(GrantArguments),
     /// List the policies that were put.
     List,
     /// Show the text of one.
@@ -49,6 +58,32 @@ pub(crate) struct PutArguments {
     /// last dot].
     #[arg(long, value_name = "ID")]
     pub(crate) id: Option<String>,
+    /// It ends by itself after 90s, 5m, 8h or 2d, at most 366d [default: never].
+    #[arg(long = "for", value_name = "TIME", value_parser = life)]
+    pub(crate) life: Option<Duration>,
+}
+
+/// Who may do what, and for how long.
+#[derive(Args, Debug)]
+pub(crate) struct GrantArguments {
+    /// Who may: `app:portal`, `operator:alice`.
+    #[arg(value_name = "ROLE:ID")]
+    pub(crate) to: Asker,
+    /// What, as policies name it, such as Decrypt; repeatable.
+    #[arg(long, value_name = "ACTION", required = true)]
+    pub(crate) action: Vec<String>,
+    /// On this key alone, by its own name [default: on everything].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) key: Option<String>,
+    /// Only under this pair of the encryption context; repeatable.
+    #[arg(long, value_name = "K=V", value_parser = pair)]
+    pub(crate) context: Vec<(String, String)>,
+    /// For so long: 90s, 5m, 8h or 2d, at most 366d.
+    #[arg(long = "for", value_name = "TIME", value_parser = life)]
+    pub(crate) life: Duration,
+    /// What the cluster calls the policy [default: grant-ROLE-ID]; it replaces one of this id.
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
 }
 
 /// Which policy.
@@ -83,6 +118,12 @@ pub(crate) struct WhyArguments {
     /// For CreateJoinToken: the role of the identity invited.
     #[arg(long, value_name = "ROLE")]
     pub(crate) invites: Option<Role>,
+    /// As if a second operator had approved it.
+    #[arg(long)]
+    pub(crate) approved: bool,
+    /// At this moment, such as 2026-12-24T18:00:00Z [default: now].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<Moment>,
     #[command(flatten)]
     pub(crate) draft: DraftArguments,
 }
@@ -127,6 +168,28 @@ impl std::str::FromStr for Asker {
             id: id.to_owned(),
         })
     }
+}
+
+/// A moment as it is typed, in milliseconds since 1970-01-01 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment(pub(crate) u64);
+
+impl std::str::FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let unknown = || "write it as 2026-12-24T18:00:00Z, or with an offset".to_owned();
+        let moment: jiff::Timestamp = text.parse().map_err(|_| unknown())?;
+        let moment = u64::try_from(moment.as_millisecond());
+        moment.map(Self).map_err(|_| unknown())
+    }
+}
+
+fn life(text: &str) -> Result<Duration, String> {
+    let longest = Duration::from_secs(366 * 24 * 60 * 60);
+    duration::read(text, "smhd", longest).ok_or_else(|| {
+        "write a whole number and a unit, such as 8h: s, m, h or d, at most 366d".to_owned()
+    })
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

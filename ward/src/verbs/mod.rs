@@ -1,5 +1,7 @@
 //! The verbs: each takes its checked arguments, asks the KMS or reads the archive, and answers.
 
+mod approval;
+mod approval_request;
 mod archive_gaps;
 mod archive_get;
 mod archive_list;
@@ -31,6 +33,7 @@ mod manual;
 mod node;
 mod node_remove;
 mod policy;
+mod policy_grant;
 mod policy_test;
 mod policy_why;
 mod public_key;
@@ -87,6 +90,8 @@ pub(crate) fn run(cli: Cli, warnings: &[String]) -> Result<(), Failure> {
         Verb::Random(arguments) => ask(&global, random::run(&global, arguments)),
         Verb::Device(verb) => ask(&global, device::run(&global, verb)),
         Verb::Policy(verb) => ask(&global, policy::run(&global, verb)),
+        Verb::Approve(arguments) => ask(&global, approval::approve(&global, arguments)),
+        Verb::Approval(verb) => ask(&global, approval::run(&global, verb)),
         Verb::Quota(verb) => ask(&global, quota::run(&global, verb)),
         Verb::Cluster(ClusterVerb::Status) => ask(&global, cluster_status::run(&global)),
         Verb::Cluster(ClusterVerb::Transfer(whom)) => {

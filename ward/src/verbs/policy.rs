@@ -6,17 +6,25 @@ use kms_client::Client;
 use kms_client::model::Policy;
 use serde::Serialize;
 
-use super::{client, policy_test, policy_why};
+use super::{client, policy_grant, policy_test, policy_why};
 use crate::cli::{Global, PolicyVerb, PutArguments};
 use crate::error::{Failure, Reason};
 use crate::output::{Answer, answer, line};
-use crate::text::Table;
+use crate::text::{Table, time};
 
 /// Does what was typed after `ward policy`.
 pub(super) async fn run(global: &Global, verb: PolicyVerb) -> Result<(), Failure> {
     match verb {
         PolicyVerb::Put(arguments) => {
             answer(global.format(), &put(&client(global)?, arguments).await?)
+        }
+        PolicyVerb::Delete(which) => {
+            client(global)?.delete_policy(&which.id).await?;
+            answer(global.format(), &DeletedView { id: which.id })
+        }
+        PolicyVerb::Grant(arguments) => {
+            let granted = policy_grant::run(&client(global)?, arguments).await?;
+            answer(global.format(), &EntryView::from(granted))
         }
         PolicyVerb::List => {
             let policies = client(global)?.list_policies().await?;
@@ -37,8 +45,16 @@ pub(super) async fn run(global: &Global, verb: PolicyVerb) -> Result<(), Failure
 
 async fn put(client: &Client, arguments: PutArguments) -> Result<EntryView, Failure> {
     let (id, text) = read(&arguments.file, arguments.id)?;
+    if let Some(life) = arguments.life {
+        let put = client.put_ending_policy(&id, &text, life).await?;
+        return Ok(EntryView::from(put));
+    }
     let revision = client.put_policy(&id, &text).await?;
-    Ok(EntryView { id, revision })
+    Ok(EntryView {
+        id,
+        revision,
+        ends_ms: None,
+    })
 }
 
 /// A policy's id and text; the id is the file's name unless one is given.
@@ -65,6 +81,13 @@ fn named_by(file: &Path) -> Result<String, Failure> {
 struct EntryView {
     id: String,
     revision: u64,
+    ends_ms: Option<u64>,
+}
+
+/// What is no more.
+#[derive(Serialize)]
+struct DeletedView {
+    id: String,
 }
 
 /// Policies, as shown: one JSON array.
@@ -77,6 +100,7 @@ struct PolicyList(Vec<EntryView>);
 struct PolicyView {
     id: String,
     revision: u64,
+    ends_ms: Option<u64>,
     text: String,
 }
 
@@ -85,6 +109,7 @@ impl From<Policy> for EntryView {
         Self {
             id: policy.id,
             revision: policy.revision,
+            ends_ms: policy.ends_ms,
         }
     }
 }
@@ -94,6 +119,7 @@ impl From<Policy> for PolicyView {
         Self {
             id: policy.id,
             revision: policy.revision,
+            ends_ms: policy.ends_ms,
             text: policy.text,
         }
     }
@@ -101,18 +127,33 @@ impl From<Policy> for PolicyView {
 
 impl Answer for EntryView {
     fn text(&self) -> String {
+        let until = self
+            .ends_ms
+            .map(|ends_ms| format!(", until {}", time(ends_ms)));
         format!(
-            "policy {} is in force, revision {}\n",
-            self.id, self.revision
+            "policy {} is in force, revision {}{}\n",
+            self.id,
+            self.revision,
+            until.unwrap_or_default()
         )
+    }
+}
+
+impl Answer for DeletedView {
+    fn text(&self) -> String {
+        format!("policy {} is in force no longer\n", self.id)
     }
 }
 
 impl Answer for PolicyList {
     fn text(&self) -> String {
-        let mut table = Table::new(&["POLICY", "REVISION"]);
+        let mut table = Table::new(&["POLICY", "REVISION", "ENDS"]);
         for policy in &self.0 {
-            table.row([policy.id.clone(), policy.revision.to_string()]);
+            table.row([
+                policy.id.clone(),
+                policy.revision.to_string(),
+                policy.ends_ms.map_or_else(|| "never".to_owned(), time),
+            ]);
         }
         table.text()
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client;
 use super::policy_why::{because, draft};
-use crate::cli::{Asker, Global, TestArguments};
+use crate::cli::{Asker, Global, Moment, TestArguments};
 use crate::error::{Failure, Reason};
 use crate::output::{Answer, answer};
 use crate::text::Table;
@@ -72,6 +72,9 @@ struct Case {
     #[serde(default = "one")]
     count: u32,
     invites: Option<String>,
+    #[serde(default)]
+    approved: bool,
+    at: Option<String>,
     allowed: bool,
 }
 
@@ -105,6 +108,12 @@ impl Case {
             (None, Some(id)) => Resource::Device(id.clone()),
             (None, None) => Resource::Cluster,
         };
+        let at: Option<Moment> = self
+            .at
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(refused)?;
         Ok(Question {
             role: asker.role,
             id: asker.id,
@@ -113,6 +122,8 @@ impl Case {
             context: self.context.clone().into_iter().collect(),
             count: self.count,
             invited: invited.map_err(|error| refused(error.to_string()))?,
+            approved: self.approved,
+            at_ms: at.map(|at| at.0),
         })
     }
 }

@@ -24,6 +24,8 @@ pub(super) async fn run(global: &Global, arguments: WhyArguments) -> Result<(), 
         context: arguments.context,
         count: arguments.count,
         invited: arguments.invites,
+        approved: arguments.approved,
+        at_ms: arguments.at.map(|at| at.0),
     };
     let client = client(global)?;
     let draft = draft
@@ -64,6 +66,7 @@ pub(super) fn because(ruling: Ruling) -> &'static str {
         Ruling::NotPermitted => "no policy permits it",
         Ruling::Forbidden => "a policy forbids it, whatever others permit",
         Ruling::NotEvaluated => "a policy could not be evaluated; mend it",
+        Ruling::ApprovalRequired => "it takes a second operator, who approves it: `ward approve`",
         Ruling::Impossible => {
             "there is no such request: `ward policy schema` shows who asks for it, on what"
         }

@@ -9,6 +9,7 @@
     reason = "a test that panics has failed, and says why"
 )]
 
+mod approvals;
 mod archive;
 mod audit;
 mod clocks;

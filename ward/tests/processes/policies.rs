@@ -21,7 +21,12 @@ fn example() -> String {
 
 /// An application of this id that has entered the cluster.
 pub(crate) fn application(stack: &Stack, id: &str) -> PathBuf {
-    let token = stack.json(&["token", "create", "--role", "app", "--id", id]);
+    entered(stack, "app", id)
+}
+
+/// The folder of an identity that the stack's operator invited, and that has entered the cluster.
+pub(crate) fn entered(stack: &Stack, role: &str, id: &str) -> PathBuf {
+    let token = stack.json(&["token", "create", "--role", role, "--id", id]);
     let word = |name: &str| token[name].as_str().unwrap().to_owned();
     let out = stack.dir().join(id);
     let entered = Command::new(WARD)

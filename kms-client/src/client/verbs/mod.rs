@@ -2,6 +2,7 @@
 //! reads the answer into a type of [`crate::model`].
 
 mod aliases;
+mod approvals;
 mod ask;
 mod audit;
 mod batch;

@@ -1,5 +1,7 @@
 //! Policies: put, list, describe, try. All are operator verbs.
 
+use std::time::Duration;
+
 use tonic::transport::Channel;
 use ward_proto::admin::v1 as admin;
 use ward_proto::admin::v1::policy_admin_service_client::PolicyAdminServiceClient;
@@ -21,9 +23,36 @@ impl Client {
     /// id that begins with `ward:`, and when the caller could change no policy any more.
     /// `VERSION_NEWER` while a node of the cluster does not know an action that it names.
     pub async fn put_policy(&self, policy_id: &str, text: &str) -> Result<u64, Error> {
+        let put = self.put(policy_id, text, Duration::ZERO).await?;
+        Ok(put.revision)
+    }
+
+    /// As [`Self::put_policy`], of a policy that ends by itself after `life`, at most 366 days.
+    /// Answers it without its text.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::put_policy`]; `INVALID_ARGUMENT` also for a life of less than a millisecond or
+    /// more than 366 days.
+    pub async fn put_ending_policy(
+        &self,
+        policy_id: &str,
+        text: &str,
+        life: Duration,
+    ) -> Result<Policy, Error> {
+        if life.as_millis() == 0 {
+            let message = "a policy that ends lives for a millisecond or longer";
+            return Err(Error::new(Reason::InvalidArgument, message));
+        }
+        self.put(policy_id, text, life).await
+    }
+
+    async fn put(&self, policy_id: &str, text: &str, life: Duration) -> Result<Policy, Error> {
         let message = admin::PutPolicyRequest {
             policy_id: policy_id.into(),
             text: text.into(),
+            // Beyond what can be said is beyond what is allowed.
+            ttl_ms: u64::try_from(life.as_millis()).unwrap_or(u64::MAX),
             write: new_intent()?,
         };
         let answer = self.inner.call(Route::Leader, |attempt| {
@@ -32,7 +61,31 @@ impl Client {
         });
         let answer = answer.await?;
         self.inner.saw(answer.applied);
-        Ok(answer.revision)
+        Ok(Policy {
+            id: policy_id.to_owned(),
+            revision: answer.revision,
+            text: String::new(),
+            ends_ms: Some(answer.ends_ms).filter(|ends_ms| *ends_ms != 0),
+        })
+    }
+
+    /// Takes a policy out of force.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID_ARGUMENT` when there is none of this id, and when the caller could change no policy
+    /// any more.
+    pub async fn delete_policy(&self, policy_id: &str) -> Result<(), Error> {
+        let message = admin::DeletePolicyRequest {
+            policy_id: policy_id.into(),
+            write: new_intent()?,
+        };
+        let answer = self.inner.call(Route::Leader, |attempt| {
+            let request = attempt.request(message.clone());
+            async move { operator(attempt.channel).delete_policy(request).await }
+        });
+        self.inner.saw(answer.await?.applied);
+        Ok(())
     }
 
     /// Lists the policies that were put, by id, without their texts.

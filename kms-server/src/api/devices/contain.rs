@@ -129,6 +129,11 @@ impl Order<'_> {
             let replica = &call.node.replica;
             *gives_back =
                 replica.read(|index| self.allows_more(&index.containment(self.device_id)));
+            if *gives_back && self.action != Action::ReleaseDevice {
+                // An order below the one that stands is a release of the rest.
+                let release = Action::ReleaseDevice;
+                drop(call.authorize(release, resource.as_resource(), Facts::None)?);
+            }
             let command = OrderContainment {
                 device_id: self.device_id.to_owned(),
                 level: self.level,

@@ -46,7 +46,7 @@ pub(crate) async fn create(
     };
     let made = propose(
         call,
-        &Intent::repeatable(),
+        &Intent::repeatable_request(&request),
         OnConflict::Retry,
         &mut record,
         |_barrier| {

@@ -65,10 +65,7 @@ pub(crate) async fn renew(call: &Call, wanted: Wanted) -> Result<(Certificate, u
     let handed = Handed::IssueCertificate(forward::HandedCaller::of(call), wanted);
     match forward::to_leader(&call.node, handed).await? {
         (Answer::Certificate(certificate), index) => Ok((certificate, index)),
-        (
-            Answer::Announced | Answer::Joined(_) | Answer::Acknowledged | Answer::Reported,
-            _,
-        ) => {
+        (Answer::Announced | Answer::Joined(_) | Answer::Acknowledged | Answer::Reported, _) => {
             Err(Failure::internal("the leader answered another verb"))
         }
     }

@@ -60,10 +60,7 @@ pub(crate) async fn join(
     let became = match forward::to_leader(node, Handed::Join(joiner)).await? {
         (Answer::Joined(became), _) => became,
         (
-            Answer::Announced
-            | Answer::Certificate(_)
-            | Answer::Acknowledged
-            | Answer::Reported,
+            Answer::Announced | Answer::Certificate(_) | Answer::Acknowledged | Answer::Reported,
             _,
         ) => {
             return Err(Failure::internal("the leader answered another verb"));

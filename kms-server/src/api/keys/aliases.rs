@@ -206,7 +206,7 @@ fn may_lose(
     let authorized = match found {
         Some(key) => permit(call, action, key, Facts::None, record)?.authorized,
         None => {
-            let named = Resource::Key { name, device: None };
+            let named = Resource::key(name);
             call.authorize(action, named, Facts::None)?
         }
     };

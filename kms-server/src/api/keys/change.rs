@@ -1,10 +1,10 @@
 //! A change of one key: what all verbs share that change a key which there is.
 
 use envelope::id::KeyVersion;
-use prost::Message;
 use ward_proto::v1::{self as proto, KeyRef, WriteOptions};
 
 use super::current;
+use crate::api::approvals::WriteRequest;
 use crate::api::call::{Call, settle_revocation};
 use crate::api::failure::Failure;
 use crate::api::key_ref::FoundKey;
@@ -33,7 +33,7 @@ impl<F: Fn(&Call, &FoundKey) -> Result<Command, Failure>> Change<'_, F> {
     ///
     /// # Errors
     /// DENIED, KEY_NOT_FOUND, and what the command refuses.
-    pub(super) async fn carry_out<M: Message>(
+    pub(super) async fn carry_out<M: WriteRequest>(
         &self,
         call: &Call,
         request: &M,

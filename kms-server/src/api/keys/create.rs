@@ -1,13 +1,13 @@
 //! CreateKey and CreateTypedKey: a key with its first version, sealed here before it is proposed.
 
 use envelope::id::{KeyId, KeyVersion};
-use prost::Message;
 use ward_proto::admin::v1::{
     CreateKeyRequest, CreateKeyResponse, CreateTypedKeyRequest, CreateTypedKeyResponse,
 };
 use ward_proto::v1::{self as proto, WriteOptions};
 
 use super::current;
+use crate::api::approvals::WriteRequest;
 use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
@@ -52,7 +52,7 @@ pub(crate) async fn create_typed(
     })
 }
 
-async fn make<M: Message>(
+async fn make<M: WriteRequest>(
     call: &Call,
     name: &str,
     kind: &Kind,
@@ -64,7 +64,7 @@ async fn make<M: Message>(
     let intent = Intent::new(call, action.name(), request, write)?;
     let mut record = call.record(action.name(), name);
     let key_id = KeyId::random();
-    let resource = Resource::Key { name, device: None };
+    let resource = Resource::key(name);
     let made = propose(call, &intent, OnConflict::Refuse, &mut record, |_barrier| {
         let authorized = call.authorize(action, resource, Facts::None)?;
         Ok((authorized, command(call, kind, key_id, name)?))

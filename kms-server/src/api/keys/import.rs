@@ -38,7 +38,7 @@ pub(crate) async fn parameters(
     let intent = Intent::new(call, action.name(), &request, request.write.as_ref())?;
     let mut record = call.record(action.name(), name);
     let import_id = new_id()?;
-    let resource = Resource::Key { name, device: None };
+    let resource = Resource::key(name);
     let made = propose(call, &intent, OnConflict::Refuse, &mut record, |_barrier| {
         let authorized = call.authorize(action, resource, Facts::None)?;
         let made = call
@@ -111,7 +111,7 @@ fn decide(
     // Who may import nothing does not learn what is under way.
     let name = import.as_ref().map_or("", |import| &import.name);
     record.resource = name.to_owned();
-    let resource = Resource::Key { name, device: None };
+    let resource = Resource::key(name);
     let authorized = call.authorize(Action::ImportKey, resource, Facts::None)?;
     let import = import.filter(|import| may_use(call, import));
     let import = import.ok_or(Refusal::ImportInvalid)?;

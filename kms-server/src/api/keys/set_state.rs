@@ -1,12 +1,12 @@
 //! EnableKey and DisableKey: from the answer to DisableKey on, no node uses the key.
 
-use prost::Message;
 use ward_proto::admin::v1::{
     DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse,
 };
 use ward_proto::v1::{self as proto, KeyRef, WriteOptions};
 
 use super::change::Change;
+use crate::api::approvals::WriteRequest;
 use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
@@ -42,7 +42,7 @@ pub(crate) async fn disable(
     })
 }
 
-async fn set<M: Message>(
+async fn set<M: WriteRequest>(
     call: &Call,
     state: KeyState,
     key: Option<&KeyRef>,

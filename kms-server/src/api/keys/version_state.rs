@@ -1,7 +1,6 @@
 //! EnableKeyVersion and DisableKeyVersion: as for a whole key, of one version.
 
 use envelope::id::KeyVersion;
-use prost::Message;
 use ward_proto::admin::v1::{
     DisableKeyVersionRequest, DisableKeyVersionResponse, EnableKeyVersionRequest,
     EnableKeyVersionResponse,
@@ -9,6 +8,7 @@ use ward_proto::admin::v1::{
 use ward_proto::v1::{self as proto, KeyRef, WriteOptions};
 
 use super::change::Change;
+use crate::api::approvals::WriteRequest;
 use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
@@ -46,7 +46,7 @@ pub(crate) async fn disable(
     })
 }
 
-async fn set<M: Message>(
+async fn set<M: WriteRequest>(
     call: &Call,
     state: KeyState,
     (key, version): (Option<&KeyRef>, u32),

@@ -18,7 +18,7 @@ use crate::api::principal;
 use crate::command::is_key_name;
 use crate::node::policies::{refresh, with_text};
 use crate::policy::{
-    Action, Authorized, Denied, DeniedBecause, Engine, Facts, Principal, Request, Resource,
+    Action, Circumstances, DeniedBecause, Engine, Facts, Principal, Request, Resource,
 };
 
 /// Serves ExplainDecision.
@@ -30,14 +30,13 @@ pub(crate) async fn explain(
     let applied = convert::applied(call.node.replica.applied_index());
     let draft = request.draft.clone();
     let question = Question::read(call, request)?;
-    let decided = match draft {
-        Some(draft) => drafted(call, &draft)?.authorize(&question.request()),
+    let (decision, policies) = match draft {
+        Some(draft) => told(&drafted(call, &draft)?, &question.request()),
         None => {
             refresh(&call.node)?;
-            call.node.policies.authorize(&question.request())
+            told(&call.node.policies, &question.request())
         }
     };
-    let (decision, policies) = told(decided);
     Ok(ExplainDecisionResponse {
         decision: decision.into(),
         policies,
@@ -52,9 +51,12 @@ fn drafted(call: &Call, draft: &PolicyDraft) -> Result<Engine, Failure> {
     Ok(Engine::new(set))
 }
 
-fn told(decided: Result<Authorized, Denied>) -> (Decision, Vec<String>) {
-    match decided {
+fn told(engine: &Engine, request: &Request<'_>) -> (Decision, Vec<String>) {
+    match engine.authorize(request) {
         Ok(authorized) => (Decision::Allowed, authorized.policies().to_vec()),
+        Err(denied) if engine.would_permit_approved(request) => {
+            (Decision::ApprovalRequired, denied.policies.to_vec())
+        }
         Err(denied) => {
             let decision = match denied.because {
                 DeniedBecause::NoPolicy => Decision::NotPermitted,
@@ -75,6 +77,7 @@ struct Question {
     context: EncryptionContext,
     count: u32,
     invited: Option<Role>,
+    circumstances: Circumstances,
 }
 
 /// What it would be done to.
@@ -112,6 +115,13 @@ impl Question {
             on,
             context: convert::context(request.context)?,
             count: request.count.max(1),
+            circumstances: Circumstances {
+                approved: request.approved,
+                now_ms: match request.now_ms {
+                    0 => sys::clock::wall_ms(),
+                    asked => asked,
+                },
+            },
             invited: invited.map(|role| parse_role(&role)).transpose()?,
         })
     }
@@ -121,7 +131,7 @@ impl Question {
         let resource = match &self.on {
             On::Cluster => Resource::Cluster,
             On::Key(key) => key.resource(),
-            On::NoKey(name) => Resource::Key { name, device: None },
+            On::NoKey(name) => Resource::key(name),
             On::Device(device) => device.as_resource(),
         };
         let facts = match self.invited {
@@ -139,6 +149,7 @@ impl Question {
             action: self.action,
             resource,
             facts,
+            circumstances: self.circumstances,
         }
     }
 }

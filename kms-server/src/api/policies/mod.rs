@@ -5,5 +5,5 @@ mod put;
 mod read;
 
 pub(crate) use explain::explain;
-pub(crate) use put::put;
+pub(crate) use put::{delete, put};
 pub(crate) use read::{describe, list};

@@ -1,17 +1,21 @@
 //! PutPolicy: a policy is read, held against the schema, tried on its author, sealed, replicated.
 
-use ward_proto::admin::v1::{PutPolicyRequest, PutPolicyResponse};
+use ward_proto::admin::v1::{
+    DeletePolicyRequest, DeletePolicyResponse, PutPolicyRequest, PutPolicyResponse,
+};
 
 use crate::api::call::Call;
 use crate::api::convert::{self, check_id};
 use crate::api::failure::Failure;
-use crate::api::principal::principal;
+use crate::api::principal::{named, principal};
 use crate::api::write::{Intent, OnConflict, propose};
-use crate::command::{Command, PutPolicy, Refusal};
+use crate::command::{Command, DeletePolicy, PutEndingPolicy, PutPolicy, Refusal};
 use crate::keyring::Place;
 use crate::node::policies::{PutError, with_text};
-use crate::policy::{Action, Authorized, Engine, Facts, PolicySet, Request, Resource};
-use crate::state::Index;
+use crate::policy::{
+    Action, Authorized, Circumstances, Engine, Facts, PolicySet, Request, Resource,
+};
+use crate::state::{IdentityState, Index, Role};
 
 /// Serves PutPolicy.
 pub(crate) async fn put(
@@ -25,13 +29,13 @@ pub(crate) async fn put(
     let decide = |_barrier: &_| decide(call, &request);
     let made = propose(call, &intent, OnConflict::Retry, &mut record, decide).await;
     let (made, _durable) = call.settle(record, made).await?;
-    let stored = call
-        .node
-        .replica
-        .read(|index| index.policy(&request.policy_id).map(|it| it.revision));
-    let revision = stored.ok_or_else(|| Failure::internal("a policy that was put is not there"))?;
+    let (revision, ends_ms) = call.node.replica.read(|index| {
+        let id = &request.policy_id;
+        (index.policy_revision(id), index.policy_end(id))
+    });
     Ok(PutPolicyResponse {
         revision,
+        ends_ms: ends_ms.unwrap_or_default(),
         applied: convert::applied(made.index),
     })
 }
@@ -39,19 +43,18 @@ pub(crate) async fn put(
 fn decide(call: &Call, request: &PutPolicyRequest) -> Result<(Authorized, Command), Failure> {
     let authorized = call.authorize(Action::PutPolicy, Resource::Cluster, Facts::None)?;
     let (node, id) = (&call.node, &request.policy_id);
-    let (former, count) = node.replica.read(|index| {
-        let former = index.policy(id).map(|policy| policy.revision);
-        (former, index.policies().count())
+    let (known, expected_revision, count) = node.replica.read(|index| {
+        let known = index.policy(id).is_some();
+        (known, index.policy_revision(id), index.policies().count())
     });
-    if former.is_none() && count >= POLICIES_MAX {
+    if !known && count >= POLICIES_MAX {
         let message = "a cluster has at most 64 policies; replace one, or put several into one";
         return Err(Failure::invalid(message));
     }
     let set = with_text(node, id, &request.text)?;
     check_known(&set, node.replica.read(Index::format_version))?;
     keeps_its_author(call, set)?;
-    let expected_revision = former.unwrap_or_default();
-    let command = PutPolicy {
+    let put = PutPolicy {
         policy_id: id.clone(),
         expected_revision,
         sealed: node.vault.seal_record(
@@ -61,7 +64,52 @@ fn decide(call: &Call, request: &PutPolicyRequest) -> Result<(Authorized, Comman
             request.text.as_bytes(),
         )?,
     };
-    Ok((authorized, Command::PutPolicy(command)))
+    let command = match request.ttl_ms {
+        0 => Command::PutPolicy(put),
+        ttl_ms => Command::PutEndingPolicy(PutEndingPolicy {
+            put,
+            ends_ms: now_ms(call).saturating_add(ttl_ms),
+        }),
+    };
+    Ok((authorized, command))
+}
+
+/// The state's clock decides when a policy ends, and may be ahead of this node's.
+fn now_ms(call: &Call) -> u64 {
+    let state_ms = call.node.replica.read(|index| index.counters().time_ms);
+    sys::clock::wall_ms().max(state_ms)
+}
+
+/// Serves DeletePolicy. A `forbid` goes as a `permit` does, so it is a change like another.
+pub(crate) async fn delete(
+    call: &Call,
+    request: DeletePolicyRequest,
+) -> Result<DeletePolicyResponse, Failure> {
+    let (action, policy_id) = (Action::DeletePolicy, &request.policy_id);
+    check_id(policy_id)?;
+    let intent = Intent::new(call, action.name(), &request, request.write.as_ref())?;
+    let mut record = call.record(action.name(), policy_id);
+    let made = propose(call, &intent, OnConflict::Retry, &mut record, |_barrier| {
+        let authorized = call.authorize(action, Resource::Cluster, Facts::None)?;
+        if call
+            .node
+            .replica
+            .read(|index| index.policy(policy_id).is_none())
+        {
+            return Err(Refusal::PolicyNotFound.into());
+        }
+        keeps_its_author(call, with_text(&call.node, policy_id, "")?)?;
+        let policy_id = policy_id.clone();
+        Ok((
+            authorized,
+            Command::DeletePolicy(DeletePolicy { policy_id }),
+        ))
+    })
+    .await;
+    let (made, _durable) = call.settle(record, made).await?;
+    Ok(DeletePolicyResponse {
+        applied: convert::applied(made.index),
+    })
 }
 
 /// Refuses an id or a text beyond the limits.
@@ -93,14 +141,16 @@ impl From<PutError> for Failure {
 /// Refuses a policy that a member of the state's format may not be able to read: there nothing at
 /// all would be permitted any more.
 fn check_known(set: &PolicySet, format: u32) -> Result<(), Failure> {
-    match set.format() <= format {
+    let needed = set.format().map_err(PutError::Refused)?;
+    match needed <= format {
         true => Ok(()),
         false => Err(Refusal::FormatNewer.into()),
     }
 }
 
 /// Refuses a policy that would keep its author from changing it again, now or when the author's
-/// certificate is over: a `forbid` that is too wide could be undone by nobody.
+/// certificate is over: a `forbid` that is too wide could be undone by nobody. One that asks for a
+/// second operator can be undone by two.
 fn keeps_its_author(call: &Call, set: PolicySet) -> Result<(), Failure> {
     let author = principal(&call.node, &call.caller);
     let engine = Engine::new(set);
@@ -113,13 +163,58 @@ fn keeps_its_author(call: &Call, set: PolicySet) -> Result<(), Failure> {
             action,
             resource: Resource::Cluster,
             facts: Facts::None,
+            circumstances: now(action.is_change()),
         });
         if asked.is_err() {
             let message = format!("with this policy you could {lost}; forbid less");
             return Err(Failure::invalid(message));
         }
     }
-    Ok(())
+    let alone = engine.authorize(&Request {
+        principal: &author,
+        action: Action::PutPolicy,
+        resource: Resource::Cluster,
+        facts: Facts::None,
+        circumstances: now(false),
+    });
+    match alone.is_ok() || has_approver(call, &engine) {
+        true => Ok(()),
+        false => Err(Failure::invalid(
+            "with this policy you need a second operator, and there is none who could approve: let \
+             one join whom you did not invite yourself",
+        )),
+    }
+}
+
+/// Whether there is an operator who could approve what this one asks for.
+fn has_approver(call: &Call, engine: &Engine) -> bool {
+    let author = call.caller.id.id();
+    let others: Vec<_> = call.node.replica.read(|index| {
+        let others = index.identities(Role::Operator).filter(|other| {
+            let invited = index.inviters(&other.id);
+            let invited = invited.iter().any(|by| by == author);
+            other.state == IdentityState::Active && other.id != author && !invited
+        });
+        others.map(|other| other.id.clone()).collect()
+    });
+    others.iter().any(|other| {
+        let principal = named(&call.node, Role::Operator, other);
+        let asked = engine.authorize(&Request {
+            principal: &principal,
+            action: Action::ApproveRequest,
+            resource: Resource::Cluster,
+            facts: Facts::None,
+            circumstances: now(false),
+        });
+        asked.is_ok()
+    })
+}
+
+fn now(approved: bool) -> Circumstances {
+    Circumstances {
+        now_ms: sys::clock::wall_ms(),
+        approved,
+    }
 }
 
 /// Bytes of a policy's text: far more than one needs, and less than a request may have.

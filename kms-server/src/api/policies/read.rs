@@ -7,6 +7,7 @@ use ward_proto::admin::v1::{
 use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
+use crate::command::Refusal;
 use crate::keyring::Place;
 use crate::policy::{Action, Facts, Resource};
 
@@ -19,6 +20,7 @@ pub(crate) async fn list(call: &Call) -> Result<ListPoliciesResponse, Failure> {
             policy_id: policy.policy_id.clone(),
             revision: policy.revision,
             text: String::new(),
+            ends_ms: index.policy_end(&policy.policy_id).unwrap_or_default(),
         });
         told.collect()
     });
@@ -32,13 +34,11 @@ pub(crate) async fn describe(
 ) -> Result<DescribePolicyResponse, Failure> {
     permit(call, "DescribePolicy", &request.policy_id).await?;
     let applied = convert::applied(call.node.replica.applied_index());
-    let stored = call
-        .node
-        .replica
-        .read(|index| index.policy(&request.policy_id).cloned());
-    let stored = stored.ok_or_else(|| {
-        Failure::invalid("no such policy was put; the list of policies has all that were")
-    })?;
+    let (stored, ends_ms) = call.node.replica.read(|index| {
+        let id = &request.policy_id;
+        (index.policy(id).cloned(), index.policy_end(id))
+    });
+    let stored = stored.ok_or(Refusal::PolicyNotFound)?;
     let place = Place::policy(&stored.policy_id);
     let text = call.node.vault.open_record(&place, &stored.sealed)?;
     let text = std::str::from_utf8(text.expose())
@@ -48,6 +48,7 @@ pub(crate) async fn describe(
             policy_id: stored.policy_id,
             revision: stored.revision,
             text: text.to_owned(),
+            ends_ms: ends_ms.unwrap_or_default(),
         }),
         applied,
     })

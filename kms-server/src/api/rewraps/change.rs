@@ -1,12 +1,12 @@
 //! StartRewrap and CancelRewrap.
 
-use prost::Message;
 use ward_proto::admin::v1::{
     CancelRewrapRequest, CancelRewrapResponse, Rewrap, StartRewrapRequest, StartRewrapResponse,
 };
 use ward_proto::v1::{KeyRef, WriteOptions};
 
 use super::told;
+use crate::api::approvals::WriteRequest;
 use crate::api::call::Call;
 use crate::api::convert;
 use crate::api::failure::Failure;
@@ -65,7 +65,7 @@ pub(crate) async fn cancel(
 }
 
 /// Proposes the command for the key as it was found and permitted; answers the job as it is then.
-async fn carry_out<M: Message>(
+async fn carry_out<M: WriteRequest>(
     call: &Call,
     action: Action,
     (key, write): (Option<&KeyRef>, Option<&WriteOptions>),

@@ -1,6 +1,7 @@
 //! The generated service traits; each method takes up the call and goes to its handler.
 
 mod admin;
+mod approvals;
 mod audit;
 mod batch;
 mod crypto;

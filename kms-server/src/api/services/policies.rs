@@ -3,8 +3,9 @@
 use tonic::{Request, Response, Status};
 use ward_proto::admin::v1::policy_admin_service_server::PolicyAdminService;
 use ward_proto::admin::v1::{
-    DescribePolicyRequest, DescribePolicyResponse, ExplainDecisionRequest, ExplainDecisionResponse,
-    ListPoliciesRequest, ListPoliciesResponse, PutPolicyRequest, PutPolicyResponse,
+    DeletePolicyRequest, DeletePolicyResponse, DescribePolicyRequest, DescribePolicyResponse,
+    ExplainDecisionRequest, ExplainDecisionResponse, ListPoliciesRequest, ListPoliciesResponse,
+    PutPolicyRequest, PutPolicyResponse,
 };
 
 use super::Api;
@@ -22,6 +23,18 @@ impl PolicyAdminService for Api {
         let write = async move { policies::put(&call, request).await };
         Ok(Response::new(
             self.node.writes.carry("put-policy", write).await?,
+        ))
+    }
+
+    async fn delete_policy(
+        &self,
+        request: Request<DeletePolicyRequest>,
+    ) -> Result<Response<DeletePolicyResponse>, Status> {
+        let call = Call::begin(&self.node, &request)?;
+        let request = request.into_inner();
+        let write = async move { policies::delete(&call, request).await };
+        Ok(Response::new(
+            self.node.writes.carry("delete-policy", write).await?,
         ))
     }
 

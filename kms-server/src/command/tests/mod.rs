@@ -17,6 +17,7 @@ use crate::state::{
 };
 
 mod aliases;
+mod approvals;
 mod certificates;
 mod devices;
 mod frame;

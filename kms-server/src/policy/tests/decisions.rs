@@ -58,6 +58,7 @@ fn an_added_policy_can_decide_by_the_encryption_context() {
             action: Action::UnwrapDataKey,
             resource,
             facts,
+            circumstances: Circumstances::default(),
         })
     };
     assert!(unwrap(&[("study", "7")]).is_err());
@@ -131,7 +132,7 @@ fn a_policy_needs_the_format_of_the_newest_action_that_it_names() {
             text: &text,
         }];
         let set = PolicySet::with(&added, 1).unwrap();
-        assert_eq!(set.format(), expected, "{policy}");
+        assert_eq!(set.format().unwrap(), expected, "{policy}");
     };
     check("permit (principal, action, resource)", 1);
     check(
@@ -156,7 +157,7 @@ fn a_policy_needs_the_format_of_the_newest_action_that_it_names() {
         1,
     );
     // The built-in ones are those of each node's own program.
-    assert_eq!(PolicySet::built_in(0).unwrap().format(), 1);
+    assert_eq!(PolicySet::built_in(0).unwrap().format().unwrap(), 1);
 }
 
 #[test]

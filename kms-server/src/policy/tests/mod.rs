@@ -6,6 +6,7 @@ use envelope::context::EncryptionContext;
 use super::*;
 
 mod built_in;
+mod circumstances;
 mod decisions;
 
 const MON_1: DeviceRef<'static> = DeviceRef {
@@ -41,13 +42,14 @@ fn core() -> Principal {
 }
 
 fn key(name: &str) -> Resource<'_> {
-    Resource::Key { name, device: None }
+    Resource::key(name)
 }
 
 fn device_key() -> Resource<'static> {
     Resource::Key {
         name: "device/mon-1",
         device: Some(MON_1),
+        labels: None,
     }
 }
 
@@ -77,6 +79,7 @@ fn ask(
         action,
         resource,
         facts,
+        circumstances: Circumstances::default(),
     })
 }
 
@@ -141,6 +144,10 @@ fn natural_resource(action: Action) -> Resource<'static> {
         | Action::PutQuota
         | Action::DeleteQuota
         | Action::ReadQuotas
+        | Action::ReadApprovals
+        | Action::ApproveRequest
+        | Action::RejectRequest
+        | Action::DeletePolicy
         | Action::ReadCensus
         | Action::ReportArchive
         | Action::GenerateRandom

@@ -10,8 +10,8 @@ use super::*;
 use crate::audit::{Audit, AuditConfig, AuditRecord, ContextDigest, Durable, LogName};
 use crate::keyring::{self, RecordError};
 use crate::policy::{
-    Action, Authorized, DeviceRef, Engine, Facts, GatewayRole, Principal, PrincipalKind, Request,
-    Resource,
+    Action, Authorized, Circumstances, DeviceRef, Engine, Facts, GatewayRole, Principal,
+    PrincipalKind, Request, Resource,
 };
 use crate::seal::FileSeal;
 use crate::state::KeyType;
@@ -110,6 +110,7 @@ impl Fixture {
                 resource: Resource::Key {
                     name: NAMES[key],
                     device,
+                    labels: None,
                 },
                 facts: match action.has_context() {
                     false => Facts::None,
@@ -118,6 +119,7 @@ impl Fixture {
                         count: 1,
                     },
                 },
+                circumstances: Circumstances::default(),
             })
             .unwrap()
     }

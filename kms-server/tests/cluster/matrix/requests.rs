@@ -40,6 +40,7 @@ pub(super) fn request(row: &Row, holder: &Holder, key: Option<&Made>) -> Bytes {
         (None, "ward.admin.v1.KeyAdminService") => creation(row),
         (None, "ward.admin.v1.DeviceAdminService") => device(row),
         (None, "ward.admin.v1.QuotaAdminService") => quota(row),
+        (None, "ward.admin.v1.ApprovalAdminService") => approval(row),
         (None, "ward.peer.v1.PeerService") => Vec::new(),
         (None, service) if service.starts_with("ward.admin.") => administration(row),
         (None, _) => other(row, holder),
@@ -353,6 +354,26 @@ fn quota(row: &Row) -> Vec<u8> {
     }
 }
 
+fn approval(row: &Row) -> Vec<u8> {
+    let approval_id = Bytes::from_static(&[7; 16]);
+    match method(row.path) {
+        "ListApprovals" => Vec::new(),
+        "DescribeApproval" => admin::DescribeApprovalRequest { approval_id }.encode_to_vec(),
+        "ApproveRequest" => admin::ApproveRequestRequest {
+            approval_id,
+            request_sha256: Bytes::from_static(&[7; 32]),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "RejectRequest" => admin::RejectRequestRequest {
+            approval_id,
+            write: None,
+        }
+        .encode_to_vec(),
+        _ => unknown(row),
+    }
+}
+
 fn administration(row: &Row) -> Vec<u8> {
     match method(row.path) {
         "RevokeGateway" => {
@@ -385,6 +406,12 @@ fn administration(row: &Row) -> Vec<u8> {
             text: "@id(\"matrix\")\npermit(principal is Ward::App, \
                    action == Ward::Action::\"ListKeys\", resource);"
                 .into(),
+            write: None,
+            ttl_ms: 0,
+        }
+        .encode_to_vec(),
+        "DeletePolicy" => admin::DeletePolicyRequest {
+            policy_id: "matrix".into(),
             write: None,
         }
         .encode_to_vec(),
