@@ -78,7 +78,7 @@ pub mod stream;
 pub mod testing;
 pub mod tls;
 
-pub use client::{Batch, Client, ClientBuilder, Watch};
+pub use client::{Batch, Client, ClientBuilder, KeyStream, Watch};
 pub use envelope::context::EncryptionContext;
 pub use envelope::token::JoinToken;
 pub use error::{Error, Result};

@@ -90,6 +90,12 @@ pub(crate) const PAGE_SCAN_MAX: usize = 10_000;
 pub(crate) const WATCHES_MAX: usize = 1_024;
 /// Open watch streams of one identity at once.
 pub(crate) const WATCHES_PER_IDENTITY_MAX: usize = 16;
+/// Open streams of uses at once.
+pub(crate) const USE_STREAMS_MAX: usize = 1_024;
+/// Open streams of uses of one identity at once.
+pub(crate) const USE_STREAMS_PER_IDENTITY_MAX: usize = 16;
+/// Uses of one stream that are worked on at once; more are not read.
+pub(crate) const USES_PER_STREAM_MAX: usize = 256;
 /// A watch stream that has nothing to say says so.
 pub(crate) const WATCH_HEARTBEAT: Duration = Duration::from_secs(1);
 

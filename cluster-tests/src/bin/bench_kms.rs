@@ -66,7 +66,7 @@ struct Load {
 }
 
 /// What is measured, under which name and where.
-const ALL: [(&str, What, &[Place]); 10] = [
+const ALL: [(&str, What, &[Place]); 12] = [
     (table::ECHO, What::Echo, &[Place::Only]),
     ("etcd get", What::Etcd(etcd::Op::Get), ANYWHERE),
     (table::PUT, What::Etcd(etcd::Op::Put), &[Place::Leader]),
@@ -80,7 +80,17 @@ const ALL: [(&str, What, &[Place]); 10] = [
         What::Ward(ward::Op::GenerateDataKeys(64)),
         ANYWHERE,
     ),
+    (
+        "GenerateDataKey, one stream",
+        What::Ward(ward::Op::StreamDataKey),
+        ANYWHERE,
+    ),
     ("Decrypt", What::Ward(ward::Op::Decrypt), ANYWHERE),
+    (
+        "Decrypt, one stream",
+        What::Ward(ward::Op::StreamDecrypt),
+        ANYWHERE,
+    ),
     (
         "Decrypt, 64 in a batch",
         What::Ward(ward::Op::DecryptBatch(64)),

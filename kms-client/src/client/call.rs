@@ -22,6 +22,8 @@ use crate::reason::Reason;
 /// One attempt: where to, and for how long.
 pub(super) struct Attempt {
     pub(super) channel: Channel,
+    /// Names the connection among all of this process.
+    pub(super) connection: u64,
     time: Duration,
 }
 
@@ -188,6 +190,7 @@ impl Inner {
         let node = self.nodes.channel(target).map_err(final_failure)?;
         let sent = send(Attempt {
             channel: node.channel.clone(),
+            connection: node.number,
             time,
         });
         match timeout(time, sent).await {

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -26,7 +27,11 @@ pub(super) struct NodeChannel {
     pub(super) fault: FaultCell,
     /// Who connects by it, whoever this client is by now; `None` who only joins.
     pub(super) own: Option<Arc<Identity>>,
+    /// No other channel of this process has it.
+    pub(super) number: u64,
 }
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// Makes a channel that connects on its first use and again whenever the connection is gone.
 pub(super) fn open(
@@ -55,6 +60,7 @@ pub(super) fn open(
         channel,
         fault,
         own,
+        number: NEXT.fetch_add(1, Ordering::Relaxed),
     })
 }
 

@@ -9,6 +9,7 @@ mod builder;
 mod call;
 mod channel;
 mod fault;
+mod key_stream;
 mod nodes;
 mod refresh;
 mod renew;
@@ -27,6 +28,7 @@ use sys::task::AbortOnDrop;
 use ward_proto::v1;
 
 pub use builder::ClientBuilder;
+pub use key_stream::KeyStream;
 pub use verbs::Batch;
 pub use watch::Watch;
 

@@ -19,7 +19,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use self::entries::{Ending, Entries, Fetch, LeaseFor};
 pub use self::lease::Lease;
-use crate::client::{Client, Watch};
+use crate::client::{Client, KeyStream, Watch};
 use crate::error::Error;
 use crate::limits::{LEASE_FETCHES_MAX, LEASE_SWEEP};
 use crate::model::{DataKeyKind, DataKeys, KeySelector, WatchEvent, WatchEventKind};
@@ -62,7 +62,9 @@ impl DataKeyCache {
     #[must_use]
     pub fn start(client: Client) -> Self {
         let watch = client.watch();
-        let shared = Arc::new(Shared::new(Arc::new(client), Handle::current()));
+        let stream = client.key_stream();
+        let source = Arc::new(Cluster { stream, client });
+        let shared = Arc::new(Shared::new(source, Handle::current()));
         let follower = sys::task::spawn("follow-key-changes", follow(Arc::clone(&shared), watch));
         Self {
             shared,
@@ -123,15 +125,30 @@ trait Source: Send + Sync {
     ) -> BoxFuture<'_, Result<DataKeys, Error>>;
 }
 
-impl Source for Client {
+/// The cluster, on one stream for all fetches.
+struct Cluster {
+    stream: KeyStream,
+    client: Client,
+}
+
+impl Source for Cluster {
     fn generate(
         &self,
         key: KeySelector,
         context: EncryptionContext,
     ) -> BoxFuture<'_, Result<DataKeys, Error>> {
         Box::pin(async move {
-            self.generate_data_keys(key, &context, DataKeyKind::Object, 1)
-                .await
+            let kind = DataKeyKind::Object;
+            let made = self
+                .stream
+                .generate_data_keys(key.clone(), &context, kind, 1);
+            match made.await {
+                // Nodes of an older version know no streams.
+                Err(error) if error.reason() == Reason::VersionNewer => {
+                    self.client.generate_data_keys(key, &context, kind, 1).await
+                }
+                made => made,
+            }
         })
     }
 }

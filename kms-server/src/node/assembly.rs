@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use kms_client::identity::{Identity, IdentityDir};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::audit::Readers;
@@ -12,7 +13,10 @@ use crate::api::carry::Writes;
 use crate::audit::{Audit, AuditConfig, BoundKey, LogName};
 use crate::config::Config;
 use crate::containment::Waits;
-use crate::limits::{WATCHES_MAX, WATCHES_PER_IDENTITY_MAX};
+use crate::limits::{
+    IDENTITY_REQUESTS_PER_SECOND, REQUESTS_IN_FLIGHT_MAX, USE_STREAMS_MAX,
+    USE_STREAMS_PER_IDENTITY_MAX, WATCHES_MAX, WATCHES_PER_IDENTITY_MAX,
+};
 use crate::node::NodeError;
 use crate::node::context::Node;
 use crate::node::identity_file::IdentityFile;
@@ -20,11 +24,13 @@ use crate::node::known_peers::ReplicaPeers;
 use crate::node::layout::Layout;
 use crate::node::listeners::Listeners;
 use crate::node::peers::Peers;
+use crate::node::servers::rate;
 use crate::policy;
 use crate::quota::Quotas;
 use crate::raft::Member;
 use crate::replica::{OpenError, Replica, ReplicaConfig};
 use crate::shares::Shares;
+use crate::stack::rate::IdentityRate;
 use crate::state::{FORMAT_VERSION, Index, NodeId};
 use crate::tls::configs::TlsConfigs;
 use crate::tls::peer_connector::NodeConnector;
@@ -100,6 +106,9 @@ pub(super) async fn assemble(
         writes: Writes::new(),
         waits: Waits::new(config.lease),
         watches: Shares::new(WATCHES_MAX, WATCHES_PER_IDENTITY_MAX),
+        use_streams: Shares::new(USE_STREAMS_MAX, USE_STREAMS_PER_IDENTITY_MAX),
+        rate: IdentityRate::new(rate(IDENTITY_REQUESTS_PER_SECOND)),
+        places: Arc::new(Semaphore::new(REQUESTS_IN_FLIGHT_MAX)),
         stopping: CancellationToken::new(),
         draining: CancellationToken::new(),
     });

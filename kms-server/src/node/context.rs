@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use envelope::id::ClusterId;
 use kms_client::identity::Identity;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::audit::Readers;
@@ -20,6 +21,7 @@ use crate::raft::peer::Fitness;
 use crate::replica::{Replica, ReplicaRole};
 use crate::shares::Shares;
 use crate::stack::admission::{Leader, Standing};
+use crate::stack::rate::IdentityRate;
 use crate::state::{Addresses, FormerGateway, Index, NodeId};
 use crate::vault::Vault;
 
@@ -55,6 +57,12 @@ pub(crate) struct Node {
     pub(crate) waits: Waits,
     /// Places for watch streams, by the SPIFFE URI of who watches.
     pub(crate) watches: Shares<String>,
+    /// Places for streams of uses, by the SPIFFE URI of who asks on them.
+    pub(crate) use_streams: Shares<String>,
+    /// How often identities may ask, by request and on streams.
+    pub(crate) rate: IdentityRate,
+    /// Places for what is worked on at once.
+    pub(crate) places: Arc<Semaphore>,
     /// Cancelled when the node begins to stop, while it still serves: what is to be done before it
     /// hands leadership over, is done then.
     pub(crate) stopping: CancellationToken,

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
 use tower::ServiceBuilder;
@@ -30,10 +31,10 @@ use ward_proto::v1::watch_service_server::WatchServiceServer;
 
 use crate::api::services::{Api, JoinApi};
 use crate::limits::{
-    BATCH_BYTES_MAX, HEADERS_BYTES_HARD_MAX, IDENTITY_REQUESTS_PER_SECOND, JOIN_CONNECTION_AGE_MAX,
-    JOIN_CONNECTION_GRACE, JOIN_REQUEST_BYTES_MAX, JOINS_PER_SECOND, KEEPALIVE_INTERVAL,
-    KEEPALIVE_TIMEOUT, PEER_MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_DEADLINE,
-    REQUESTS_IN_FLIGHT_MAX, RESETS_PENDING_MAX, RESPONSE_BYTES_MAX, STREAMS_MAX,
+    BATCH_BYTES_MAX, HEADERS_BYTES_HARD_MAX, JOIN_CONNECTION_AGE_MAX, JOIN_CONNECTION_GRACE,
+    JOIN_REQUEST_BYTES_MAX, JOINS_PER_SECOND, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT,
+    PEER_MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_DEADLINE, REQUESTS_IN_FLIGHT_MAX,
+    RESETS_PENDING_MAX, RESPONSE_BYTES_MAX, STREAMS_MAX,
 };
 use crate::node::context::Node;
 use crate::node::peer_handler::Handler;
@@ -42,7 +43,7 @@ use crate::stack::deadline::DeadlineLayer;
 use crate::stack::form::FormLayer;
 use crate::stack::identity::IdentityLayer;
 use crate::stack::peer::PeerLayer;
-use crate::stack::rate::RateLayer;
+use crate::stack::rate::{IdentityRate, RateLayer};
 use crate::stack::trace::TraceLayer;
 use crate::tls::accept::Incoming;
 use crate::tls::peer_verifier::KnownPeers;
@@ -60,7 +61,7 @@ pub(super) async fn serve_api(
         .layer(
             ServiceBuilder::new()
                 // Before any work: nobody takes more than a share of it.
-                .layer(RateLayer::new(IDENTITY_RATE))
+                .layer(RateLayer::new(node.rate.clone()))
                 // Everything below is counted and has a span; no refusal leaves without a reason.
                 .layer(TraceLayer)
                 .layer(FormLayer)
@@ -69,7 +70,7 @@ pub(super) async fn serve_api(
                 // Who asks, and whether that counts today.
                 .layer(IdentityLayer::new(node.clone()))
                 // What this node cannot do now is not begun.
-                .layer(AdmissionLayer::new(node, REQUESTS_IN_FLIGHT_MAX))
+                .layer(AdmissionLayer::new(node.clone(), Arc::clone(&node.places)))
                 .into_inner(),
         )
         .add_service(
@@ -167,6 +168,12 @@ fn quota_admin(api: Api) -> QuotaAdminServiceServer<Api> {
         .max_encoding_message_size(RESPONSE_BYTES_MAX)
 }
 
+fn approval_admin(api: Api) -> ApprovalAdminServiceServer<Api> {
+    ApprovalAdminServiceServer::new(api)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX)
+}
+
 /// What gateways ask for in one request is much at once.
 fn rewraps(api: Api) -> RewrapServiceServer<Api> {
     RewrapServiceServer::new(api)
@@ -176,12 +183,6 @@ fn rewraps(api: Api) -> RewrapServiceServer<Api> {
 
 fn rewrap_admin(api: Api) -> RewrapAdminServiceServer<Api> {
     RewrapAdminServiceServer::new(api)
-        .max_decoding_message_size(REQUEST_BYTES_MAX)
-        .max_encoding_message_size(RESPONSE_BYTES_MAX)
-}
-
-fn approval_admin(api: Api) -> ApprovalAdminServiceServer<Api> {
-    ApprovalAdminServiceServer::new(api)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX)
 }
@@ -198,6 +199,7 @@ pub(super) async fn serve_join(
     incoming: Incoming,
     stop: impl Future<Output = ()>,
 ) -> Served {
+    let join_places = Arc::new(Semaphore::new(REQUESTS_IN_FLIGHT_MAX));
     bounded()
         // Strangers: who is silent is not waited for.
         .max_connection_age(JOIN_CONNECTION_AGE_MAX)
@@ -205,11 +207,11 @@ pub(super) async fn serve_join(
         .layer(
             ServiceBuilder::new()
                 // Joiners are strangers: they share one rate.
-                .layer(RateLayer::new(JOIN_RATE))
+                .layer(RateLayer::new(IdentityRate::new(JOIN_RATE)))
                 .layer(TraceLayer)
                 .layer(FormLayer)
                 .layer(DeadlineLayer::new(REQUEST_DEADLINE))
-                .layer(AdmissionLayer::new(node.clone(), REQUESTS_IN_FLIGHT_MAX))
+                .layer(AdmissionLayer::new(node.clone(), join_places))
                 .into_inner(),
         )
         .add_service(
@@ -247,9 +249,8 @@ fn bounded() -> Server {
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
 }
 
-const IDENTITY_RATE: NonZeroU32 = rate(IDENTITY_REQUESTS_PER_SECOND);
 const JOIN_RATE: NonZeroU32 = rate(JOINS_PER_SECOND);
 
-const fn rate(per_second: u32) -> NonZeroU32 {
+pub(super) const fn rate(per_second: u32) -> NonZeroU32 {
     NonZeroU32::new(per_second).expect("the limits are not zero; checked when compiled")
 }

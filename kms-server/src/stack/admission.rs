@@ -42,12 +42,9 @@ pub(crate) struct AdmissionLayer {
 }
 
 impl AdmissionLayer {
-    /// Lets at most `in_flight_max` in at once.
-    pub(crate) fn new(standing: Arc<dyn Standing>, in_flight_max: usize) -> Self {
-        Self {
-            standing,
-            places: Arc::new(Semaphore::new(in_flight_max)),
-        }
+    /// Lets as many in at once as there are places.
+    pub(crate) fn new(standing: Arc<dyn Standing>, places: Arc<Semaphore>) -> Self {
+        Self { standing, places }
     }
 }
 

@@ -21,24 +21,38 @@ use crate::tls::connection::Remote;
 /// connections without a certificate (joiners) share one rate.
 #[derive(Clone)]
 pub(crate) struct RateLayer {
-    limiter: Arc<DefaultKeyedRateLimiter<[u8; 32]>>,
+    rate: IdentityRate,
 }
 
 impl RateLayer {
-    /// Allows `per_second` requests on average, and as many at once.
-    pub(crate) fn new(per_second: NonZeroU32) -> Self {
-        Self {
-            limiter: Arc::new(RateLimiter::keyed(Quota::per_second(per_second))),
-        }
+    /// Asks `rate`, which others may ask too.
+    pub(crate) fn new(rate: IdentityRate) -> Self {
+        Self { rate }
     }
 
     fn admits(&self, remote: Option<&Remote>) -> bool {
         let facts = remote.and_then(|remote| remote.facts.as_deref());
         let key = facts.map_or([0; 32], |facts| facts.spki_sha256);
-        if self.limiter.len() > RATED_IDENTITIES_MAX {
-            self.limiter.retain_recent();
+        self.rate.admits(&key)
+    }
+}
+
+/// How often each identity may ask, known by the hash of its public key.
+#[derive(Clone)]
+pub(crate) struct IdentityRate(Arc<DefaultKeyedRateLimiter<[u8; 32]>>);
+
+impl IdentityRate {
+    /// Allows `per_second` on average, and as many at once.
+    pub(crate) fn new(per_second: NonZeroU32) -> Self {
+        Self(Arc::new(RateLimiter::keyed(Quota::per_second(per_second))))
+    }
+
+    /// Whether it may ask now; counts that it did.
+    pub(crate) fn admits(&self, key: &[u8; 32]) -> bool {
+        if self.0.len() > RATED_IDENTITIES_MAX {
+            self.0.retain_recent();
         }
-        self.limiter.check_key(&key).is_ok()
+        self.0.check_key(key).is_ok()
     }
 }
 
@@ -103,7 +117,7 @@ mod tests {
                 facts: Some(Arc::new(facts)),
             }
         };
-        let layer = RateLayer::new(NonZeroU32::new(3).unwrap());
+        let layer = RateLayer::new(IdentityRate::new(NonZeroU32::new(3).unwrap()));
         let admitted = (0..10).filter(|_| layer.admits(Some(&remote(1)))).count();
         // Three at once; one more only if this took a third of a second.
         assert!((3..6).contains(&admitted), "{admitted}");

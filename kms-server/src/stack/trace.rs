@@ -68,7 +68,8 @@ where
     }
 }
 
-fn record(verb: Verb, reason: &'static str, began: Instant) {
+/// Counts and logs one answer.
+pub(crate) fn record(verb: Verb, reason: &'static str, began: Instant) {
     let took = sys::clock::monotonic().duration_since(began);
     metrics::counter!("ward_requests_total", "verb" => verb.as_str(), "reason" => reason)
         .increment(1);

@@ -68,6 +68,7 @@ pub(crate) enum Verb {
     ApproveRequest,
     RejectRequest,
     DeletePolicy,
+    UseKeys,
     StartRewrap,
     CancelRewrap,
     ReadCensus,
@@ -109,6 +110,7 @@ impl Verb {
             "/ward.v1.AuditService/ListAuditFiles" => Self::ListAuditFiles,
             "/ward.v1.AuditService/ReadAuditFile" => Self::ReadAuditFile,
             "/ward.v1.AuditService/ReadAuditAnchors" => Self::ReadAuditAnchors,
+            "/ward.v1.BatchService/UseKeys" => Self::UseKeys,
             "/ward.v1.RewrapService/ReportArchive" => Self::ReportArchive,
             "/ward.v1.RewrapService/RewrapDataKeys" => Self::RewrapDataKeys,
             "/ward.v1.JoinService/Join" => Self::Join,
@@ -227,6 +229,7 @@ impl Verb {
             Self::ApproveRequest => "ApproveRequest",
             Self::RejectRequest => "RejectRequest",
             Self::DeletePolicy => "DeletePolicy",
+            Self::UseKeys => "UseKeys",
             Self::StartRewrap => "StartRewrap",
             Self::CancelRewrap => "CancelRewrap",
             Self::ReadCensus => "ReadCensus",
@@ -264,6 +267,7 @@ impl Verb {
             | Self::VerifyMac
             | Self::GenerateRandom
             | Self::Batch
+            | Self::UseKeys
             | Self::GetPublicKey
             | Self::ListAliases
             | Self::ReportArchive
@@ -343,6 +347,6 @@ mod tests {
             assert!(path.ends_with(&format!("/{}", verb.as_str())), "{path}");
             seen += 1;
         }
-        assert_eq!(seen, 69);
+        assert_eq!(seen, 70);
     }
 }

@@ -136,13 +136,22 @@ impl Cluster {
 
     /// Joins a new identity at node 1 and opens its client.
     pub(crate) async fn enlist(&self, role: Role, id: &str) -> Client {
+        self.enlist_in(role, id, &format!("{role}-{id}")).await
+    }
+
+    /// As [`Self::enlist`], once more: with another key, in a folder of its own.
+    pub(crate) async fn enlist_anew(&self, role: Role, id: &str) -> Client {
+        self.enlist_in(role, id, &format!("{role}-{id}-anew")).await
+    }
+
+    async fn enlist_in(&self, role: Role, id: &str, folder: &str) -> Client {
         let token = self
             .operator()
             .create_join_token(role, Some(id), TTL)
             .await
             .unwrap()
             .token;
-        let folder = IdentityDir::new(self.dir.path().join(format!("{role}-{id}")));
+        let folder = IdentityDir::new(self.dir.path().join(folder));
         let (endpoint, csr) = (
             &self.nodes[0].file.listen.join,
             folder.create_csr().unwrap(),

@@ -13,6 +13,7 @@ mod containment;
 mod containment_waits;
 mod harness;
 mod imports;
+mod key_streams;
 mod matrix;
 mod one_node;
 mod quotas;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use envelope::context::EncryptionContext;
 use kms_client::model::{DataKeyKind, KeyType, NewKey};
-use kms_client::{Batch, Client};
+use kms_client::{Batch, Client, KeyStream};
 use rustix::process::Pid;
 use tokio::runtime::Runtime;
 
@@ -22,8 +22,12 @@ pub enum Op {
     GenerateDataKey,
     /// So many data keys at once.
     GenerateDataKeys(u32),
+    /// One data key, on a stream that all clients share.
+    StreamDataKey,
     /// A small value is opened.
     Decrypt,
+    /// A small value is opened, on a stream that all clients share.
+    StreamDecrypt,
     /// So many small values are opened at once.
     DecryptBatch(usize),
     /// 32 bytes are signed with Ed25519.
@@ -40,6 +44,8 @@ pub struct Ward {
     leader: usize,
     blob: Vec<u8>,
     made: Arc<AtomicU64>,
+    /// One to the leader, one to another node.
+    streams: [KeyStream; 2],
 }
 
 impl Ward {
@@ -72,11 +78,14 @@ impl Ward {
             let sealed = client.encrypt(KEY, &[7; 32], &context).await;
             sealed.expect("an operator may").blob
         });
+        let other = leader % cluster.numbers().count() + 1;
+        let streams = [leader, other].map(|node| cluster.client(node, DEADLINE).key_stream());
         Self {
             cluster,
             leader,
             blob,
             made: Arc::default(),
+            streams,
         }
     }
 
@@ -103,12 +112,15 @@ impl Ward {
         };
         let client = self.cluster.client(node, DEADLINE);
         let (blob, made) = (self.blob.clone(), Arc::clone(&self.made));
+        let stream = self.streams[usize::from(!at_leader)].clone();
         Box::new(move || {
             let client = client.clone();
             match op {
                 Op::GenerateDataKey => data_keys(client, 1),
                 Op::GenerateDataKeys(count) => data_keys(client, count),
+                Op::StreamDataKey => stream_data_key(stream.clone()),
                 Op::Decrypt => decrypt(client, blob.clone()),
+                Op::StreamDecrypt => stream_decrypt(stream.clone(), blob.clone()),
                 Op::DecryptBatch(count) => decrypt_batch(client, blob.clone(), count),
                 Op::Sign => sign(client),
                 Op::CreateKey => {
@@ -131,6 +143,25 @@ fn data_keys(client: Client, count: u32) -> Answer {
         let (context, kind) = (EncryptionContext::new(), DataKeyKind::Stream);
         let made = client.generate_data_keys(KEY, &context, kind, count).await;
         made.map(drop).map_err(|error| error.to_string())
+    })
+}
+
+fn stream_data_key(stream: KeyStream) -> Answer {
+    Box::pin(async move {
+        let (context, kind) = (EncryptionContext::new(), DataKeyKind::Stream);
+        let made = stream.generate_data_keys(KEY, &context, kind, 1).await;
+        made.map(drop).map_err(|error| error.to_string())
+    })
+}
+
+fn stream_decrypt(stream: KeyStream, blob: Vec<u8>) -> Answer {
+    Box::pin(async move {
+        let mut batch = Batch::new();
+        batch.decrypt(&blob, &EncryptionContext::new());
+        let made = stream.batch(batch).await;
+        let made = made.map_err(|error| error.to_string())?;
+        let opened = made.into_iter().collect::<Result<Vec<_>, _>>();
+        opened.map(drop).map_err(|error| error.to_string())
     })
 }
 

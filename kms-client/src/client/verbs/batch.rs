@@ -164,6 +164,10 @@ impl Batch {
         self.add(Use::GenerateRandom(v1::GenerateRandomRequest { count }));
     }
 
+    pub(in crate::client) fn into_items(self) -> Vec<v1::BatchItem> {
+        self.0
+    }
+
     fn add(&mut self, item: Use) {
         self.0.push(v1::BatchItem { r#use: Some(item) });
     }

@@ -29,19 +29,22 @@ pub(crate) async fn batch(call: &Call, request: BatchRequest) -> Result<BatchRes
         return Err(failure.clone());
     }
     let results = made.into_iter().map(|made| BatchResult {
-        result: Some(made.unwrap_or_else(|failure| {
-            Made::Refused(BatchRefusal {
-                reason: failure.reason.to_string(),
-                message: failure.message,
-                retry_after_ms: failure.retry_after.map_or(0, |wait| {
-                    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
-                }),
-            })
-        })),
+        result: Some(made.unwrap_or_else(refused)),
     });
     Ok(BatchResponse {
         results: results.collect(),
         applied: convert::applied(call.node.replica.applied_index()),
+    })
+}
+
+/// Why one item was not done.
+pub(super) fn refused(failure: Failure) -> Made {
+    Made::Refused(BatchRefusal {
+        reason: failure.reason.to_string(),
+        message: failure.message,
+        retry_after_ms: failure.retry_after.map_or(0, |wait| {
+            u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+        }),
     })
 }
 
@@ -90,7 +93,8 @@ fn passing(made: &[Result<Made, Failure>]) -> Option<&Failure> {
     (elsewhere && made.iter().all(same)).then_some(first)
 }
 
-async fn serve(call: &Call, item: BatchItem) -> Result<Held<Made>, Failure> {
+/// Does one item, up to the last look.
+pub(super) async fn serve(call: &Call, item: BatchItem) -> Result<Held<Made>, Failure> {
     let nothing = || Failure::invalid("an item asks for nothing; say what to do");
     Ok(match item.r#use.ok_or_else(nothing)? {
         Use::Encrypt(asked) => encrypt::encrypt(call, asked).await?.map(Made::Encrypt),

@@ -15,5 +15,6 @@ pub(crate) mod rewrap_data_keys;
 pub(crate) mod sign;
 pub(crate) mod unwrap_data_key;
 mod use_key;
+pub(crate) mod use_keys;
 pub(crate) mod verify;
 pub(crate) mod verify_mac;

@@ -105,6 +105,8 @@ fn key_use(row: &Row, key: &Made) -> Vec<u8> {
         ("StartRewrap" | "CancelRewrap" | "RewrapDataKeys", _) => rewrap(row, key),
         ("Batch", "decrypt") => batch(Use::Decrypt(decrypt)),
         ("Batch", "data-key") => batch(Use::GenerateDataKey(data_key)),
+        ("UseKeys", "decrypt") => one_use(Use::Decrypt(decrypt)),
+        ("UseKeys", "data-key") => one_use(Use::GenerateDataKey(data_key)),
         _ => signature(row, key),
     }
 }
@@ -173,6 +175,11 @@ fn signature(row: &Row, key: &Made) -> Vec<u8> {
 fn batch(item: Use) -> Vec<u8> {
     let items = vec![v1::BatchItem { r#use: Some(item) }];
     v1::BatchRequest { items }.encode_to_vec()
+}
+
+fn one_use(asked: Use) -> Vec<u8> {
+    let item = Some(v1::BatchItem { r#use: Some(asked) });
+    v1::UseKeysRequest { number: 7, item }.encode_to_vec()
 }
 
 fn change(row: &Row, key: &Made) -> Vec<u8> {

@@ -26,6 +26,7 @@ pub(super) async fn ask(channel: Channel, path: &'static str, request: Bytes) ->
     };
     match first {
         Ok(Some(message)) if path.path().ends_with("/Batch") => item(&message),
+        Ok(Some(message)) if path.path().ends_with("/UseKeys") => one_use(&message),
         Ok(Some(message)) if path.path().ends_with("/RewrapDataKeys") => data_key(&message),
         Ok(_) => "ok".to_owned(),
         Err(status) => refused(&status),
@@ -35,12 +36,18 @@ pub(super) async fn ask(channel: Channel, path: &'static str, request: Bytes) ->
 /// What the one item of a batch was answered.
 fn item(message: &Bytes) -> String {
     let batch = ward_proto::v1::BatchResponse::decode(message.clone()).unwrap();
-    match batch
-        .results
-        .into_iter()
-        .next()
-        .and_then(|result| result.result)
-    {
+    made(batch.results.into_iter().next())
+}
+
+/// What the one use of a stream was answered.
+fn one_use(message: &Bytes) -> String {
+    let answer = ward_proto::v1::UseKeysResponse::decode(message.clone()).unwrap();
+    assert_eq!(answer.number, 7);
+    made(answer.result)
+}
+
+fn made(result: Option<ward_proto::v1::BatchResult>) -> String {
+    match result.and_then(|result| result.result) {
         Some(Made::Refused(refusal)) => refusal.reason,
         Some(_) => "ok".to_owned(),
         None => "nothing".to_owned(),
