@@ -4,6 +4,7 @@ use envelope::approval::{APPROVAL_ID_BYTES, Statement, request_sha256};
 use envelope::id::ClusterId;
 use ward_proto::admin::v1 as admin;
 
+use super::approval_fields::lines;
 use super::malformed_answer;
 use crate::error::Error;
 use crate::reason::Reason;
@@ -65,6 +66,16 @@ impl ApprovalRequest {
             expires_ms: approval.expires_ms,
         };
         Ok(statement.encode())
+    }
+
+    /// The fields that the request sets, a line each: what an approver reads. Texts of several
+    /// lines are indented; what could hide or turn text on a terminal is written as its number.
+    ///
+    /// # Errors
+    ///
+    /// `VERSION_NEWER` when this version does not know the whole request: nobody approves half.
+    pub fn fields(&self) -> Result<Vec<String>, Error> {
+        lines(&self.approval.message, &self.request)
     }
 }
 

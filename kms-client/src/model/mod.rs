@@ -2,6 +2,7 @@
 
 mod answer;
 mod approval;
+mod approval_fields;
 mod archive_report;
 mod audit;
 mod cluster;

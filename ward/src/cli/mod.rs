@@ -315,6 +315,23 @@ mod tests {
             "ward completions",
             "ward completions csh",
             "ward man",
+            "ward audit",
+            "ward audit export",
+            "ward audit verify --files d --export f",
+            "ward audit verify --ca-sha256 12",
+            "ward node",
+            "ward node remove",
+            "ward node remove 0",
+            "ward node remove 2 --member 4",
+            "ward node --config f remove 2",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn wrong_usage_of_policies_and_approvals_exits_with_2() {
+        for line in [
             "ward policy put",
             "ward policy show",
             "ward policy why app:portal",
@@ -334,15 +351,6 @@ mod tests {
             "ward approve nothex00",
             "ward approval",
             "ward approval show",
-            "ward audit",
-            "ward audit export",
-            "ward audit verify --files d --export f",
-            "ward audit verify --ca-sha256 12",
-            "ward node",
-            "ward node remove",
-            "ward node remove 0",
-            "ward node remove 2 --member 4",
-            "ward node --config f remove 2",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

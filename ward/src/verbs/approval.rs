@@ -6,7 +6,6 @@ use kms_client::Client;
 use kms_client::model::{Approval, ApprovalRequest};
 use serde::Serialize;
 
-use super::approval_request::lines;
 use super::client;
 use crate::cli::{ApprovalPrefix, ApprovalVerb, ApproveArguments, Global};
 use crate::error::{Failure, Reason};
@@ -153,7 +152,7 @@ impl RequestView {
             approval: ApprovalView::from(&shown.approval),
             target_revision: shown.approval.target_revision,
             request_sha256: hex::encode(shown.approval.request_sha256),
-            fields: lines(&shown.approval.message, &shown.request)?,
+            fields: shown.fields()?,
         })
     }
 }

@@ -1,7 +1,6 @@
 //! The verbs: each takes its checked arguments, asks the KMS or reads the archive, and answers.
 
 mod approval;
-mod approval_request;
 mod archive_gaps;
 mod archive_get;
 mod archive_list;

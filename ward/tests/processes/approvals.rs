@@ -82,6 +82,11 @@ fn a_policy_is_put_by_one_operator_and_approved_by_another() {
     succeeded(&reject, stack.ward(&reject));
     assert_eq!(stack.reason(&approve), "INVALID_ARGUMENT");
 
+    check_told(&stack, &id);
+}
+
+/// What an operator is told beforehand, and an auditor afterwards.
+fn check_told(stack: &Stack, id: &str) {
     let why = ["policy", "why", "operator:bob", "PutPolicy"];
     let decided = stack.json(&why);
     assert_eq!(decided["allowed"], false);

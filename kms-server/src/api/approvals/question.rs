@@ -37,14 +37,14 @@ macro_rules! write_requests {
 }
 
 write_requests! {
-    ApproveRequestRequest CancelRewrapRequest ContainDeviceRequest CreateJoinTokenRequest CreateKeyRequest
-    CreateTypedKeyRequest DeleteAliasRequest DeletePolicyRequest DeleteQuotaRequest DisableKeyRequest
-    DisableKeyVersionRequest EnableKeyRequest EnableKeyVersionRequest EnrollDeviceRequest
-    GetImportParametersRequest ImportKeyRequest PutAliasRequest PutPolicyRequest PutQuotaRequest
-    RejectRequestRequest ReleaseDeviceRequest RemoveNodeRequest RevokeDeviceRequest
-    RevokeGatewayRequest
-    RotateKeyRequest SetKeyLabelsRequest SetKeyMinimumRequest SetKeyRotationRequest
-    SetOfflineAllowanceRequest StartRewrapRequest
+    ApproveRequestRequest CancelRewrapRequest ContainDeviceRequest CreateJoinTokenRequest
+    CreateKeyRequest CreateTypedKeyRequest DeleteAliasRequest DeletePolicyRequest
+    DeleteQuotaRequest DisableKeyRequest DisableKeyVersionRequest EnableKeyRequest
+    EnableKeyVersionRequest EnrollDeviceRequest GetImportParametersRequest ImportKeyRequest
+    PutAliasRequest PutPolicyRequest PutQuotaRequest RejectRequestRequest ReleaseDeviceRequest
+    RemoveNodeRequest RevokeDeviceRequest RevokeGatewayRequest RotateKeyRequest
+    SetKeyLabelsRequest SetKeyMinimumRequest SetKeyRotationRequest SetOfflineAllowanceRequest
+    StartRewrapRequest
 }
 
 /// What a second operator would be asked.

@@ -3,16 +3,17 @@
 
 use prost_reflect::{DescriptorPool, DynamicMessage, MapKey, Value};
 
-use crate::error::{Failure, Reason};
+use crate::error::Error;
+use crate::reason::Reason;
 
 /// The fields of an encoded request, a line each; texts of several lines are indented.
 ///
 /// # Errors
 /// When this version does not know the message, or a field of it: nobody approves half a request.
-pub(super) fn lines(message: &str, request: &[u8]) -> Result<Vec<String>, Failure> {
+pub(super) fn lines(message: &str, request: &[u8]) -> Result<Vec<String>, Error> {
     let unknown = || {
-        let sentence = "this version does not know the whole request: approve with a newer `ward`";
-        Failure::new(Reason::VERSION_NEWER, sentence)
+        let message = "this version does not know the whole request: approve with a newer one";
+        Error::new(Reason::VersionNewer, message)
     };
     let pool = DescriptorPool::decode(ward_proto::DESCRIPTORS).map_err(|_| unknown())?;
     let name = format!("ward.admin.v1.{message}");
@@ -101,10 +102,15 @@ fn key_text(key: &MapKey) -> String {
 
 /// What would move the cursor, hide or turn text on a terminal is shown as its number.
 fn visible(text: &str) -> String {
-    let hidden = |it: char| {
-        it.is_control()
-            || matches!(it, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    let turns = |it: char| {
+        let kinds = [
+            '\u{200b}'..='\u{200f}',
+            '\u{202a}'..='\u{202e}',
+            '\u{2060}'..='\u{2069}',
+        ];
+        kinds.iter().any(|kind| kind.contains(&it)) || it == '\u{feff}'
     };
+    let hidden = |it: char| it.is_control() || turns(it);
     let shown = text.chars().map(|it| match hidden(it) {
         true => it.escape_unicode().to_string(),
         false => it.to_string(),
